@@ -1,0 +1,65 @@
+import type { Invocation } from './cli/arguments.ts'
+import type { Environment } from './domain/customer.ts'
+import { LOG_LEVELS, type LogLevel } from './log.ts'
+
+/** Everything that can be set, validated once. Each has its default and unit here, and its line in README.md. */
+export interface Config {
+  /** PORT, --port. Default 4747; 0 lets the system choose. */
+  readonly port: number
+  /** HOST, --host. Default 127.0.0.1: reachable from this machine only. */
+  readonly host: string
+  /** GRANARY_DATA_DIR, --data-dir. Default ./data. */
+  readonly dataDir: string
+  /** GRANARY_SECRET_KEY. Default none. Valid beside those that the store already knows. */
+  readonly secretKey: { readonly key: string; readonly env: Environment } | null
+  /** GRANARY_IDEMPOTENCY. Default replay. */
+  readonly idempotency: 'replay' | 'reject'
+  /** LOG_LEVEL. Default info. */
+  readonly logLevel: LogLevel
+}
+
+/** A setting that cannot be used, in a sentence that says what to do. */
+export class BadSetting extends Error {
+  override name = 'BadSetting'
+}
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** @throws BadSetting. Nothing has been created or locked by then. */
+export function readConfig(variables: Variables, invocation: Extract<Invocation, { kind: 'serve' }>): Config {
+  const set = (name: string) => (variables[name] === '' ? undefined : variables[name])
+  if (set('DATABASE_URL') !== undefined) {
+    throw new BadSetting(
+      'DATABASE_URL is set, but this version of Granary has only its embedded store: unset DATABASE_URL to use the folder GRANARY_DATA_DIR',
+    )
+  }
+  return {
+    port: portOf(invocation.port ?? set('PORT') ?? '4747'),
+    host: invocation.host ?? set('HOST') ?? '127.0.0.1',
+    dataDir: invocation.dataDir ?? set('GRANARY_DATA_DIR') ?? './data',
+    secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
+    idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
+    logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
+  }
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
+  throw new BadSetting(`PORT is "${text}": it must be a number from 0 to 65535`)
+}
+
+function secretKeyOf(text: string | undefined): Config['secretKey'] {
+  if (text === undefined) return null
+  const match = /^am_sk_(test|live)_[A-Za-z0-9_-]+$/.exec(text)
+  if (match !== null) return { key: text, env: match[1] === 'live' ? 'live' : 'sandbox' }
+  throw new BadSetting(
+    'GRANARY_SECRET_KEY must start with am_sk_test_ (sandbox) or am_sk_live_ (live) and go on with letters and digits',
+  )
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === text.toLowerCase())
+  if (found === undefined) throw new BadSetting(`${name} is "${text}": it must be one of ${allowed.join(', ')}`)
+  return found
+}

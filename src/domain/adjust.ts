@@ -1,0 +1,199 @@
+import { type Amount, ONE, sum, ZERO } from './amount.ts'
+import { type Balance, grantedOf, spendableOf } from './balance.ts'
+import { applyMoves, type Candidate, deduct } from './deduction.ts'
+import type { Catalogue, Feature } from './feature.ts'
+import { balancesOf, type Holdings, withBalances, withoutBalances } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { close, reset } from './reset.ts'
+import { boundaryAfter, type Instant, type Interval } from './time.ts'
+import { candidatesFor } from './usage.ts'
+
+/** Which balances of a feature an operator means; all given filters must match (B92-B95). */
+export interface Target {
+  readonly interval?: Interval | 'one_off' | undefined
+  /** The caller's id, or the internal id of a balance that has none. */
+  readonly balanceId?: string | undefined
+}
+
+/** What `balances.update` asks for. Undefined is "leave it". */
+export interface Adjustment {
+  readonly remaining?: Amount | undefined
+  readonly addToBalance?: Amount | undefined
+  readonly usage?: Amount | undefined
+  readonly includedGrant?: Amount | undefined
+  readonly nextResetAt?: Instant | undefined
+  readonly expiresAt?: Instant | undefined
+}
+
+/**
+ * Changes the targeted balances of `feature` by hand, in a fixed order: amounts, grant, next reset, expiry (B91).
+ * @param holdings brought up to the journal's instant.
+ * @returns the new holdings, or `invalid_inputs` (amounts that exclude each other), `invalid_request` (a past expiry,
+ * a one-off balance that is to reset), `balance_not_found`. Nothing is half applied.
+ * Source: spec section 7 with the corrections of the seeds (update).
+ */
+export function adjust(
+  holdings: Holdings,
+  feature: Feature,
+  target: Target,
+  change: Adjustment,
+  catalogue: Catalogue,
+  journal: Journal,
+): Holdings | Refusal {
+  const problem = contradiction(change, journal.at)
+  if (problem !== null) return problem
+  if (Object.values(change).every((value) => value === undefined)) return holdings
+  let current = holdings
+  const targets = () => balancesOf(current, feature.uid).filter((balance) => matches(balance, target))
+  const apply = (changed: Balance[]) => {
+    current = withBalances(current, changed)
+  }
+  if (change.addToBalance !== undefined) {
+    const candidates = candidatesFor(current, feature, catalogue, 'overflow').filter(({ balance }) =>
+      matches(balance, target),
+    )
+    if (candidates.length === 0) return notFound(holdings, feature)
+    apply(add(candidates, change.addToBalance, journal))
+  } else if (targets().length === 0) return notFound(holdings, feature)
+  if (change.remaining !== undefined) apply(setRemaining(targets(), change.remaining, journal))
+  if (change.usage !== undefined) apply(setUsage(targets(), change.usage, journal))
+  const rest: ((balances: Balance[]) => Balance | Refusal)[] = []
+  const { includedGrant, nextResetAt, expiresAt } = change
+  if (includedGrant !== undefined) rest.push((balances) => setGrant(balances, includedGrant, journal))
+  if (nextResetAt !== undefined) rest.push((balances) => moveReset(balances, nextResetAt, journal))
+  if (expiresAt !== undefined) rest.push((balances) => setExpiry(balances, expiresAt))
+  if (rest.length > 0 && targets().length === 0) return notFound(holdings, feature)
+  for (const step of rest) {
+    const changed = step(targets())
+    if ('kind' in changed) return changed
+    apply([changed])
+  }
+  return current
+}
+
+/**
+ * Deletes every targeted balance with its rollovers and its use (B129, B132).
+ * @param feature null for all features, then a `balanceId` is needed.
+ */
+export function remove(
+  holdings: Holdings,
+  feature: Feature | null,
+  target: Target,
+  journal: Journal,
+): Holdings | Refusal {
+  const lists = feature === null ? [...holdings.balances.values()] : [balancesOf(holdings, feature.uid)]
+  const gone = lists.flat().filter((balance) => matches(balance, target))
+  if (gone.length === 0) return notFound(holdings, feature)
+  for (const balance of gone) close('void', balance, journal)
+  return withoutBalances(holdings, gone)
+}
+
+function contradiction(change: Adjustment, now: Instant): Refusal | null {
+  const exclusive = (a: string, b: string) =>
+    refuse('invalid_inputs', `${a} and ${b} cannot be combined: send one of them`)
+  if (change.remaining !== undefined && change.addToBalance !== undefined)
+    return exclusive('remaining', 'add_to_balance')
+  if (change.usage !== undefined && change.remaining !== undefined) return exclusive('usage', 'remaining')
+  if (change.usage !== undefined && change.addToBalance !== undefined) return exclusive('usage', 'add_to_balance')
+  if (change.expiresAt !== undefined && change.expiresAt <= now)
+    return refuse('invalid_request', 'expires_at must be in the future')
+  return null
+}
+
+function matches(balance: Balance, { interval, balanceId }: Target): boolean {
+  if (interval !== undefined && (balance.reset?.interval ?? 'one_off') !== interval) return false
+  return balanceId === undefined || (balance.id ?? balance.uid) === balanceId
+}
+
+function notFound(holdings: Holdings, feature: Feature | null): Refusal {
+  const which = feature === null ? 'matching the request' : `of feature ${feature.id} matching the request`
+  return refuse('balance_not_found', `Customer ${holdings.customer.id} has no balance ${which}`)
+}
+
+/** Positive: debts are healed, the rest goes to the first. Negative: rollovers, then each to zero, then debt on the first (B106). */
+function add(candidates: readonly Candidate[], value: Amount, journal: Journal): Balance[] {
+  return applyMoves(deduct(candidates, -value, 'overflow').moves, { take: 'adjust', give: 'adjust' }, journal)
+}
+
+/**
+ * Afterwards what may be spent of the balances, rollovers included, is exactly `target`, and so is their sum: debts are
+ * healed first, because a debt beside a positive balance would let the two differ. A target below zero leaves nothing to
+ * spend and the debt on the first. Source: seed (newer update), corrections for B98-B102; for an unlimited one B104.
+ */
+function setRemaining(balances: readonly Balance[], target: Amount, journal: Journal): Balance[] {
+  const [first] = balances
+  if (first?.terms.kind === 'unlimited') return [shift(first, target - first.remaining, journal)]
+  const healed = balances.map((balance) =>
+    balance.remaining < ZERO ? shift(balance, -balance.remaining, journal) : balance,
+  )
+  const delta = target - sum(healed.map(spendableOf))
+  const moved = add(healed.map(asCandidate), delta, journal)
+  return healed.map((balance) => moved.find((other) => other.uid === balance.uid) ?? balance)
+}
+
+/** Afterwards the used amount of the balances, with what was used of their rollovers, is exactly `target` (B110). */
+function setUsage(balances: readonly Balance[], target: Amount, journal: Journal): Balance[] {
+  const used = sum(balances.map((balance) => grantedOf(balance) - balance.remaining))
+  const usedOfRollovers = sum(balances.flatMap((balance) => balance.rollovers.map((rollover) => rollover.used)))
+  // Rollovers are left alone: what is taken from one would count as used twice over.
+  const candidates = balances.map((balance) => asCandidate({ ...balance, rollovers: [] }))
+  const moved = add(candidates, used + usedOfRollovers - target, journal)
+  return moved.map((balance) => ({ ...balance, rollovers: rolloversIn(balances, balance.uid) }))
+}
+
+/** Makes the grant of all targeted balances together equal to `value` by adjusting the first; what remains is untouched (B113, B114 REC). */
+function setGrant(balances: readonly Balance[], value: Amount, journal: Journal): Balance | Refusal {
+  const [first] = balances
+  if (first?.terms.kind !== 'finite') {
+    return refuse(
+      'invalid_request',
+      'included_grant cannot be set: the balance is unlimited or a flag and has no grant',
+    )
+  }
+  const delta = value - sum(balances.map(grantedOf))
+  journal.post('adjust', first, null, { amount: ZERO, granted: delta, after: first.remaining, permit: 'adjust' })
+  return { ...first, adjustment: first.adjustment + delta }
+}
+
+/**
+ * Moves the next reset of the balance that resets soonest; later boundaries are counted from the new one (B119, B121).
+ * A boundary in the past takes effect at once, with its rollover (correction of B120), and the phase goes on from it.
+ */
+function moveReset(balances: readonly Balance[], to: Instant, journal: Journal): Balance | Refusal {
+  let soonest: Balance | null = null
+  for (const balance of balances) {
+    if (balance.reset !== null && (soonest?.reset == null || balance.reset.nextAt < soonest.reset.nextAt))
+      soonest = balance
+  }
+  if (soonest?.reset == null) return refuse('invalid_request', 'next_reset_at cannot be set: the balance never resets')
+  const moved: Balance = { ...soonest, reset: { ...soonest.reset, anchor: to, nextAt: to } }
+  if (to > journal.at || moved.reset === null) return moved
+  const renewed = reset(moved, to, journal)
+  return { ...renewed, reset: { ...moved.reset, nextAt: boundaryAfter(to, moved.reset, journal.at) } }
+}
+
+/** Sets the expiry of the balance that expires soonest, or of the first when none does (B122). */
+function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | Refusal {
+  const soonest = balances.reduce<Balance | null>((found, balance) => {
+    if (balance.expiresAt === null) return found
+    return found?.expiresAt == null || balance.expiresAt < found.expiresAt ? balance : found
+  }, null)
+  const chosen = soonest ?? balances[0]
+  if (chosen === undefined) return refuse('balance_not_found', 'There is no balance whose expiry could be set')
+  return { ...chosen, expiresAt }
+}
+
+function shift(balance: Balance, amount: Amount, journal: Journal): Balance {
+  const remaining = balance.remaining + amount
+  journal.post('adjust', balance, null, { amount, after: remaining, permit: 'adjust' })
+  return { ...balance, remaining }
+}
+
+function asCandidate(balance: Balance): Candidate {
+  return { balance, cost: ONE, mayOverdraw: false }
+}
+
+function rolloversIn(balances: readonly Balance[], uid: string) {
+  return balances.find((balance) => balance.uid === uid)?.rollovers ?? []
+}

@@ -1,0 +1,135 @@
+import { type Amount, atLeastZero, sum, ZERO } from './amount.ts'
+import { assertNever } from './assert.ts'
+import { type Every, type Instant, orderingWeight } from './time.ts'
+
+/** What a subject holds of one feature from one source: one row, one reset, one expiry. Immutable. */
+export interface Balance {
+  /** Internal, never reused: `cus_ent_…`. */
+  readonly uid: string
+  /** The caller's `balance_id`, unique for its customer, or null. */
+  readonly id: string | null
+  /** The feature's internal id. */
+  readonly feature: string
+  readonly terms: Terms
+  /** What may be spent now, rollovers apart. Negative is debt; for unlimited terms it counts use downwards from zero. */
+  readonly remaining: Amount
+  /** What updates of the grant added to the allowance, until the next reset (B117). */
+  readonly adjustment: Amount
+  readonly reset: Reset | null
+  readonly rolloverPolicy: RolloverPolicy | null
+  /** Sorted by expiry, never-expiring last. */
+  readonly rollovers: readonly Rollover[]
+  /** Exclusive: at this instant the balance is gone. */
+  readonly expiresAt: Instant | null
+  readonly createdAt: Instant
+}
+
+export type Terms =
+  | { readonly kind: 'flag' }
+  | { readonly kind: 'unlimited' }
+  /** `allowance` is granted at creation and anew at every reset. */
+  | { readonly kind: 'finite'; readonly allowance: Amount }
+
+export interface Reset extends Every {
+  /** What all boundaries are counted from. */
+  readonly anchor: Instant
+  /** The next boundary; due when `nextAt <= now`. */
+  readonly nextAt: Instant
+}
+
+/** What is kept at a reset. */
+export interface RolloverPolicy {
+  readonly cap: RolloverCap
+  /** Months that a rollover lives after its boundary, or null for ever. */
+  readonly months: number | null
+}
+
+/** The most that all live rollovers of one balance may hold together. A percentage is of the allowance, rounded down to a whole unit (B165). */
+export type RolloverCap =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'amount'; readonly max: Amount }
+  | { readonly kind: 'percentage'; readonly percent: Amount }
+
+/** What was left at a reset and is kept. Its grant is what it still holds plus what was used of it. */
+export interface Rollover {
+  /** Derived from the balance and the boundary, so that every reader computes the same one. */
+  readonly uid: string
+  readonly remaining: Amount
+  readonly used: Amount
+  readonly expiresAt: Instant | null
+}
+
+/** Everything granted for the present period, rollovers apart. Zero when unlimited (B44). */
+export function grantedOf(balance: Balance): Amount {
+  return balance.terms.kind === 'finite' ? balance.terms.allowance + balance.adjustment : ZERO
+}
+
+/** Used in the present period: what was granted and is not there. Negative when more is there than was granted (B36). */
+export function usedOf(balance: Balance): Amount {
+  return grantedOf(balance) - balance.remaining
+}
+
+/** What may be spent of the balance: its main amount, floored at zero, and its rollovers. */
+export function spendableOf(balance: Balance): Amount {
+  return atLeastZero(balance.remaining) + rolledOver(balance)
+}
+
+export function rolledOver(balance: Balance): Amount {
+  return balance.rollovers.length === 0 ? ZERO : sum(balance.rollovers.map((rollover) => rollover.remaining))
+}
+
+/**
+ * A loose one-off balance that is used up exactly. Reads leave it out, as clients of the reference expect; it still takes
+ * refunds, and updates and deletes still find it. Recurring ones stay visible at zero. Source: B96, B175, B176 (REC).
+ */
+export function isDrained(balance: Balance): boolean {
+  return (
+    balance.terms.kind === 'finite' &&
+    balance.reset === null &&
+    balance.remaining === ZERO &&
+    rolledOver(balance) === ZERO
+  )
+}
+
+/** The earliest instant at which time changes this balance, or Infinity. */
+export function dueAt(balance: Balance): Instant {
+  let due = balance.reset?.nextAt ?? Number.POSITIVE_INFINITY
+  if (balance.expiresAt !== null && balance.expiresAt < due) due = balance.expiresAt
+  const rolloverExpiry = balance.rollovers[0]?.expiresAt
+  return typeof rolloverExpiry === 'number' && rolloverExpiry < due ? rolloverExpiry : due
+}
+
+/**
+ * The order in which balances of one kind of feature are drawn from: unlimited, then those that reset (shortest interval
+ * first), then those that expire soonest, then the oldest. The internal id decides last, so the order is total (law 7).
+ * Source: B143, R84 keys 4-7 and 11.
+ */
+export function consumptionOrder(a: Balance, b: Balance): number {
+  return (
+    rank(a.terms) - rank(b.terms) ||
+    Number(a.reset === null) - Number(b.reset === null) ||
+    weight(a) - weight(b) ||
+    (a.expiresAt ?? NEVER) - (b.expiresAt ?? NEVER) ||
+    a.createdAt - b.createdAt ||
+    (a.uid < b.uid ? -1 : 1)
+  )
+}
+
+const NEVER = Number.MAX_SAFE_INTEGER
+
+function weight(balance: Balance): number {
+  return balance.reset === null ? 0 : orderingWeight(balance.reset)
+}
+
+function rank(terms: Terms): number {
+  switch (terms.kind) {
+    case 'flag':
+      return 0
+    case 'unlimited':
+      return 1
+    case 'finite':
+      return 2
+    default:
+      return assertNever(terms)
+  }
+}

@@ -1,0 +1,109 @@
+import type { Amount } from './amount.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import type { Instant } from './time.ts'
+
+/** Something a subject may use. */
+export interface Feature {
+  /** Internal, never reused: `feat_…`. Balances and credit systems refer to it, so that a feature can be renamed. */
+  readonly uid: string
+  /** The caller's id, unique in its environment. */
+  readonly id: string
+  readonly name: string
+  readonly type: FeatureType
+  /** Names under which `track` may report use of this feature; one name may feed several features. */
+  readonly eventNames: readonly string[]
+  readonly display: { readonly singular: string | null; readonly plural: string | null } | null
+  readonly archived: boolean
+  readonly createdAt: Instant
+}
+
+export type FeatureType =
+  | { readonly kind: 'boolean' }
+  /** Consumable use is spent and may reset; use that is not consumable (seats) is held and given back. */
+  | { readonly kind: 'metered'; readonly consumable: boolean }
+  | { readonly kind: 'credit_system'; readonly costs: readonly CreditCost[] }
+
+/** What one unit of a member feature costs in credits. Zero makes it free (R99). */
+export interface CreditCost {
+  /** The member feature's internal id. */
+  readonly feature: string
+  readonly cost: Amount
+}
+
+/** A credit system that pays for some feature, and its price for one unit of that feature. */
+export interface Payer {
+  readonly system: Feature
+  readonly cost: Amount
+}
+
+/** All features of one environment, indexed for the hot path. Immutable; a change makes a new one with the next version. */
+export interface Catalogue {
+  readonly version: number
+  /** In order of creation. */
+  readonly features: readonly Feature[]
+  readonly byId: ReadonlyMap<string, Feature>
+  readonly byUid: ReadonlyMap<string, Feature>
+  readonly payersOf: ReadonlyMap<string, readonly Payer[]>
+  readonly byEventName: ReadonlyMap<string, readonly Feature[]>
+}
+
+export function catalogueOf(version: number, features: readonly Feature[]): Catalogue {
+  const payersOf = new Map<string, Payer[]>()
+  const byEventName = new Map<string, Feature[]>()
+  for (const feature of features) {
+    for (const name of feature.eventNames) append(byEventName, name, feature)
+    if (feature.type.kind !== 'credit_system') continue
+    for (const { feature: member, cost } of feature.type.costs) append(payersOf, member, { system: feature, cost })
+  }
+  return {
+    version,
+    features,
+    byId: new Map(features.map((feature) => [feature.id, feature])),
+    byUid: new Map(features.map((feature) => [feature.uid, feature])),
+    payersOf,
+    byEventName,
+  }
+}
+
+/** A credit system as its author writes it: members by the caller's id. */
+export type FeatureTypeAsWritten =
+  | Exclude<FeatureType, { kind: 'credit_system' }>
+  | { readonly kind: 'credit_system'; readonly costs: readonly { readonly featureId: string; readonly cost: Amount }[] }
+
+/**
+ * Resolves the members of a credit system. @returns the type, or the reason why it cannot be one:
+ * `feature_not_found` for an unknown member, `invalid_feature` for a member that cannot be paid with credits. Source: B230.
+ */
+export function resolveType(written: FeatureTypeAsWritten, catalogue: Catalogue): FeatureType | Refusal {
+  if (written.kind !== 'credit_system') return written
+  if (written.costs.length === 0) {
+    return refuse('invalid_feature', 'credit_schema must name at least one metered feature that the credits pay for')
+  }
+  const costs: CreditCost[] = []
+  for (const { featureId, cost } of written.costs) {
+    const member = catalogue.byId.get(featureId)
+    if (member === undefined) return refuse('feature_not_found', `Feature ${featureId} not found`)
+    if (member.type.kind !== 'metered' || !member.type.consumable) {
+      return refuse(
+        'invalid_feature',
+        `credit_schema can only hold consumable metered features, ${featureId} is not one`,
+      )
+    }
+    if (costs.some((other) => other.feature === member.uid)) {
+      return refuse('invalid_feature', `credit_schema names ${featureId} twice`)
+    }
+    costs.push({ feature: member.uid, cost })
+  }
+  return { kind: 'credit_system', costs }
+}
+
+/** Whether use of the feature is spent. False for seats and flags, which never reset. */
+export function isConsumable(feature: Feature): boolean {
+  return feature.type.kind === 'credit_system' || (feature.type.kind === 'metered' && feature.type.consumable)
+}
+
+function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}

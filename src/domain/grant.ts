@@ -1,0 +1,133 @@
+import { type Amount, ZERO } from './amount.ts'
+import type { Balance, Reset, RolloverPolicy, Terms } from './balance.ts'
+import { type Feature, isConsumable } from './feature.ts'
+import { allBalances, balancesOf, type Holdings, withBalances } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { boundaryAfter, type Every, type Instant, type Moment } from './time.ts'
+
+/** What `balances.create` asks for. */
+export interface GrantRequest {
+  /** The amount granted now and at every reset; undefined when not given. */
+  readonly included: Amount | undefined
+  readonly unlimited: boolean
+  /** Null is given but never repeats (`one_off`); undefined is not given. Both grant once. */
+  readonly every: Every | null | undefined
+  /** The first boundary; by default one period from now. */
+  readonly nextResetAt: Instant | undefined
+  readonly expiresAt: Instant | undefined
+  readonly rolloverPolicy: RolloverPolicy | undefined
+  readonly balanceId: string | undefined
+}
+
+/**
+ * Opens a balance. Nothing is ever merged: each grant is a balance of its own.
+ * @param holdings brought up to the moment.
+ * @returns the new holdings, or a refusal: `invalid_inputs` for fields that exclude each other, `invalid_request` for what
+ * the rules forbid, `flag_already_held`, `balance_id_in_use`.
+ * Source: B70-B84 with the corrections of the seeds (creation).
+ */
+export function grant(
+  holdings: Holdings,
+  feature: Feature,
+  request: GrantRequest,
+  moment: Moment,
+  journal: Journal,
+): Holdings | Refusal {
+  const problem =
+    contradiction(feature, request, moment.now) ??
+    forbidden(feature, request, moment.now) ??
+    taken(holdings, feature, request)
+  if (problem !== null) return problem
+  const balance: Balance = {
+    uid: moment.newId('cus_ent'),
+    id: request.balanceId ?? null,
+    feature: feature.uid,
+    terms: termsOf(feature, request),
+    remaining: request.included ?? ZERO,
+    adjustment: ZERO,
+    reset: resetOf(request, moment.now),
+    rolloverPolicy: request.rolloverPolicy ?? null,
+    rollovers: [],
+    expiresAt: request.expiresAt ?? null,
+    createdAt: moment.now,
+  }
+  journal.post('grant', balance, null, {
+    amount: balance.remaining,
+    granted: balance.remaining,
+    after: balance.remaining,
+  })
+  return withBalances(holdings, [balance])
+}
+
+function termsOf(feature: Feature, request: GrantRequest): Terms {
+  if (feature.type.kind === 'boolean') return { kind: 'flag' }
+  return request.unlimited ? { kind: 'unlimited' } : { kind: 'finite', allowance: request.included ?? ZERO }
+}
+
+/** Counted from now by default; a boundary that the caller chose is what all later ones are counted from (B82, B121). */
+function resetOf(request: GrantRequest, now: Instant): Reset | null {
+  const { every, nextResetAt } = request
+  if (!every) return null
+  if (nextResetAt !== undefined) return { ...every, anchor: nextResetAt, nextAt: nextResetAt }
+  return { ...every, anchor: now, nextAt: boundaryAfter(now, every, now) }
+}
+
+/** Fields that exclude or need each other, whatever the customer has. */
+function contradiction(feature: Feature, request: GrantRequest, now: Instant): Refusal | null {
+  const { included, unlimited, every, expiresAt, nextResetAt } = request
+  const invalid = (message: string) => refuse('invalid_inputs', message)
+  if (feature.type.kind === 'boolean') {
+    if (included !== undefined)
+      return invalid(`included_grant cannot be given for ${feature.id}: a boolean feature is held or not`)
+    if (unlimited) return invalid(`unlimited cannot be given for ${feature.id}: a boolean feature is held or not`)
+    if (every !== undefined || nextResetAt !== undefined)
+      return invalid(`reset cannot be given for ${feature.id}: a boolean feature never resets`)
+  } else if (included !== undefined && unlimited) {
+    return invalid('included_grant and unlimited exclude each other: give an amount, or unlimited: true')
+  } else if (included === undefined && !unlimited) {
+    return invalid('either included_grant or unlimited: true is needed to create a balance of a metered feature')
+  }
+  if (unlimited && every !== undefined)
+    return invalid('unlimited and reset exclude each other: an unlimited balance never resets')
+  if (included !== undefined && included < ZERO) return invalid('included_grant must not be negative')
+  if (expiresAt !== undefined && expiresAt <= now)
+    return invalid('expires_at must be in the future: this balance would already be expired')
+  if (every && expiresAt !== undefined && nextResetAt === undefined) {
+    return invalid('reset and expires_at exclude each other, unless next_reset_at says when the first reset is')
+  }
+  return null
+}
+
+/** What the feature and the calendar do not allow. */
+function forbidden(feature: Feature, request: GrantRequest, now: Instant): Refusal | null {
+  const { every, expiresAt, nextResetAt, rolloverPolicy } = request
+  const invalid = (message: string) => refuse('invalid_request', message)
+  if (rolloverPolicy !== undefined && !isConsumable(feature)) {
+    return invalid(`rollover cannot be given for ${feature.id}: only consumable features reset and roll over`)
+  }
+  if (rolloverPolicy !== undefined && !every)
+    return invalid('rollover needs a reset that repeats: a one-time balance has nothing to roll over')
+  if (every && !isConsumable(feature)) {
+    return refuse('invalid_inputs', `reset cannot be given for ${feature.id}: only consumable features reset`)
+  }
+  if (nextResetAt === undefined) return null
+  if (!every) return invalid('next_reset_at needs a reset with an interval that repeats')
+  if (nextResetAt <= now) return invalid('next_reset_at must be in the future')
+  if (expiresAt !== undefined && nextResetAt >= expiresAt) return invalid('next_reset_at must come before expires_at')
+  return null
+}
+
+/** What the customer has already. */
+function taken(holdings: Holdings, feature: Feature, request: GrantRequest): Refusal | null {
+  if (feature.type.kind === 'boolean' && balancesOf(holdings, feature.uid).length > 0) {
+    return refuse('flag_already_held', `Customer ${holdings.customer.id} already has the boolean feature ${feature.id}`)
+  }
+  if (request.balanceId === undefined) return null
+  for (const balance of allBalances(holdings)) {
+    if (balance.id === request.balanceId) {
+      return refuse('balance_id_in_use', `balance_id '${request.balanceId}' is already in use for this customer`)
+    }
+  }
+  return null
+}

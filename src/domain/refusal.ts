@@ -1,0 +1,39 @@
+/**
+ * The domain says no. Plain data, returned and never thrown; `http/problems.ts` gives each code its HTTP status.
+ * `message` is a sentence that the caller can act on.
+ */
+export interface Refusal {
+  readonly kind: 'refused'
+  readonly code: RefusalCode
+  readonly message: string
+}
+
+export const REFUSAL_CODES = [
+  'invalid_inputs',
+  'invalid_request',
+  'invalid_feature',
+  'invalid_cursor',
+  'not_supported',
+  'customer_not_found',
+  'entity_not_found',
+  'feature_not_found',
+  'balance_not_found',
+  'event_name_not_found',
+  'customer_already_exists',
+  'duplicate_feature_id',
+  'balance_id_in_use',
+  'flag_already_held',
+  'insufficient_balance',
+  'idempotency_key_reused',
+  'duplicate_idempotency_key',
+  'overloaded',
+] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
+
+export function refuse(code: RefusalCode, message: string): Refusal {
+  return { kind: 'refused', code, message }
+}
+
+export function isRefusal(value: unknown): value is Refusal {
+  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'refused'
+}

@@ -1,0 +1,90 @@
+/** Integer Unix milliseconds, UTC. Periods are half-open: a boundary belongs to the period it opens. */
+export type Instant = number
+
+/** What an operation may know of time and chance. The domain never asks for either itself. */
+export interface Moment {
+  readonly now: Instant
+  /** A new identifier such as `cus_ent_01J…`: unique, and later ones sort after earlier ones. */
+  newId(prefix: IdPrefix): string
+}
+
+export type IdPrefix = 'cus' | 'cus_ent' | 'evt' | 'feat'
+
+export const INTERVALS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'semi_annual', 'year'] as const
+export type Interval = (typeof INTERVALS)[number]
+
+/** A repeated period, for instance every 2 weeks: `{ interval: 'week', count: 2 }`. `count` is a positive integer. */
+export interface Every {
+  readonly interval: Interval
+  readonly count: number
+}
+
+const MINUTE = 60_000
+type Unit = { readonly minutes: number } | { readonly months: number }
+const UNITS: Record<Interval, Unit> = {
+  minute: { minutes: 1 },
+  hour: { minutes: 60 },
+  day: { minutes: 1440 },
+  week: { minutes: 10_080 },
+  month: { months: 1 },
+  quarter: { months: 3 },
+  semi_annual: { months: 6 },
+  year: { months: 12 },
+}
+
+/** The last instant that a JavaScript date can name; no boundary lies beyond it. */
+export const END_OF_TIME: Instant = 8_640_000_000_000_000
+
+/**
+ * The `n`th boundary counted from `anchor` (n may be zero or negative).
+ * Counted from the anchor, never from the boundary before: adding a month to 28 Feb would lose the 31st for ever.
+ * Source: spec B148-B151 (REC), law 9.
+ */
+export function boundary(anchor: Instant, every: Every, n: number): Instant {
+  const unit = UNITS[every.interval]
+  return 'minutes' in unit
+    ? anchor + unit.minutes * MINUTE * every.count * n
+    : addMonths(anchor, unit.months * every.count * n)
+}
+
+/** The number of the period that `instant` falls into: the largest `n` with `boundary(n) <= instant`. */
+export function periodAt(anchor: Instant, every: Every, instant: Instant): number {
+  let n = Math.floor((instant - anchor) / nominalLength(every))
+  // The estimate may be off by a few periods for calendar intervals; walk to the exact one.
+  while (boundary(anchor, every, n) > instant) n -= 1
+  while (boundary(anchor, every, n + 1) <= instant) n += 1
+  return n
+}
+
+/** The first boundary strictly after `instant` (B149). At most `END_OF_TIME`. */
+export function boundaryAfter(anchor: Instant, every: Every, instant: Instant): Instant {
+  return Math.min(boundary(anchor, every, periodAt(anchor, every, instant) + 1), END_OF_TIME)
+}
+
+/** `months` calendar months after `from`, at the same time of day, clamped to the last day of a shorter month. */
+export function addMonths(from: Instant, months: number): Instant {
+  const date = new Date(from)
+  const target = date.getUTCFullYear() * 12 + date.getUTCMonth() + months
+  const year = Math.floor(target / 12)
+  const month = target - year * 12
+  const lastDay = new Date(0)
+  lastDay.setUTCFullYear(year, month + 1, 0)
+  date.setUTCFullYear(year, month, Math.min(date.getUTCDate(), lastDay.getUTCDate()))
+  const result = date.getTime()
+  return Number.isNaN(result) ? END_OF_TIME : result
+}
+
+/**
+ * How long one period is when balances are put in order, in minutes. A month weighs 30 days and a year 365
+ * (so that 12 months sort before one year), as in R84 key 6.
+ */
+export function orderingWeight(every: Every): number {
+  if (every.interval === 'year') return 525_600 * every.count
+  const unit = UNITS[every.interval]
+  return every.count * ('minutes' in unit ? unit.minutes : unit.months * 43_200)
+}
+
+function nominalLength(every: Every): number {
+  const unit = UNITS[every.interval]
+  return every.count * MINUTE * ('minutes' in unit ? unit.minutes : unit.months * 30.436875 * 1440)
+}

@@ -1,0 +1,175 @@
+import { type Amount, formatAmount, ONE, ZERO } from './amount.ts'
+import { consumptionOrder } from './balance.ts'
+import type { JsonObject } from './customer.ts'
+import { applyMoves, type Candidate, deduct, type Move, type OverageBehavior } from './deduction.ts'
+import type { Catalogue, Feature } from './feature.ts'
+import { balancesOf, type Holdings, withBalances } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { type ResetLine, resetLine, type Summary, summarise } from './summary.ts'
+import type { Instant } from './time.ts'
+
+/** One recorded use. `value` is what was asked, whatever could be taken (R60, R74). */
+export interface UsageEvent {
+  readonly uid: string
+  /** The feature's id or the event name, as the caller said. */
+  readonly name: string
+  readonly value: Amount
+  readonly properties: JsonObject
+  /** When the use happened, by the caller. */
+  readonly timestamp: Instant
+  /** When it was recorded, and from which balances it was taken. */
+  readonly recordedAt: Instant
+  readonly deductions: readonly DeductionLine[]
+}
+
+/** What one use took from one balance or rollover, in that balance's own units; negative was given back (R62). */
+export interface DeductionLine {
+  readonly balanceUid: string
+  readonly featureId: string
+  readonly reset: ResetLine | null
+  readonly amount: Amount
+}
+
+export interface Usage {
+  readonly holdings: Holdings
+  readonly deductions: readonly DeductionLine[]
+  /** Per tracked feature, the balances that may pay for it. */
+  readonly tracked: readonly { readonly feature: Feature; readonly deducted: ReadonlySet<string> }[]
+  readonly touched: ReadonlySet<string>
+  /** Whether any balance could have paid at all. */
+  readonly held: boolean
+}
+
+/**
+ * Uses `value` of each feature, one after the other, each from its own balances first and then from credit systems.
+ * @param holdings brought up to the journal's instant.
+ * @returns the new holdings with what was taken, or refusal `insufficient_balance` (only under `reject`).
+ * A customer without any balance of the feature is no refusal: the use is recorded and nothing is taken (R66).
+ * Source: R60-R74, R80-R113.
+ */
+export function use(
+  holdings: Holdings,
+  features: readonly Feature[],
+  value: Amount,
+  behavior: OverageBehavior,
+  catalogue: Catalogue,
+  journal: Journal,
+): Usage | Refusal {
+  let current = holdings
+  let held = false
+  const moves: Move[] = []
+  const tracked: { feature: Feature; deducted: Set<string> }[] = []
+  for (const feature of features) {
+    const candidates = candidatesFor(current, feature, catalogue, behavior)
+    held ||= candidates.length > 0
+    const deduction = deduct(candidates, value, behavior)
+    if (behavior === 'reject' && deduction.missing > ZERO && candidates.length > 0) {
+      return refuse(
+        'insufficient_balance',
+        `Insufficient balance to deduct ${formatAmount(value)} from feature ${feature.id}`,
+      )
+    }
+    current = withBalances(current, applyMoves(deduction.moves, { take: 'use', give: 'refund' }, journal))
+    moves.push(...deduction.moves)
+    tracked.push({
+      feature,
+      deducted: new Set(deduction.moves.filter(isMainTake).map(({ balance }) => balance.feature)),
+    })
+  }
+  return {
+    holdings: current,
+    deductions: linesOf(moves, catalogue),
+    tracked,
+    touched: new Set(moves.map(({ balance }) => balance.uid)),
+    held,
+  }
+}
+
+/** The balances that may pay for `feature`, in consumption order (R80-R88, R94). Boolean features have none. */
+export function candidatesFor(
+  holdings: Holdings,
+  feature: Feature,
+  catalogue: Catalogue,
+  behavior: OverageBehavior,
+): Candidate[] {
+  if (feature.type.kind === 'boolean') return []
+  const seats = feature.type.kind === 'metered' && !feature.type.consumable && behavior !== 'reject'
+  const candidates: Candidate[] = balancesOf(holdings, feature.uid).map((balance) => ({
+    balance,
+    cost: ONE,
+    mayOverdraw: seats,
+  }))
+  const payers = catalogue.payersOf.get(feature.uid)
+  if (payers === undefined) return candidates
+  const paying = payers.flatMap(({ system, cost }) =>
+    balancesOf(holdings, system.uid).map((balance) => ({ balance, cost, mayOverdraw: false })),
+  )
+  candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
+  // The first unlimited balance absorbs everything, even when it belongs to a credit system (R88).
+  const unlimited = candidates.findIndex(({ balance }) => balance.terms.kind === 'unlimited')
+  if (unlimited > 0) candidates.unshift(...candidates.splice(unlimited, 1))
+  return candidates
+}
+
+/** Every tracked feature and every credit system that could pay for it, with its summary, or null where nothing is held (R63). */
+export function relatedSummaries(usage: Usage, catalogue: Catalogue): Map<string, Summary | null> {
+  const related = new Map<string, Summary | null>()
+  for (const { feature } of usage.tracked) {
+    if (feature.type.kind === 'boolean') continue
+    for (const one of [feature, ...payingSystems(feature, catalogue)]) related.set(one.id, summaryAfter(usage, one))
+  }
+  return related
+}
+
+/**
+ * The one balance that a track answers with: the unlimited one, else the feature's own if it paid, else the credit system
+ * that paid, else the feature's own, else a credit system that is held. Several tracked features answer only where they
+ * agree. Source: R64, with its recommended fallback.
+ */
+export function principalSummary(usage: Usage, catalogue: Catalogue): Summary | null {
+  const chosen = new Map<string, Summary>()
+  for (const { feature, deducted } of usage.tracked) {
+    if (feature.type.kind === 'boolean') continue
+    const summaries = [feature, ...payingSystems(feature, catalogue)]
+      .map((one) => summaryAfter(usage, one))
+      .filter((summary) => summary !== null)
+    const one =
+      summaries.find((summary) => summary.unlimited) ??
+      summaries.find((summary) => deducted.has(summary.feature.uid)) ??
+      summaries[0]
+    if (one !== undefined) chosen.set(one.feature.uid, one)
+  }
+  const [only, another] = chosen.values()
+  return another === undefined ? (only ?? null) : null
+}
+
+export function summaryAfter(usage: Usage, feature: Feature): Summary | null {
+  return summarise(feature, balancesOf(usage.holdings, feature.uid), usage.touched)
+}
+
+function payingSystems(feature: Feature, catalogue: Catalogue): Feature[] {
+  return (catalogue.payersOf.get(feature.uid) ?? []).map(({ system }) => system)
+}
+
+function isMainTake(move: Move): boolean {
+  return move.rollover === null && move.amount > ZERO
+}
+
+/** Movements on one bucket are one line; what cancels out is no line (R62). */
+function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] {
+  const lines = new Map<string, DeductionLine>()
+  for (const { balance, rollover, amount } of moves) {
+    const balanceUid = rollover?.uid ?? balance.uid
+    const feature = catalogue.byUid.get(balance.feature)
+    if (feature === undefined) continue
+    const before = lines.get(balanceUid)?.amount ?? ZERO
+    lines.set(balanceUid, {
+      balanceUid,
+      featureId: feature.id,
+      reset: resetLine(feature, balance),
+      amount: before + amount,
+    })
+  }
+  return [...lines.values()].filter(({ amount }) => amount !== ZERO)
+}

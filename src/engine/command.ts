@@ -1,0 +1,67 @@
+import type { Environment } from '../domain/customer.ts'
+import type { Catalogue } from '../domain/feature.ts'
+import type { Holdings } from '../domain/holdings.ts'
+import type { Posting } from '../domain/ledger.ts'
+import type { Refusal } from '../domain/refusal.ts'
+import type { Moment } from '../domain/time.ts'
+import type { UsageEvent } from '../domain/usage.ts'
+
+/** A caller's promise that a request is the same one as before. Header and body keys are spaces of their own (R122). */
+export interface IdempotencyKey {
+  readonly space: 'header' | 'body'
+  readonly key: string
+  /** What was asked, so that the same key with other input is found out. */
+  readonly input: unknown
+  readonly operation: string
+}
+
+/** One thing to be done to one customer. Deciding is pure and synchronous; it may be done again after a conflict. */
+export interface Command<A> {
+  readonly env: Environment
+  /** As the caller wrote it: the caller's id or the internal one. */
+  readonly customerId: string
+  readonly keys: readonly IdempotencyKey[]
+  decide(situation: Situation): Outcome<A>
+}
+
+/** All that a decision may look at. `moment.now` is never before the latest instant saved in the holdings. */
+export interface Situation {
+  /** Null when there is no such customer. */
+  readonly holdings: Holdings | null
+  readonly moment: Moment
+  readonly catalogue: Catalogue
+}
+
+export type Outcome<A> = Done<A> | Unchanged<A> | Refusal
+
+/** Something changes: durable before it is answered. */
+export interface Done<A> {
+  readonly kind: 'done'
+  readonly answer: A
+  readonly after: Holdings
+  readonly postings: readonly Posting[]
+  readonly events: readonly UsageEvent[]
+  /** What to answer when the customer's new id turns out to be taken. */
+  readonly whenIdTaken?: Refusal
+}
+
+/** Nothing changes. */
+export interface Unchanged<A> {
+  readonly kind: 'unchanged'
+  readonly answer: A
+}
+
+export interface Reply<A> {
+  readonly outcome: { readonly kind: 'answered'; readonly answer: A } | Refusal
+  /** Whether the answer is the stored first answer to an idempotency key. */
+  readonly replayed: boolean
+}
+
+/** A command in a lane, and whom to tell. */
+export interface Waiting {
+  readonly command: Command<unknown>
+  resolve(reply: Reply<unknown>): void
+  reject(error: unknown): void
+  /** How often it met a conflict. */
+  attempts: number
+}

@@ -1,0 +1,183 @@
+import { ENVIRONMENTS, type Environment } from '../domain/customer.ts'
+import { StoreUnavailable } from '../domain/fault.ts'
+import { type Catalogue, catalogueOf, type Feature } from '../domain/feature.ts'
+import type { Holdings } from '../domain/holdings.ts'
+import { isRefusal, type Refusal } from '../domain/refusal.ts'
+import type { Instant, Moment } from '../domain/time.ts'
+import type { CommitResult, EventQuery, EventRow, Store } from '../store/store.ts'
+import type { Command, IdempotencyKey, Reply } from './command.ts'
+import { GroupCommit } from './group-commit.ts'
+import { decodeAnswer, encodeAnswer, fingerprint, type IdempotencyMode, keyHash, repeatedReply } from './idempotency.ts'
+
+export interface EngineOptions {
+  readonly store: Store
+  readonly clock: () => Instant
+  readonly newId: Moment['newId']
+  readonly idempotency: IdempotencyMode
+  /** Called when the store may have lost its footing; the process must stop. */
+  readonly onBroken: (error: Error) => void
+  readonly cacheWeight?: number
+  readonly waitingPerCustomer?: number
+  readonly waitingInAll?: number
+}
+
+const DEFAULTS = { cacheWeight: 2_000_000, waitingPerCustomer: 10_000, waitingInAll: 50_000 }
+
+export interface FeatureCommand<A> {
+  readonly env: Environment
+  readonly keys: readonly IdempotencyKey[]
+  decide(catalogue: Catalogue, moment: Moment): { readonly feature: Feature; answer(catalogue: Catalogue): A } | Refusal
+}
+
+/**
+ * Holds what is durable in memory, decides, and makes it durable before it is answered. Knows no rule about balances.
+ * Reads look at the latest durable state and never wait for a commit under way: what that commit changes is not
+ * acknowledged to anyone yet.
+ */
+export class Engine {
+  readonly #options: EngineOptions
+  readonly #commits: GroupCommit
+  readonly #catalogues = new Map<Environment, Catalogue>()
+  /** Changes of a catalogue go one after another, per environment. */
+  readonly #catalogueLane = new Map<Environment, Promise<unknown>>()
+
+  static async start(options: EngineOptions): Promise<Engine> {
+    const engine = new Engine(options)
+    await Promise.all(ENVIRONMENTS.map((env) => engine.#loadCatalogue(env)))
+    return engine
+  }
+
+  private constructor(options: EngineOptions) {
+    this.#options = options
+    this.#commits = new GroupCommit({
+      ...DEFAULTS,
+      ...options,
+      catalogue: (env) => this.catalogue(env),
+      reloadCatalogue: (env) => this.#loadCatalogue(env),
+    })
+  }
+
+  catalogue(env: Environment): Catalogue {
+    const catalogue = this.#catalogues.get(env)
+    if (catalogue === undefined) throw new Error('the engine has not started')
+    return catalogue
+  }
+
+  /** The clock, for what does not concern one customer. */
+  now(): Instant {
+    return this.#options.clock()
+  }
+
+  /**
+   * Looks at a customer's durable holdings (null when there is none) and the moment. Answers at once when they are in memory.
+   */
+  read<T>(env: Environment, id: string, look: (holdings: Holdings | null, moment: Moment) => T): T | Promise<T> {
+    const { cache } = this.#commits
+    const entry = cache.entry(env, id)
+    if (entry.state === 'present') return look(entry.holdings, this.#commits.moment(entry.holdings))
+    return new Promise<T>((resolve, reject) => {
+      entry.readers.push((error) => {
+        if (error !== undefined) return reject(new StoreUnavailable('the store did not answer', { cause: error }))
+        try {
+          // The entry may have joined another one that stands for the same customer.
+          const { holdings } = cache.find(env, id) ?? entry
+          resolve(look(holdings, this.#commits.moment(holdings)))
+        } catch (bug) {
+          reject(bug)
+        }
+      })
+    })
+  }
+
+  /** Puts a command into its customer's lane. Resolves when its effect is durable. @throws StoreUnavailable */
+  submit<A>(command: Command<A>): Promise<Reply<A>> {
+    return this.#commits.submit(command) as Promise<Reply<A>>
+  }
+
+  /** Adds to the catalogue. @throws StoreUnavailable */
+  submitFeature<A>(command: FeatureCommand<A>): Promise<Reply<A>> {
+    const before = this.#catalogueLane.get(command.env) ?? Promise.resolve()
+    const reply = before.catch(() => null).then(() => this.#addFeature(command))
+    this.#catalogueLane.set(command.env, reply)
+    return reply
+  }
+
+  async listEvents(query: EventQuery): Promise<EventRow[]> {
+    try {
+      return await this.#options.store.listEvents(query)
+    } catch (cause) {
+      throw new StoreUnavailable('the store did not answer', { cause })
+    }
+  }
+
+  /** Resolves when everything that was submitted is answered. */
+  drain(): Promise<void> {
+    return this.#commits.drain()
+  }
+
+  async #loadCatalogue(env: Environment): Promise<void> {
+    const { version, features } = await this.#options.store.loadCatalogue(env)
+    const known = this.#catalogues.get(env)
+    if (known === undefined || known.version < version) this.#catalogues.set(env, catalogueOf(version, features))
+  }
+
+  async #addFeature<A>(command: FeatureCommand<A>): Promise<Reply<A>> {
+    const { store, clock, newId } = this.#options
+    for (;;) {
+      const catalogue = this.catalogue(command.env)
+      const decided = command.decide(catalogue, { now: clock(), newId })
+      const claims = command.keys.map((key) => keyHash(command.env, '', key))
+      if (isRefusal(decided) && claims.length === 0) return { outcome: decided, replayed: false }
+      const change = isRefusal(decided) ? null : decided
+      const next =
+        change === null ? catalogue : catalogueOf(catalogue.version + 1, [...catalogue.features, change.feature])
+      const answer = change?.answer(next)
+      const records = command.keys.map((key, i) => ({
+        hash: claims[i] ?? '',
+        fingerprint: fingerprint(key),
+        answer: encodeAnswer(answer),
+      }))
+      const result = await this.#save(() =>
+        change === null
+          ? store
+              .commit({ at: clock(), changes: [{ env: command.env, uid: '', claims, rows: null }] })
+              .then(([one]) => one ?? { kind: 'conflict' })
+          : store.addFeature({
+              env: command.env,
+              at: clock(),
+              expected: catalogue.version,
+              feature: change.feature,
+              claims,
+              keys: records,
+            }),
+      )
+      if (result.kind === 'known') return this.#repeat(command, claims, result.records)
+      if (result.kind !== 'committed') {
+        await this.#loadCatalogue(command.env)
+        continue
+      }
+      if (isRefusal(decided)) return { outcome: decided, replayed: false }
+      this.#catalogues.set(command.env, next)
+      return { outcome: { kind: 'answered', answer: answer as A }, replayed: false }
+    }
+  }
+
+  #repeat<A>(
+    { keys }: FeatureCommand<A>,
+    claims: readonly string[],
+    records: readonly { hash: string; fingerprint: string; answer: string }[],
+  ): Reply<A> {
+    const record = records[0]
+    const key = keys[claims.indexOf(record?.hash ?? '')]
+    if (record === undefined || key === undefined) throw new Error('a known key is one of those asked for')
+    return repeatedReply<A>(key, record.fingerprint, () => decodeAnswer(record.answer) as A, this.#options.idempotency)
+  }
+
+  async #save(commit: () => Promise<CommitResult>): Promise<CommitResult> {
+    try {
+      return await commit()
+    } catch (cause) {
+      throw new StoreUnavailable('the store did not answer; nothing was applied', { cause })
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import type { z } from 'zod'
+import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import type { Reply } from '../engine/command.ts'
+import type { Context } from '../operations/decide.ts'
+import type { Shape } from './versions/version.ts'
+import { kindOf, NOT_SUPPORTED } from './wire/scalars.ts'
+import type { WireObject } from './wire/wire.ts'
+
+/** One operation of the public API: what it takes, what it does, how its answer looks. */
+export interface Endpoint {
+  /** `<noun>.<verb>`; aliases share it, so that an idempotency key means the same through each. */
+  readonly operation: string
+  readonly shape: Shape
+  /** Whether it may change something, and so honours idempotency keys. */
+  changes(body: unknown): boolean
+  /** The key that the body itself may carry. */
+  bodyKey(body: unknown): string | undefined
+  /** @param body in the newest shape, not validated yet. */
+  handle(context: Context, body: unknown): Answer | Promise<Answer>
+}
+
+export type Answer = { readonly kind: 'answer'; readonly body: WireObject; readonly replayed: boolean } | Refusal
+
+interface Definition<S extends z.ZodType, A extends object> {
+  readonly operation: string
+  readonly shape: Shape
+  readonly input: S
+  readonly kind: 'read' | 'write' | ((body: unknown) => 'read' | 'write')
+  readonly bodyKey?: (body: unknown) => string | undefined
+  run(context: Context, input: z.infer<S>): A | Refusal | Reply<A> | Promise<A | Refusal | Reply<A>>
+  show(answer: A, input: z.infer<S>, context: Context): WireObject
+}
+
+export function endpoint<S extends z.ZodType, A extends object>(definition: Definition<S, A>): Endpoint {
+  const { operation, shape, input, kind } = definition
+  const finish = (result: A | Refusal | Reply<A>, parsed: z.infer<S>, context: Context): Answer => {
+    if (isRefusal(result)) return result
+    if (!isReply(result)) return { kind: 'answer', body: definition.show(result, parsed, context), replayed: false }
+    if (isRefusal(result.outcome)) return result.outcome
+    return { kind: 'answer', body: definition.show(result.outcome.answer, parsed, context), replayed: result.replayed }
+  }
+  return {
+    operation,
+    shape,
+    changes: (body) => (typeof kind === 'function' ? kind(body) : kind) === 'write',
+    bodyKey: definition.bodyKey ?? (() => undefined),
+    handle(context, body) {
+      const parsed = input.safeParse(body)
+      if (!parsed.success) return refusalOf(parsed.error.issues, body)
+      const result = definition.run(context, parsed.data)
+      // Staying synchronous where nothing has to be waited for saves the hot path a turn of the microtask queue.
+      return result instanceof Promise
+        ? result.then((one) => finish(one, parsed.data, context))
+        : finish(result, parsed.data, context)
+    },
+  }
+}
+
+function isReply<A extends object>(result: A | Reply<A>): result is Reply<A> {
+  return 'outcome' in result && 'replayed' in result
+}
+
+/** All that is wrong with a body, each with its path (B19, R14). */
+function refusalOf(issues: readonly z.core.$ZodIssue[], body: unknown): Refusal {
+  const sentences = issues.map(
+    (issue) => `${issue.path.length === 0 ? 'input' : issue.path.join('.')}: ${sentenceOf(issue, body)}`,
+  )
+  const [only, another] = sentences
+  const message =
+    another === undefined ? (only ?? 'input: is not valid') : `[Validation Errors] ${sentences.join('; ')}`
+  const unsupported = issues.some((issue) => issue.code === 'custom' && issue.params?.['code'] === NOT_SUPPORTED)
+  return refuse(unsupported ? 'not_supported' : 'invalid_inputs', message)
+}
+
+function sentenceOf(issue: z.core.$ZodIssue, body: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      if (String(issue.expected) === 'nonoptional') return 'is needed'
+      return `must be ${article(issue.expected)} (received ${kindOf(valueAt(body, issue.path))})`
+    case 'invalid_value':
+      return `must be one of: ${issue.values.join(', ')}`
+    case 'too_small':
+      return issue.origin === 'string'
+        ? 'cannot be empty'
+        : `must be ${issue.origin === 'array' ? 'of length ' : ''}${issue.minimum} or more`
+    case 'too_big':
+      return issue.origin === 'string'
+        ? `must be at most ${issue.maximum} characters`
+        : `must be ${issue.maximum} or less`
+    default:
+      return issue.message
+  }
+}
+
+function article(expected: string): string {
+  if (expected === 'int') return 'a whole number'
+  return /^[aeio]/.test(expected) ? `an ${expected}` : `a ${expected}`
+}
+
+function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
+  let value = body
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = Reflect.get(value, key)
+  }
+  return value
+}

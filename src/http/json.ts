@@ -1,0 +1,127 @@
+import { formatAmount } from '../domain/amount.ts'
+import type { Wire } from './wire/wire.ts'
+
+const keys = new Map<string, string>()
+/** Metadata has keys of its callers' choosing, so not every key may be kept. */
+const MOST_KEYS = 2000
+
+/**
+ * JSON in which a bigint is an amount and becomes an exact decimal number, and a key without value is left out.
+ * `JSON.stringify` cannot do the first without a wrapper object for every amount.
+ */
+export function writeJson(value: Wire): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value)
+    case 'bigint':
+      return formatAmount(value)
+    case 'number':
+    case 'boolean':
+      return String(value)
+    default:
+      return value === null ? 'null' : isList(value) ? writeList(value) : writeObject(value)
+  }
+}
+
+function isList(value: object): value is readonly Wire[] {
+  return Array.isArray(value)
+}
+
+function writeList(list: readonly Wire[]): string {
+  let text = '['
+  for (let i = 0; i < list.length; i++) {
+    if (i > 0) text += ','
+    text += writeJson(list[i] ?? null)
+  }
+  return `${text}]`
+}
+
+function writeObject(object: { readonly [key: string]: Wire | undefined }): string {
+  let text = ''
+  for (const key of Object.keys(object)) {
+    const value = object[key]
+    if (value === undefined) continue
+    text += (text === '' ? '{' : ',') + nameOf(key) + writeJson(value)
+  }
+  return text === '' ? '{}' : `${text}}`
+}
+
+function nameOf(key: string): string {
+  let name = keys.get(key)
+  if (name === undefined) {
+    name = `${JSON.stringify(key)}:`
+    if (keys.size < MOST_KEYS) keys.set(key, name)
+  }
+  return name
+}
+
+/** A body as a value, or where it stops being JSON. An empty body is an empty object (K5). */
+export function readJson(text: string): { readonly value: unknown } | { readonly problem: string } {
+  if (text === '') return { value: {} }
+  try {
+    return { value: JSON.parse(text) as unknown }
+  } catch {
+    const offset = new Scanner(text).firstError()
+    const before = text.slice(0, offset).split('\n')
+    const column = (before.at(-1)?.length ?? 0) + 1
+    const found = offset >= text.length ? 'the end of the body' : JSON.stringify(text.slice(offset, offset + 1))
+    return { problem: `not valid JSON: unexpected ${found} at line ${before.length}, column ${column}` }
+  }
+}
+
+/** Finds the place, because the error of `JSON.parse` does not always name it. Only runs on a text that is not JSON. */
+class Scanner {
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  firstError(): number {
+    // Iterative, so that a hostile depth of brackets cannot exhaust the stack.
+    const open: string[] = []
+    let expect: 'value' | 'key' | 'after' = 'value'
+    for (;;) {
+      this.#skip(/\s*/y)
+      const char = this.#text[this.#at]
+      if (expect === 'after') {
+        const container = open.at(-1)
+        if (container === undefined || char === undefined) return this.#at
+        if (char === container) open.pop()
+        else if (char !== ',') return this.#at
+        else expect = container === '}' ? 'key' : 'value'
+        this.#at++
+        continue
+      }
+      if (expect === 'key') {
+        if (!this.#skip(/"(?:[ -!#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y)) return this.#at
+        this.#skip(/\s*/y)
+        if (!this.#skip(/:/y)) return this.#at
+        expect = 'value'
+      } else if (char === '{' || char === '[') {
+        this.#at++
+        open.push(char === '{' ? '}' : ']')
+        this.#skip(/\s*/y)
+        if (this.#text[this.#at] === open.at(-1)) {
+          this.#at++
+          open.pop()
+          expect = 'after'
+        } else expect = char === '{' ? 'key' : 'value'
+      } else {
+        const scalar =
+          /"(?:[ -!#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+        if (!this.#skip(scalar)) return this.#at
+        expect = 'after'
+      }
+    }
+  }
+
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#at
+    const match = pattern.exec(this.#text)
+    if (match === null) return false
+    this.#at += match[0].length
+    return true
+  }
+}

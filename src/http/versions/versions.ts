@@ -1,0 +1,35 @@
+import type { WireObject } from '../wire/wire.ts'
+import { upTo22 } from './up-to-2.2.ts'
+import { type Shape, VERSIONS, type Version, type VersionChange } from './version.ts'
+
+/** Oldest first. A request passes them upwards, its answer downwards. */
+const CHANGES: readonly VersionChange[] = [upTo22]
+
+const APPLYING: ReadonlyMap<Version, readonly VersionChange[]> = new Map(
+  VERSIONS.map((version) => [
+    version,
+    CHANGES.filter(({ upTo }) => VERSIONS.indexOf(version) <= VERSIONS.indexOf(upTo)),
+  ]),
+)
+
+/** A request body of any served version in the newest shape. What is not an object is left for validation to refuse. */
+export function upgradeRequest(version: Version, operation: string, body: unknown): unknown {
+  let current = body
+  for (const { request } of APPLYING.get(version) ?? []) {
+    const change = request[operation]
+    if (change !== undefined && typeof current === 'object' && current !== null)
+      current = change(current as Record<string, unknown>)
+  }
+  return current
+}
+
+/** An answer of the newest shape as the version expects it. */
+export function downgradeResponse(version: Version, shape: Shape, answer: WireObject, body: unknown): WireObject {
+  const changes = APPLYING.get(version) ?? []
+  let current = answer
+  for (let i = changes.length - 1; i >= 0; i--) {
+    const change = changes[i]?.response[shape]
+    if (change !== undefined) current = change(current, body as Record<string, unknown>)
+  }
+  return current
+}

@@ -1,0 +1,98 @@
+import { type Feature, isConsumable } from '../../domain/feature.ts'
+import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
+import type { DeductionLine } from '../../domain/usage.ts'
+import type { WireObject } from './wire.ts'
+
+/** Shows a feature of the catalogue. @param memberIds the callers' ids of a credit system's members. */
+export type ShowFeature = (feature: Feature) => WireObject
+
+/** The balance object of 2.1 and newer (B27-B31; `object` as in the seed). `feature` is filled in where it is expanded. */
+export function balanceToWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
+  return {
+    object: 'balance',
+    feature_id: summary.feature.id,
+    feature: showFeature === null ? undefined : showFeature(summary.feature),
+    granted: summary.granted,
+    remaining: summary.remaining,
+    usage: summary.usage,
+    unlimited: summary.unlimited,
+    // Overage and purchases come with plans; a balance that was granted by hand has neither (B41, B42).
+    overage_allowed: false,
+    max_purchase: null,
+    next_reset_at: summary.nextResetAt,
+    breakdown: summary.breakdown.map(lineToWire),
+    rollovers: summary.rollovers?.map(({ granted, remaining, expiresAt }) => ({
+      granted,
+      balance: remaining,
+      // Zero means never (B31).
+      expires_at: expiresAt ?? 0,
+    })),
+  }
+}
+
+export function balancesToWire(
+  summaries: Iterable<readonly [string, Summary | null]>,
+  showFeature: ShowFeature | null,
+): WireObject {
+  const balances: Record<string, WireObject | null> = {}
+  for (const [id, summary] of summaries) balances[id] = summary === null ? null : balanceToWire(summary, showFeature)
+  return balances
+}
+
+export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObject {
+  const { feature } = flag
+  return {
+    id: flag.id,
+    plan_id: null,
+    expires_at: flag.expiresAt,
+    feature_id: feature.id,
+    feature: showFeature === null ? undefined : showFeature(feature),
+  }
+}
+
+export function deductionToWire({ balanceUid, featureId, reset, amount }: DeductionLine): WireObject {
+  return { balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value: amount }
+}
+
+/** A feature as it is shown (B228); `credit_schema` only for credit systems, `display` only where it was given. */
+export function featureToWire(feature: Feature, memberId: (uid: string) => string): WireObject {
+  const { type } = feature
+  return {
+    id: feature.id,
+    name: feature.name,
+    type: type.kind,
+    consumable: isConsumable(feature),
+    credit_schema:
+      type.kind === 'credit_system'
+        ? type.costs.map(({ feature: uid, cost }) => ({ metered_feature_id: memberId(uid), credit_cost: cost }))
+        : undefined,
+    event_names: feature.eventNames,
+    display: feature.display ?? undefined,
+    archived: feature.archived,
+  }
+}
+
+function lineToWire(line: BreakdownLine): WireObject {
+  return {
+    id: line.id,
+    plan_id: null,
+    included_grant: line.includedGrant,
+    prepaid_grant: 0,
+    remaining: line.remaining,
+    usage: line.usage,
+    unlimited: line.unlimited,
+    reset: resetToWire(line.reset),
+    price: null,
+    expires_at: line.expiresAt,
+  }
+}
+
+function resetToWire(reset: ResetLine | null): WireObject | null {
+  if (reset === null) return null
+  // A count of one goes without saying (B29).
+  return {
+    interval: reset.interval,
+    interval_count: reset.count === 1 ? undefined : reset.count,
+    resets_at: reset.resetsAt,
+  }
+}

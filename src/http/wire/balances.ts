@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import type { Adjustment, Target } from '../../domain/adjust.ts'
+import { ONE } from '../../domain/amount.ts'
+import type { RolloverCap, RolloverPolicy } from '../../domain/balance.ts'
+import type { GrantRequest } from '../../domain/grant.ts'
+import type { Every } from '../../domain/time.ts'
+import { amount, id, instant, interval, later } from './scalars.ts'
+
+const MOST_PERIODS = 10_000
+const MOST_MONTHS = 1200
+
+const reset = z.object({
+  interval,
+  interval_count: z
+    .number()
+    .refine((count) => Number.isInteger(count) && count >= 1, 'must be a whole number, 1 or more')
+    .refine((count) => count <= MOST_PERIODS, `must be at most ${MOST_PERIODS}`)
+    .optional(),
+})
+
+const rollover = z
+  .object({
+    max: amount.refine((max) => max >= 0n, 'must not be negative').nullish(),
+    max_percentage: amount
+      .refine((percent) => percent > 0n && percent <= 100n * ONE, 'must be above 0 and at most 100')
+      .nullish(),
+    duration: z.enum(['month', 'forever']).optional(),
+    length: z
+      .number()
+      .refine(
+        (length) => Number.isInteger(length) && length >= 0 && length <= MOST_MONTHS,
+        `must be a whole number of months, 0 to ${MOST_MONTHS}`,
+      )
+      .optional(),
+  })
+  .superRefine((input, ctx) => {
+    if (input.max != null && input.max_percentage != null) {
+      ctx.addIssue({ code: 'custom', message: 'max and max_percentage exclude each other: give one of them' })
+    }
+    if (input.duration !== 'forever' && input.length === undefined) {
+      ctx.addIssue({ code: 'custom', path: ['length'], message: 'is needed: for how many months is a rollover kept?' })
+    }
+  })
+
+export const createBalanceInput = z.object({
+  customer_id: id,
+  feature_id: id,
+  entity_id: id.optional(),
+  // One concept under its newest and its older names; the newest that is given counts (B68).
+  included: amount.optional(),
+  included_grant: amount.optional(),
+  granted_balance: amount.optional(),
+  unlimited: z.boolean().optional(),
+  reset: reset.optional(),
+  rollover: rollover.optional(),
+  expires_at: instant.optional(),
+  next_reset_at: instant.optional(),
+  balance_id: id.optional(),
+})
+
+export function grantRequest(input: z.infer<typeof createBalanceInput>): GrantRequest {
+  return {
+    included: input.included ?? input.included_grant ?? input.granted_balance,
+    unlimited: input.unlimited ?? false,
+    every: everyOf(input.reset),
+    nextResetAt: input.next_reset_at,
+    expiresAt: input.expires_at,
+    rolloverPolicy: input.rollover === undefined ? undefined : policyOf(input.rollover),
+    balanceId: input.balance_id,
+  }
+}
+
+/** Null for `one_off`: given, and never repeated. */
+function everyOf(input: z.infer<typeof reset> | undefined): Every | null | undefined {
+  if (input === undefined) return undefined
+  return input.interval === 'one_off' ? null : { interval: input.interval, count: input.interval_count ?? 1 }
+}
+
+function policyOf(input: z.infer<typeof rollover>): RolloverPolicy {
+  return { cap: capOf(input), months: input.duration === 'forever' ? null : (input.length ?? 0) }
+}
+
+function capOf({ max, max_percentage: percent }: z.infer<typeof rollover>): RolloverCap {
+  if (max != null) return { kind: 'amount', max }
+  return percent == null ? { kind: 'none' } : { kind: 'percentage', percent }
+}
+
+export const updateBalanceInput = z.object({
+  customer_id: id,
+  feature_id: id,
+  entity_id: id.optional(),
+  remaining: amount.optional(),
+  current_balance: amount.optional(),
+  add_to_balance: amount.optional(),
+  usage: amount.optional(),
+  included: amount.optional(),
+  included_grant: amount.optional(),
+  granted_balance: amount.optional(),
+  next_reset_at: instant.optional(),
+  expires_at: instant.optional(),
+  interval: interval.optional(),
+  balance_id: id.optional(),
+})
+
+export function adjustmentOf(input: z.infer<typeof updateBalanceInput>): Adjustment {
+  return {
+    remaining: input.remaining ?? input.current_balance,
+    addToBalance: input.add_to_balance,
+    usage: input.usage,
+    includedGrant: input.included ?? input.included_grant ?? input.granted_balance,
+    nextResetAt: input.next_reset_at,
+    expiresAt: input.expires_at,
+  }
+}
+
+export const deleteBalanceInput = z
+  .object({
+    customer_id: id,
+    entity_id: id.optional(),
+    feature_id: id.optional(),
+    balance_id: id.optional(),
+    interval: interval.optional(),
+    recalculate_balances: later('recalculate_balances'),
+  })
+  .refine((input) => input.feature_id !== undefined || input.balance_id !== undefined, {
+    message: 'either feature_id or balance_id is needed to say which balance to delete',
+  })
+
+export function targetOf(input: {
+  interval?: z.infer<typeof interval> | undefined
+  balance_id?: string | undefined
+}): Target {
+  return { interval: input.interval, balanceId: input.balance_id }
+}

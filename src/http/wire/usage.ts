@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { type Amount, ONE } from '../../domain/amount.ts'
+import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
+import type { Feature } from '../../domain/feature.ts'
+import { amount, expandOf, id, instant, jsonObject, later } from './scalars.ts'
+import type { WireObject } from './wire.ts'
+
+/** Below this many events a page asks for nothing unusual (R170). */
+const MOST_EVENTS = 5000
+
+export const checkInput = z
+  .object({
+    customer_id: id,
+    feature_id: id.optional(),
+    product_id: later('product_id'),
+    entity_id: id.optional(),
+    required_balance: amount.optional(),
+    required_quantity: amount.optional(),
+    properties: jsonObject.optional(),
+    send_event: z.boolean().optional(),
+    with_preview: z.boolean().optional(),
+    lock: later('lock'),
+    skip_event: later('skip_event'),
+    expand: expandOf('balance.feature', 'flag.feature'),
+  })
+  .transform((input, ctx) => {
+    const { feature_id } = input
+    if (feature_id === undefined) {
+      ctx.addIssue({ code: 'custom', message: 'feature_id is needed: which feature is to be checked?' })
+      return z.NEVER
+    }
+    return { ...input, feature_id, required: requiredOf(input.required_balance, input.required_quantity) }
+  })
+
+/** What is about to be used: one unit unless said otherwise. */
+function requiredOf(balance: Amount | undefined, quantity: Amount | undefined): Amount {
+  return balance ?? quantity ?? ONE
+}
+
+export const trackInput = z
+  .object({
+    customer_id: id,
+    feature_id: id.optional(),
+    event_name: id.optional(),
+    entity_id: id.optional(),
+    value: amount.optional(),
+    properties: jsonObject.optional(),
+    timestamp: instant.optional(),
+    idempotency_key: z.string().min(1).max(255).nullish(),
+    overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
+    async: later('async'),
+    lock: later('lock'),
+    skip_event: later('skip_event'),
+    refund_of: later('refund_of'),
+  })
+  .transform((input, ctx) => {
+    const { feature_id, event_name } = input
+    if (feature_id !== undefined && event_name === undefined) return { ...input, of: { featureId: feature_id } }
+    if (event_name !== undefined && feature_id === undefined) return { ...input, of: { eventName: event_name } }
+    ctx.addIssue({ code: 'custom', message: 'either feature_id or event_name is needed, and not both' })
+    return z.NEVER
+  })
+
+export const listEventsInput = z.object({
+  customer_id: id.optional(),
+  entity_id: id.optional(),
+  feature_id: z
+    .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(id).min(1).max(100))
+    .optional(),
+  custom_range: z.object({ start: instant.optional(), end: instant.optional() }).optional(),
+  start_cursor: z.string().max(1000).optional(),
+  // Older versions page by offset; the version change hands it on under the same name.
+  offset: z.int().min(0).max(1_000_000).optional(),
+  limit: z.int().min(1).max(MOST_EVENTS).optional(),
+  filter_by: later('filter_by'),
+})
+
+/**
+ * What to tell someone who may not use a feature (R55-R58). No plan or top-up is on sale here, so there is nothing to offer.
+ * @returns null when access is allowed.
+ */
+export function previewToWire(allowed: boolean, feature: Feature, holdsBalance: boolean): WireObject | null {
+  if (allowed) return null
+  const message = holdsBalance
+    ? `The usage limit for ${feature.name} is reached.`
+    : `${feature.name} is not included in what this customer has.`
+  return {
+    scenario: holdsBalance ? 'usage_limit' : 'feature_flag',
+    title: 'Feature unavailable',
+    message,
+    feature_id: feature.id,
+    feature_name: feature.name,
+    products: [],
+    upgrade_product_id: null,
+  }
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { HELP, readArguments } from './cli/arguments.ts'
+import { BadSetting, type Config, readConfig } from './config.ts'
+import { Engine } from './engine/engine.ts'
+import { idGenerator } from './engine/ids.ts'
+import { createApp } from './http/app.ts'
+import { type RunningServer, serveHttp } from './http/server.ts'
+import { describe, type Log, logger } from './log.ts'
+import { Keys } from './operations/keys.ts'
+import { FolderInUse, SqliteStore } from './store/sqlite/sqlite.ts'
+
+/** How long requests under way may take when the server is told to stop. */
+const DRAIN_MS = 9_000
+
+await main()
+
+async function main(): Promise<void> {
+  const invocation = readArguments(process.argv.slice(2))
+  switch (invocation.kind) {
+    case 'help':
+      process.stdout.write(HELP)
+      return
+    case 'version':
+      process.stdout.write(`${version()}\n`)
+      return
+    case 'mistake':
+      return giveUp(invocation.message)
+    case 'serve':
+      try {
+        await serve(readConfig(process.env, invocation))
+      } catch (error) {
+        giveUp(explain(error))
+      }
+  }
+}
+
+/** The only place that chooses: config → store → engine → application → server, and back in reverse. */
+async function serve(config: Config): Promise<void> {
+  const log = logger(config.logLevel)
+  const store = await SqliteStore.open(config.dataDir)
+  try {
+    const engine = await Engine.start({
+      store,
+      clock: Date.now,
+      newId: idGenerator(Date.now),
+      idempotency: config.idempotency,
+      onBroken: (error) => stopAtOnce(error, log),
+    })
+    const keys = await Keys.load(store)
+    if (config.secretKey !== null) await keys.add(config.secretKey.key, config.secretKey.env, Date.now())
+    const created = keys.has('sandbox') ? null : await keys.create('sandbox', Date.now())
+    const app = createApp({
+      engine,
+      keys,
+      onFault: (error, request) =>
+        log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
+    })
+    const server = await serveHttp(app, config.host, config.port)
+    process.stdout.write(welcome(config, server.url, created))
+    stopWhenTold(server, engine, store, log)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Drains on the first signal and ignores further ones: a process group may deliver the same signal twice. */
+function stopWhenTold(server: RunningServer, engine: Engine, store: SqliteStore, log: Log): void {
+  let stopping = false
+  const stop = async (signal: string) => {
+    if (stopping) return
+    stopping = true
+    log('info', 'stopping: finishing the requests under way', { signal })
+    await server.stop(DRAIN_MS)
+    await engine.drain()
+    await store.close()
+    log('info', 'stopped')
+    process.exit(0)
+  }
+  process.on('SIGTERM', (signal) => void stop(signal))
+  process.on('SIGINT', (signal) => void stop(signal))
+}
+
+/** After an I/O error nobody knows what the disk holds; the next start reads it afresh. */
+function stopAtOnce(error: Error, log: Log): void {
+  log('error', 'the store failed; stopping, because what is on disk is no longer certain', describe(error))
+  process.exit(1)
+}
+
+/** What a person sees at the start. The last line is there for scripts that wait, whatever the log level. */
+function welcome(config: Config, url: string, created: string | null): string {
+  const key = created ?? '$GRANARY_SECRET_KEY'
+  const lines = [
+    `Granary ${version()} · store: ${config.dataDir}`,
+    '',
+    `  Base URL    ${url}/v1`,
+    created === null
+      ? '  Secret key  use the one you have; a lost key is replaced by starting with GRANARY_SECRET_KEY=am_sk_test_…'
+      : `  Secret key  ${created}   (sandbox; shown only now, so keep it)`,
+    '',
+    '  Try it:',
+    `    curl -s ${url}/v1/features.list -H 'authorization: Bearer ${key}' -d '{}'`
+      .replace(`'authorization: Bearer $`, `"authorization: Bearer $`)
+      .replace(`KEY' -d`, `KEY" -d`),
+    '',
+    `granary listening on ${url}`,
+    '',
+  ]
+  return lines.join('\n')
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown'
+}
+
+function explain(error: unknown): string {
+  if (error instanceof BadSetting || error instanceof FolderInUse) return error.message
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+    return `${error.message}: another program listens there; choose another port with --port or PORT`
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
+function giveUp(message: string): void {
+  process.stderr.write(`granary: ${message}\n`)
+  process.exitCode = 1
+}

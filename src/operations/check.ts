@@ -1,0 +1,110 @@
+import { type Access, judge } from '../domain/access.ts'
+import { type Amount, ZERO } from '../domain/amount.ts'
+import type { JsonObject } from '../domain/customer.ts'
+import type { Feature } from '../domain/feature.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import type { Summary } from '../domain/summary.ts'
+import { relatedSummaries, summaryAfter, use } from '../domain/usage.ts'
+import type { Reply } from '../engine/command.ts'
+import type { Subject } from './balances.ts'
+import {
+  asOf,
+  type Bench,
+  type Context,
+  customerNotFound,
+  deciding,
+  entityNotFound,
+  featureNotFound,
+  type Result,
+} from './decide.ts'
+import { eventOf } from './track.ts'
+
+export interface CheckAnswer extends Access {
+  readonly customerId: string
+  /** After a successful use that several features could pay for: each with its summary (R46). */
+  readonly summaries: ReadonlyMap<string, Summary | null> | null
+}
+
+/** May the customer use `required` of the feature now? A read: answered at once when the customer is in memory (R31-R45). */
+export function check(
+  { engine, env }: Context,
+  subject: Subject,
+  required: Amount,
+): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
+  const catalogue = engine.catalogue(env)
+  const feature = catalogue.byId.get(subject.featureId)
+  if (feature === undefined) return featureNotFound(subject.featureId)
+  if (subject.entityId !== undefined) return entityNotFound(subject.entityId)
+  return engine.read(env, subject.customerId, (holdings, { now }) => {
+    if (holdings === null) return customerNotFound(subject.customerId)
+    const access = judge(asOf(holdings, now), feature, required, catalogue)
+    return { ...access, customerId: holdings.customer.id, summaries: null }
+  })
+}
+
+/**
+ * Checks and, when it is allowed, uses `required` at once: all of it or nothing. Not enough is an answer
+ * (`allowed: false`), not an error. Source: R46-R52.
+ */
+export function checkAndUse(
+  { engine, env, keys }: Context,
+  subject: Subject,
+  required: Amount,
+  properties: JsonObject,
+): Promise<Reply<CheckAnswer>> {
+  return engine.submit({
+    env,
+    keys,
+    customerId: subject.customerId,
+    decide(situation) {
+      const feature = situation.catalogue.byId.get(subject.featureId)
+      if (feature === undefined) return featureNotFound(subject.featureId)
+      if (subject.entityId !== undefined) return entityNotFound(subject.entityId)
+      if (feature.type.kind === 'boolean') {
+        return refuse(
+          'invalid_request',
+          `send_event cannot be used with the boolean feature ${feature.id}: there is nothing to deduct`,
+        )
+      }
+      const eventUid = situation.moment.newId('evt')
+      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid)
+      return deciding(subject.customerId, () => eventUid, rule)(situation)
+    },
+  })
+}
+
+function useWhole(
+  bench: Bench,
+  feature: Feature,
+  required: Amount,
+  properties: JsonObject,
+  eventUid: string,
+): Result<CheckAnswer> {
+  const { holdings, catalogue, journal } = bench
+  const before = judge(holdings, feature, required, catalogue)
+  const customerId = holdings.customer.id
+  const usage = use(holdings, [feature], required, 'reject', catalogue, journal)
+  if (isRefusal(usage)) return { holdings, answer: { ...before, allowed: false, customerId, summaries: null } }
+  if (!usage.held && required > ZERO) {
+    return { holdings, answer: { ...before, allowed: false, required, customerId, summaries: null } }
+  }
+  const summaries = relatedSummaries(usage, catalogue)
+  return {
+    holdings: usage.holdings,
+    answer: {
+      ...before,
+      allowed: true,
+      summary: summaryAfter(usage, before.feature),
+      customerId,
+      summaries: summaries.size > 1 ? summaries : null,
+    },
+    events: [
+      eventOf(
+        bench,
+        eventUid,
+        { name: feature.id, value: required, properties, timestamp: undefined },
+        usage.deductions,
+      ),
+    ],
+  }
+}

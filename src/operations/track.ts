@@ -1,0 +1,106 @@
+import type { Amount } from '../domain/amount.ts'
+import type { JsonObject } from '../domain/customer.ts'
+import type { OverageBehavior } from '../domain/deduction.ts'
+import type { Catalogue, Feature } from '../domain/feature.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import type { Summary } from '../domain/summary.ts'
+import type { Instant } from '../domain/time.ts'
+import { type DeductionLine, principalSummary, relatedSummaries, type UsageEvent, use } from '../domain/usage.ts'
+import type { Reply } from '../engine/command.ts'
+import { type Bench, type Context, deciding, entityNotFound, featureNotFound } from './decide.ts'
+
+export interface TrackRequest {
+  readonly customerId: string
+  readonly entityId: string | undefined
+  /** A feature's id, or an event name that feeds every feature which lists it. */
+  readonly of: { readonly featureId: string } | { readonly eventName: string }
+  readonly value: Amount
+  readonly properties: JsonObject
+  /** When the use happened, if not now; balances are always charged now. */
+  readonly timestamp: Instant | undefined
+  readonly behavior: OverageBehavior
+}
+
+export interface TrackAnswer {
+  readonly customerId: string
+  readonly eventName: string | null
+  /** What was asked, whatever could be taken (R60). */
+  readonly value: Amount
+  readonly summary: Summary | null
+  /** Null where fewer than two features are concerned (R63). */
+  readonly summaries: ReadonlyMap<string, Summary | null> | null
+  readonly deductions: readonly DeductionLine[]
+}
+
+/**
+ * Records a use and takes it from the customer's balances. Refusals: `feature_not_found`, `event_name_not_found`,
+ * `entity_not_found`, `customer_not_found`, `insufficient_balance` (under `reject`), `invalid_inputs` (a timestamp in the
+ * future), `invalid_request`. Source: R60-R74.
+ */
+export function track({ engine, env, keys }: Context, request: TrackRequest): Promise<Reply<TrackAnswer>> {
+  return engine.submit({
+    env,
+    keys,
+    customerId: request.customerId,
+    decide(situation) {
+      const features = featuresOf(request, situation.catalogue)
+      if (isRefusal(features)) return features
+      if (request.entityId !== undefined) return entityNotFound(request.entityId)
+      if (request.timestamp !== undefined && request.timestamp > situation.moment.now) {
+        return refuse('invalid_inputs', 'timestamp: must not be in the future')
+      }
+      const eventUid = situation.moment.newId('evt')
+      return deciding(
+        request.customerId,
+        () => eventUid,
+        (bench) => {
+          const { holdings, catalogue, journal } = bench
+          const usage = use(holdings, features, request.value, request.behavior, catalogue, journal)
+          if (isRefusal(usage)) return usage
+          const summaries = relatedSummaries(usage, catalogue)
+          const { value, properties, timestamp } = request
+          const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
+          return {
+            holdings: usage.holdings,
+            answer: {
+              customerId: holdings.customer.id,
+              eventName: 'eventName' in request.of ? request.of.eventName : null,
+              value,
+              summary: principalSummary(usage, catalogue),
+              summaries: summaries.size > 1 ? summaries : null,
+              deductions: usage.deductions,
+            },
+            events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],
+          }
+        },
+      )(situation)
+    },
+  })
+}
+
+function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): readonly Feature[] | Refusal {
+  if ('featureId' in of) {
+    const feature = catalogue.byId.get(of.featureId)
+    return feature === undefined ? featureNotFound(of.featureId) : [feature]
+  }
+  if (behavior === 'reject') {
+    return refuse(
+      'invalid_request',
+      'overage_behavior reject cannot be used with event_name: send the feature_id instead',
+    )
+  }
+  return (
+    catalogue.byEventName.get(of.eventName) ??
+    refuse('event_name_not_found', `No features found for event name: ${of.eventName}`)
+  )
+}
+
+export function eventOf(
+  { moment, journal }: Bench,
+  uid: string,
+  what: { name: string; value: Amount; properties: JsonObject; timestamp: Instant | undefined },
+  deductions: readonly DeductionLine[],
+): UsageEvent {
+  const { name, value, properties, timestamp } = what
+  return { uid, name, value, properties, timestamp: timestamp ?? moment.now, recordedAt: journal.at, deductions }
+}

@@ -1,0 +1,282 @@
+import { type Amount, amount, formatAmount } from '../domain/amount.ts'
+import { assert } from '../domain/assert.ts'
+import type { Balance, Reset, Rollover, RolloverPolicy, Terms } from '../domain/balance.ts'
+import type { Customer, Environment, JsonObject } from '../domain/customer.ts'
+import type { Feature, FeatureType } from '../domain/feature.ts'
+import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
+import type { Interval } from '../domain/time.ts'
+import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
+import type { EventRow } from './store.ts'
+
+/**
+ * Between domain values and rows of SQL values, once for every SQL store. Amounts travel as decimal text, so that no
+ * binary float ever touches one; lists that are always read and written with their row travel as JSON.
+ */
+export type SqlValue = string | number | null
+export type SqlRow = Readonly<Record<string, SqlValue>>
+
+export const CUSTOMER_COLUMNS = [
+  'id',
+  'name',
+  'email',
+  'fingerprint',
+  'stripe_id',
+  'metadata',
+  'send_email_receipts',
+  'created_at',
+] as const
+
+export function customerToRow(customer: Customer): SqlValue[] {
+  return [
+    customer.id,
+    customer.name,
+    customer.email,
+    customer.fingerprint,
+    customer.stripeId,
+    JSON.stringify(customer.metadata),
+    Number(customer.sendEmailReceipts),
+    customer.createdAt,
+  ]
+}
+
+export function customerFromRow(row: SqlRow): Customer {
+  return {
+    uid: text(row, 'uid'),
+    env: text(row, 'env') as Environment,
+    id: text(row, 'id'),
+    name: optionalText(row, 'name'),
+    email: optionalText(row, 'email'),
+    fingerprint: optionalText(row, 'fingerprint'),
+    stripeId: optionalText(row, 'stripe_id'),
+    metadata: JSON.parse(text(row, 'metadata')) as JsonObject,
+    sendEmailReceipts: row['send_email_receipts'] === 1,
+    createdAt: integer(row, 'created_at'),
+  }
+}
+
+export const BALANCE_COLUMNS = [
+  'uid',
+  'id',
+  'feature',
+  'terms',
+  'allowance',
+  'remaining',
+  'adjustment',
+  'reset_interval',
+  'reset_count',
+  'reset_anchor',
+  'next_reset_at',
+  'rollover_policy',
+  'rollovers',
+  'expires_at',
+  'created_at',
+] as const
+
+export function balanceToRow(balance: Balance): SqlValue[] {
+  const { terms, reset } = balance
+  return [
+    balance.uid,
+    balance.id,
+    balance.feature,
+    terms.kind,
+    terms.kind === 'finite' ? formatAmount(terms.allowance) : null,
+    formatAmount(balance.remaining),
+    formatAmount(balance.adjustment),
+    reset?.interval ?? null,
+    reset?.count ?? null,
+    reset?.anchor ?? null,
+    reset?.nextAt ?? null,
+    balance.rolloverPolicy === null ? null : toJson(balance.rolloverPolicy),
+    balance.rollovers.length === 0 ? null : toJson(balance.rollovers),
+    balance.expiresAt,
+    balance.createdAt,
+  ]
+}
+
+export function balanceFromRow(row: SqlRow): Balance {
+  const policy = optionalText(row, 'rollover_policy')
+  const rollovers = optionalText(row, 'rollovers')
+  const expiresAt = row['expires_at']
+  return {
+    uid: text(row, 'uid'),
+    id: optionalText(row, 'id'),
+    feature: text(row, 'feature'),
+    terms: termsFromRow(row),
+    remaining: amount(text(row, 'remaining')),
+    adjustment: amount(text(row, 'adjustment')),
+    reset: resetFromRow(row),
+    rolloverPolicy: policy === null ? null : (fromJson(policy) as RolloverPolicy),
+    rollovers: rollovers === null ? [] : (fromJson(rollovers) as Rollover[]),
+    expiresAt: expiresAt === null || expiresAt === undefined ? null : Number(expiresAt),
+    createdAt: integer(row, 'created_at'),
+  }
+}
+
+function termsFromRow(row: SqlRow): Terms {
+  const kind = text(row, 'terms')
+  if (kind === 'finite') return { kind, allowance: amount(text(row, 'allowance')) }
+  assert(kind === 'flag' || kind === 'unlimited', `unknown terms ${kind}`)
+  return { kind }
+}
+
+function resetFromRow(row: SqlRow): Reset | null {
+  const interval = optionalText(row, 'reset_interval')
+  if (interval === null) return null
+  return {
+    interval: interval as Interval,
+    count: integer(row, 'reset_count'),
+    anchor: integer(row, 'reset_anchor'),
+    nextAt: integer(row, 'next_reset_at'),
+  }
+}
+
+export const POSTING_COLUMNS = [
+  'feature',
+  'balance',
+  'rollover',
+  'kind',
+  'amount',
+  'granted',
+  'remaining_after',
+  'permit',
+  'cause',
+  'at',
+] as const
+
+export function postingToRow(posting: Posting): SqlValue[] {
+  return [
+    posting.feature,
+    posting.balance,
+    posting.rollover,
+    posting.kind,
+    formatAmount(posting.amount),
+    formatAmount(posting.granted),
+    formatAmount(posting.remainingAfter),
+    posting.permit,
+    posting.cause,
+    posting.at,
+  ]
+}
+
+export function postingFromRow(row: SqlRow): Posting {
+  return {
+    feature: text(row, 'feature'),
+    balance: text(row, 'balance'),
+    rollover: optionalText(row, 'rollover'),
+    kind: text(row, 'kind') as PostingKind,
+    amount: amount(text(row, 'amount')),
+    granted: amount(text(row, 'granted')),
+    remainingAfter: amount(text(row, 'remaining_after')),
+    permit: optionalText(row, 'permit') as Permit | null,
+    cause: text(row, 'cause'),
+    at: integer(row, 'at'),
+  }
+}
+
+export const EVENT_COLUMNS = ['timestamp', 'uid', 'name', 'value', 'properties', 'recorded_at', 'deductions'] as const
+
+export function eventToRow(event: UsageEvent): SqlValue[] {
+  return [
+    event.timestamp,
+    event.uid,
+    event.name,
+    formatAmount(event.value),
+    isEmpty(event.properties) ? null : JSON.stringify(event.properties),
+    event.recordedAt,
+    event.deductions.length === 0 ? null : toJson(event.deductions),
+  ]
+}
+
+export function eventFromRow(row: SqlRow): EventRow {
+  const properties = optionalText(row, 'properties')
+  const deductions = optionalText(row, 'deductions')
+  return {
+    customerId: text(row, 'customer_id'),
+    uid: text(row, 'uid'),
+    name: text(row, 'name'),
+    value: amount(text(row, 'value')),
+    properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
+    timestamp: integer(row, 'timestamp'),
+    recordedAt: integer(row, 'recorded_at'),
+    deductions: deductions === null ? [] : (fromJson(deductions) as DeductionLine[]),
+  }
+}
+
+export const FEATURE_COLUMNS = [
+  'uid',
+  'id',
+  'name',
+  'type',
+  'event_names',
+  'display',
+  'archived',
+  'created_at',
+] as const
+
+export function featureToRow(feature: Feature): SqlValue[] {
+  return [
+    feature.uid,
+    feature.id,
+    feature.name,
+    toJson(feature.type),
+    JSON.stringify(feature.eventNames),
+    feature.display === null ? null : JSON.stringify(feature.display),
+    Number(feature.archived),
+    feature.createdAt,
+  ]
+}
+
+export function featureFromRow(row: SqlRow): Feature {
+  const display = optionalText(row, 'display')
+  return {
+    uid: text(row, 'uid'),
+    id: text(row, 'id'),
+    name: text(row, 'name'),
+    type: fromJson(text(row, 'type')) as FeatureType,
+    eventNames: JSON.parse(text(row, 'event_names')) as string[],
+    display: display === null ? null : (JSON.parse(display) as Feature['display']),
+    archived: row['archived'] === 1,
+    createdAt: integer(row, 'created_at'),
+  }
+}
+
+/** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'bigint' ? { $amount: formatAmount(item) } : item,
+  )
+}
+
+function fromJson(json: string): unknown {
+  return JSON.parse(json, (_key, item: unknown) =>
+    typeof item === 'object' && item !== null && '$amount' in item ? readBack(item.$amount) : item,
+  )
+}
+
+function readBack(value: unknown): Amount {
+  assert(typeof value === 'string', 'an amount is stored as text')
+  return amount(value)
+}
+
+function text(row: SqlRow, column: string): string {
+  const value = row[column]
+  assert(typeof value === 'string', `column ${column} holds no text`)
+  return value
+}
+
+function optionalText(row: SqlRow, column: string): string | null {
+  const value = row[column]
+  assert(typeof value === 'string' || value === null, `column ${column} holds no text`)
+  return value
+}
+
+function integer(row: SqlRow, column: string): number {
+  const value = row[column]
+  assert(typeof value === 'number', `column ${column} holds no integer`)
+  return value
+}
+
+function isEmpty(object: JsonObject): boolean {
+  for (const _ in object) return false
+  return true
+}

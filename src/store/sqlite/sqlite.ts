@@ -1,0 +1,145 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Environment } from '../../domain/customer.ts'
+import { holdingsOf } from '../../domain/holdings.ts'
+import type { Posting } from '../../domain/ledger.ts'
+import { balanceFromRow, customerFromRow, eventFromRow, featureFromRow, postingFromRow } from '../rows.ts'
+import type {
+  ApiKey,
+  Batch,
+  CommitResult,
+  CustomerReference,
+  EventQuery,
+  EventRow,
+  FeatureChange,
+  Store,
+  StoredCatalogue,
+  StoredCustomer,
+} from '../store.ts'
+import { Connection } from './connection.ts'
+import { encodeBatch, encodeFeatureChange } from './protocol.ts'
+
+/** The data folder belongs to another process. */
+export class FolderInUse extends Error {
+  override name = 'FolderInUse'
+}
+
+/**
+ * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, owned by one process. Commits have a connection
+ * and a thread to themselves; lists read through a second one, started when it is first needed.
+ */
+export class SqliteStore implements Store {
+  readonly #file: string
+  readonly #lock: DatabaseSync
+  readonly #writer: Connection
+  #reader: Promise<Connection> | undefined
+
+  /** Opens or creates the store in `folder`. @throws FolderInUse, or an error that says what is wrong with the file. */
+  static async open(folder: string): Promise<SqliteStore> {
+    await mkdir(folder, { recursive: true })
+    const lock = takeFolder(folder)
+    const file = join(folder, 'granary.db')
+    const writer = new Connection(file, 'write')
+    try {
+      await writer.call('open', null)
+    } catch (error) {
+      await writer.call('close', null).catch(() => null)
+      lock.close()
+      throw error
+    }
+    return new SqliteStore(file, lock, writer)
+  }
+
+  private constructor(file: string, lock: DatabaseSync, writer: Connection) {
+    this.#file = file
+    this.#lock = lock
+    this.#writer = writer
+  }
+
+  async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
+    const { version, features } = await this.#writer.call('loadCatalogue', env)
+    return { version, features: features.map(featureFromRow) }
+  }
+
+  async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
+    const found = await this.#writer.call('load', references)
+    return found.map((one) => {
+      if (one === null) return null
+      const { customer, balances } = one
+      const [latest, postings, version] = [
+        Number(customer['latest']),
+        Number(customer['postings']),
+        Number(customer['version']),
+      ]
+      return {
+        version,
+        holdings: holdingsOf(customerFromRow(customer), balances.map(balanceFromRow), latest, postings),
+      }
+    })
+  }
+
+  commit(batch: Batch): Promise<CommitResult[]> {
+    return this.#writer.call('commit', encodeBatch(batch))
+  }
+
+  addFeature(change: FeatureChange): Promise<CommitResult> {
+    return this.#writer.call('addFeature', encodeFeatureChange(change))
+  }
+
+  async listEvents(query: EventQuery): Promise<EventRow[]> {
+    const reader = await this.#reading()
+    return (await reader.call('listEvents', query)).map(eventFromRow)
+  }
+
+  async ledger(customerUid: string): Promise<Posting[]> {
+    const reader = await this.#reading()
+    return (await reader.call('ledger', customerUid)).map(postingFromRow)
+  }
+
+  loadKeys(): Promise<ApiKey[]> {
+    return this.#writer.call('loadKeys', null)
+  }
+
+  async addKey(key: ApiKey): Promise<void> {
+    await this.#writer.call('addKey', key)
+  }
+
+  async close(): Promise<void> {
+    const reader = await this.#reader
+    await reader?.call('close', null)
+    await this.#writer.call('close', null)
+    this.#lock.close()
+  }
+
+  #reading(): Promise<Connection> {
+    this.#reader ??= this.#openReader()
+    return this.#reader
+  }
+
+  async #openReader(): Promise<Connection> {
+    const reader = new Connection(this.#file, 'read')
+    await reader.call('open', null)
+    return reader
+  }
+}
+
+/**
+ * An exclusive transaction held open on a file of its own. The operating system drops it when the process dies in whatever
+ * way, where a file with a process id would survive `kill -9` and lie.
+ */
+function takeFolder(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, 'granary.lock'))
+  try {
+    lock.exec('begin exclusive')
+    return lock
+  } catch (error) {
+    lock.close()
+    if (error instanceof Error && 'errcode' in error && error.errcode === 5) {
+      throw new FolderInUse(
+        `the data folder ${folder} is in use by another Granary process: stop it, or choose another folder with --data-dir or GRANARY_DATA_DIR`,
+      )
+    }
+    throw error
+  }
+}

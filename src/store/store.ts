@@ -1,0 +1,146 @@
+import type { Balance } from '../domain/balance.ts'
+import type { Customer, Environment } from '../domain/customer.ts'
+import type { Feature } from '../domain/feature.ts'
+import type { Holdings } from '../domain/holdings.ts'
+import type { Posting } from '../domain/ledger.ts'
+import type { Instant } from '../domain/time.ts'
+import type { UsageEvent } from '../domain/usage.ts'
+
+/**
+ * The port to what is durable. A promise that resolves means that the data would survive a power cut; a rejected commit
+ * has applied nothing. Stores fetch and keep; no rule about balances lives behind this line.
+ */
+export interface Store {
+  /** Everything of one environment that all its customers share. */
+  loadCatalogue(env: Environment): Promise<StoredCatalogue>
+  /** One answer per reference, in order; null where there is no such customer. */
+  load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]>
+  /** One transaction. Each customer commits or conflicts on its own; one answer per change, in order. */
+  commit(batch: Batch): Promise<CommitResult[]>
+  /** Adds a feature if the catalogue is still at `expected`. */
+  addFeature(change: FeatureChange): Promise<CommitResult>
+  listEvents(query: EventQuery): Promise<EventRow[]>
+  /** The customer's ledger, oldest posting first. */
+  ledger(customerUid: string): Promise<Posting[]>
+  loadKeys(): Promise<ApiKey[]>
+  /** Adds a key unless it is there already. */
+  addKey(key: ApiKey): Promise<void>
+  /** Waits for what was begun and closes; nothing may be asked afterwards. */
+  close(): Promise<void>
+}
+
+/** The store failed and may have lost its footing: the process must stop rather than answer from what it remembers. */
+export class StoreBroken extends Error {
+  override name = 'StoreBroken'
+}
+
+export interface CustomerReference {
+  readonly env: Environment
+  /** The caller's id or the internal id (B187). */
+  readonly id: string
+}
+
+export interface StoredCustomer {
+  readonly holdings: Holdings
+  readonly version: number
+}
+
+export interface StoredCatalogue {
+  readonly version: number
+  readonly features: readonly Feature[]
+}
+
+export interface Batch {
+  /** Wall clock; decides which idempotency keys are still live. */
+  readonly at: Instant
+  readonly changes: readonly CustomerChange[]
+}
+
+/** What one group of commands does to one customer. */
+export interface CustomerChange {
+  readonly env: Environment
+  readonly uid: string
+  /** Keys that must not be known yet; if one is, nothing of this change is applied. */
+  readonly claims: readonly string[]
+  /** Null when only the claims are to be looked up. */
+  readonly rows: CustomerRows | null
+}
+
+export interface CustomerRows {
+  /** The version that was decided upon, or null for a customer that is new. */
+  readonly expected: number | null
+  /** The catalogue that was relied upon: conflict when it has moved. */
+  readonly catalogue: number
+  /** The customer itself when it is new or changed, else null. */
+  readonly customer: Customer | null
+  readonly latest: Instant
+  /** How many postings there were before these. */
+  readonly postingsBefore: number
+  readonly postings: readonly Posting[]
+  readonly written: readonly Balance[]
+  readonly removed: readonly Balance[]
+  readonly events: readonly UsageEvent[]
+  readonly keys: readonly KeyRecord[]
+}
+
+export interface FeatureChange {
+  readonly env: Environment
+  readonly at: Instant
+  readonly expected: number
+  readonly feature: Feature
+  readonly claims: readonly string[]
+  readonly keys: readonly KeyRecord[]
+}
+
+/** The first answer to an idempotency key, saved in the transaction of its effect. */
+export interface KeyRecord {
+  /** Digest of environment, scope, space and key. */
+  readonly hash: string
+  /** Digest of the input, so that the same key with other input is found out. */
+  readonly fingerprint: string
+  readonly answer: string
+}
+
+export type CommitResult =
+  | { readonly kind: 'committed'; readonly version: number }
+  /** Someone else wrote first: load again, decide again. */
+  | { readonly kind: 'conflict' }
+  /** The caller's id belongs to another customer. */
+  | { readonly kind: 'id_taken' }
+  | { readonly kind: 'known'; readonly records: readonly KeyRecord[] }
+
+export interface EventQuery {
+  readonly env: Environment
+  /** The caller's id or the internal id; undefined for all customers. */
+  readonly customerId?: string | undefined
+  readonly names?: readonly string[] | undefined
+  /** Both inclusive. */
+  readonly from?: Instant | undefined
+  readonly to?: Instant | undefined
+  /** Only what comes after this row, newest first. */
+  readonly after?: { readonly timestamp: Instant; readonly uid: string } | undefined
+  readonly offset: number
+  readonly limit: number
+}
+
+export interface EventRow extends UsageEvent {
+  readonly customerId: string
+}
+
+export interface ApiKey {
+  /** SHA-256 of the key, hex. The key itself is never stored. */
+  readonly hash: string
+  readonly env: Environment
+  readonly createdAt: Instant
+}
+
+/** Idempotency keys live in buckets of this length, so that forgetting them drops whole ranges of a clustered table. */
+export const KEY_BUCKET_MS = 12 * 3_600_000
+export const KEY_RETENTION_MS = 24 * 3_600_000
+
+/** The buckets that may hold a key that is still live at `at`, newest first. */
+export function liveBuckets(at: Instant): number[] {
+  const newest = Math.floor(at / KEY_BUCKET_MS)
+  const oldest = Math.floor((at - KEY_RETENTION_MS) / KEY_BUCKET_MS)
+  return Array.from({ length: newest - oldest + 1 }, (_, i) => newest - i)
+}
