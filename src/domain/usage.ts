@@ -112,14 +112,17 @@ export function candidatesFor(
   return candidates
 }
 
+/** Summaries by the caller's feature id. A list, because answers must survive being stored as text. */
+export type NamedSummaries = readonly (readonly [featureId: string, summary: Summary | null])[]
+
 /** Every tracked feature and every credit system that could pay for it, with its summary, or null where nothing is held (R63). */
-export function relatedSummaries(usage: Usage, catalogue: Catalogue): Map<string, Summary | null> {
+export function relatedSummaries(usage: Usage, catalogue: Catalogue): NamedSummaries {
   const related = new Map<string, Summary | null>()
   for (const { feature } of usage.tracked) {
     if (feature.type.kind === 'boolean') continue
     for (const one of [feature, ...payingSystems(feature, catalogue)]) related.set(one.id, summaryAfter(usage, one))
   }
-  return related
+  return [...related]
 }
 
 /**

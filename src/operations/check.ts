@@ -4,7 +4,7 @@ import type { JsonObject } from '../domain/customer.ts'
 import type { Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
-import { relatedSummaries, summaryAfter, use } from '../domain/usage.ts'
+import { type NamedSummaries, relatedSummaries, summaryAfter, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import type { Subject } from './balances.ts'
 import {
@@ -22,7 +22,7 @@ import { eventOf } from './track.ts'
 export interface CheckAnswer extends Access {
   readonly customerId: string
   /** After a successful use that several features could pay for: each with its summary (R46). */
-  readonly summaries: ReadonlyMap<string, Summary | null> | null
+  readonly summaries: NamedSummaries | null
 }
 
 /** May the customer use `required` of the feature now? A read: answered at once when the customer is in memory (R31-R45). */
@@ -96,7 +96,7 @@ function useWhole(
       allowed: true,
       summary: summaryAfter(usage, before.feature),
       customerId,
-      summaries: summaries.size > 1 ? summaries : null,
+      summaries: summaries.length > 1 ? summaries : null,
     },
     events: [
       eventOf(

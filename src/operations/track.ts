@@ -5,7 +5,14 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
-import { type DeductionLine, principalSummary, relatedSummaries, type UsageEvent, use } from '../domain/usage.ts'
+import {
+  type DeductionLine,
+  type NamedSummaries,
+  principalSummary,
+  relatedSummaries,
+  type UsageEvent,
+  use,
+} from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, entityNotFound, featureNotFound } from './decide.ts'
 
@@ -28,7 +35,7 @@ export interface TrackAnswer {
   readonly value: Amount
   readonly summary: Summary | null
   /** Null where fewer than two features are concerned (R63). */
-  readonly summaries: ReadonlyMap<string, Summary | null> | null
+  readonly summaries: NamedSummaries | null
   readonly deductions: readonly DeductionLine[]
 }
 
@@ -67,7 +74,7 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
               eventName: 'eventName' in request.of ? request.of.eventName : null,
               value,
               summary: principalSummary(usage, catalogue),
-              summaries: summaries.size > 1 ? summaries : null,
+              summaries: summaries.length > 1 ? summaries : null,
               deductions: usage.deductions,
             },
             events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],

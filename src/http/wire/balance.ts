@@ -1,6 +1,6 @@
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
-import type { DeductionLine } from '../../domain/usage.ts'
+import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
 import type { WireObject } from './wire.ts'
 
 /** Shows a feature of the catalogue. @param memberIds the callers' ids of a credit system's members. */
@@ -30,13 +30,11 @@ export function balanceToWire(summary: Summary, showFeature: ShowFeature | null)
   }
 }
 
-export function balancesToWire(
-  summaries: Iterable<readonly [string, Summary | null]>,
-  showFeature: ShowFeature | null,
-): WireObject {
-  const balances: Record<string, WireObject | null> = {}
-  for (const [id, summary] of summaries) balances[id] = summary === null ? null : balanceToWire(summary, showFeature)
-  return balances
+export function balancesToWire(summaries: NamedSummaries, showFeature: ShowFeature | null): WireObject {
+  // Not by assignment: `__proto__` is a possible feature id and must become a key like any other.
+  return Object.fromEntries(
+    summaries.map(([id, summary]) => [id, summary === null ? null : balanceToWire(summary, showFeature)]),
+  )
 }
 
 export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObject {

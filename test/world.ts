@@ -1,0 +1,101 @@
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Engine } from '../src/engine/engine.ts'
+import { idGenerator } from '../src/engine/ids.ts'
+import { createApp } from '../src/http/app.ts'
+import { Keys } from '../src/operations/keys.ts'
+import { MemoryStore } from '../src/store/memory.ts'
+import { SqliteStore } from '../src/store/sqlite/sqlite.ts'
+import type { Store } from '../src/store/store.ts'
+
+/** Where every world begins, unless it says otherwise. */
+export const START = Date.UTC(2026, 0, 31, 10, 0, 0)
+
+export const SANDBOX_KEY = 'am_sk_test_world'
+export const LIVE_KEY = 'am_sk_live_world'
+
+export interface WorldOptions {
+  readonly store?: 'memory' | 'sqlite'
+  readonly at?: number
+  readonly idempotency?: 'replay' | 'reject'
+  /** Wraps the store, for tests of a failing world. */
+  readonly wrap?: (store: Store) => Store
+  readonly waitingPerCustomer?: number
+  readonly cacheWeight?: number
+}
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  // biome-ignore lint/suspicious/noExplicitAny: an answer is whatever the server said; tests look into it freely.
+  readonly body: any
+}
+
+/** The real application with a movable clock, without a port. */
+export interface World {
+  readonly clock: { now: number; advance(ms: number): void; set(instant: number | string): void }
+  readonly store: Store
+  readonly engine: Engine
+  readonly faults: unknown[]
+  /** `call('balances.check', {...})`; headers override the defaults (key, newest version). */
+  call(operation: string, body: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
+  /** As `call`, and fails the test unless the answer is 200. @returns the body. */
+  ok(operation: string, body: unknown, headers?: Record<string, string | undefined>): Promise<Reply['body']>
+  close(): Promise<void>
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const clock = {
+    now: options.at ?? START,
+    advance(ms: number) {
+      clock.now += ms
+    },
+    set(instant: number | string) {
+      clock.now = typeof instant === 'number' ? instant : Date.parse(instant)
+    },
+  }
+  const folder = options.store === 'sqlite' ? mkdtempSync(join(tmpdir(), 'granary-')) : null
+  const bare = folder === null ? new MemoryStore() : await SqliteStore.open(folder)
+  const store = options.wrap?.(bare) ?? bare
+  const faults: unknown[] = []
+  const engine = await Engine.start({
+    store,
+    clock: () => clock.now,
+    newId: idGenerator(() => clock.now),
+    idempotency: options.idempotency ?? 'replay',
+    onBroken: (error) => faults.push(error),
+    ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),
+    ...(options.cacheWeight === undefined ? {} : { cacheWeight: options.cacheWeight }),
+  })
+  const keys = await Keys.load(store)
+  await keys.add(SANDBOX_KEY, 'sandbox', clock.now)
+  await keys.add(LIVE_KEY, 'live', clock.now)
+  const app = createApp({ engine, keys, onFault: (error) => faults.push(error) })
+
+  const call: World['call'] = async (operation, body, headers = {}) => {
+    const path = operation.startsWith('/') ? operation : `/v1/${operation}`
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const all = { authorization: `Bearer ${SANDBOX_KEY}`, 'content-type': 'application/json', ...headers }
+    const response = await app({ method: 'POST', path, headers: all, body: text })
+    return { ...response, body: JSON.parse(response.body) }
+  }
+  return {
+    clock,
+    store,
+    engine,
+    faults,
+    call,
+    async ok(operation, body, headers) {
+      const reply = await call(operation, body, headers)
+      if (reply.status !== 200) throw new Error(`${operation}: ${reply.status} ${JSON.stringify(reply.body)}`)
+      return reply.body
+    },
+    async close() {
+      await engine.drain()
+      await store.close()
+      if (folder !== null) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
