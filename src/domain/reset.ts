@@ -1,8 +1,22 @@
 import { type Amount, ONE, smaller, ZERO } from './amount.ts'
 import { assert } from './assert.ts'
-import { type Balance, dueAt, grantedOf, type Reset, type Rollover, type RolloverPolicy } from './balance.ts'
+import {
+  type Balance,
+  dueAt,
+  grantedOf,
+  type Reset,
+  type Rollover,
+  type RolloverPolicy,
+  rolledOver,
+} from './balance.ts'
 import type { Journal } from './ledger.ts'
-import { addMonths, boundary, boundaryAfter, END_OF_TIME, type Instant, periodAt } from './time.ts'
+import { addMonths, boundary, boundaryAfter, type Instant, periodAt } from './time.ts'
+
+/**
+ * A balance on its way through time, changed in place: a year of hourly boundaries must not copy its rollovers at each.
+ * Nobody else sees it before it is finished.
+ */
+type Draft = { -readonly [K in keyof Balance]: Balance[K] } & { rollovers: Rollover[]; rolledOver: Amount }
 
 /**
  * Brings one balance up to `now`: every expiry and every missed boundary takes effect in time order, each boundary with
@@ -11,46 +25,54 @@ import { addMonths, boundary, boundaryAfter, END_OF_TIME, type Instant, periodAt
  * Source: B148-B168, with B152 (due when `next <= now`) and B155 as corrected.
  */
 export function advance(balance: Balance, now: Instant, journal: Journal): Balance | null {
-  let current = balance
-  for (;;) {
-    const instant = dueAt(current)
-    if (instant > now) return current
-    if (current.expiresAt === instant) return expire(current, instant, journal)
-    if (current.rollovers[0]?.expiresAt === instant) current = dropRollover(current, instant, journal)
-    else current = skipIdlePeriods(reset(current, instant, journal), now, journal)
+  if (dueAt(balance) > now) return balance
+  const draft = draftOf(balance)
+  for (let instant = dueAt(draft); instant <= now; instant = dueAt(draft)) {
+    if (draft.expiresAt === instant) {
+      close('expire', draft, journal, instant)
+      return null
+    }
+    if (draft.rollovers[0]?.expiresAt === instant) dropRollover(draft, instant, journal)
+    else {
+      renew(draft, instant, journal)
+      skipIdlePeriods(draft, now, journal)
+    }
   }
+  return finished(draft)
 }
 
-/** Renews a balance at a boundary and carries what was left into a rollover. The next boundary is the first one after it. */
+/** Renews a balance at one boundary and carries what was left into a rollover. The next boundary is the first one after it. */
 export function reset(balance: Balance, at: Instant, journal: Journal): Balance {
-  const { terms, rolloverPolicy } = balance
-  assert(balance.reset !== null && terms.kind === 'finite', 'only recurring finite balances reset')
-  const kept =
-    rolloverPolicy !== null && balance.remaining > ZERO ? carry(balance, balance.remaining, rolloverPolicy, at) : null
+  const draft = draftOf(balance)
+  renew(draft, at, journal)
+  return finished(draft)
+}
+
+function draftOf(balance: Balance): Draft {
+  return { ...balance, rollovers: [...balance.rollovers], rolledOver: rolledOver(balance) }
+}
+
+function finished({ rolledOver: _, ...balance }: Draft): Balance {
+  return balance
+}
+
+function renew(draft: Draft, at: Instant, journal: Journal): void {
+  const { terms, rolloverPolicy: policy, remaining: left, reset: every } = draft
+  assert(every !== null && terms.kind === 'finite', 'only recurring finite balances reset')
+  const { allowance } = terms
+  const kept = policy !== null && left > ZERO ? carry(draft, left, policy, at) : null
   if (kept !== null) {
-    journal.post('rollover', balance, null, { amount: -balance.remaining, after: ZERO, at })
-    journal.post('rollover', balance, kept, {
-      amount: balance.remaining,
-      granted: balance.remaining,
-      after: kept.remaining,
-      at,
-    })
+    journal.post('rollover', draft, null, { amount: -left, after: ZERO, at })
+    journal.post('rollover', draft, kept, { amount: left, granted: left, after: kept.remaining, at })
+    addRollover(draft, kept, left)
   }
-  const left = kept === null ? balance.remaining : ZERO
-  journal.post('reset', balance, null, { amount: -left, granted: -grantedOf(balance), after: ZERO, at })
-  journal.post('grant', balance, null, {
-    amount: terms.allowance,
-    granted: terms.allowance,
-    after: terms.allowance,
-    at,
-  })
-  const renewed: Balance = {
-    ...balance,
-    remaining: terms.allowance,
-    adjustment: ZERO,
-    reset: { ...balance.reset, nextAt: boundaryAfter(balance.reset.anchor, balance.reset, at) },
-  }
-  return kept === null ? renewed : withinCap(addRollover(renewed, kept), terms.allowance, at, journal)
+  const dropped = kept === null ? left : ZERO
+  journal.post('reset', draft, null, { amount: -dropped, granted: -grantedOf(draft), after: ZERO, at })
+  journal.post('grant', draft, null, { amount: allowance, granted: allowance, after: allowance, at })
+  draft.remaining = allowance
+  draft.adjustment = ZERO
+  draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, at) }
+  if (policy !== null && kept !== null) keepWithinCap(draft, capOf(policy, allowance), at, journal)
 }
 
 /**
@@ -58,44 +80,45 @@ export function reset(balance: Balance, at: Instant, journal: Journal): Balance 
  * walked: a minute interval idle for a year is half a million boundaries. Only boundaries whose rollovers still matter at
  * `now` are left to be walked.
  */
-function skipIdlePeriods(balance: Balance, now: Instant, journal: Journal): Balance {
-  const { reset: every, terms, rolloverPolicy: policy } = balance
+function skipIdlePeriods(draft: Draft, now: Instant, journal: Journal): void {
+  const { reset: every, terms, rolloverPolicy: policy } = draft
   assert(every !== null && terms.kind === 'finite', 'only recurring finite balances reset')
-  const horizon = balance.expiresAt === null ? now : Math.min(now, balance.expiresAt - 1)
-  if (every.nextAt > horizon) return balance
-  if (policy === null || terms.allowance <= ZERO) return withNext(balance, boundaryAfter(every.anchor, every, horizon))
-  if (policy.months === null) return carryForever(balance, every, horizon, terms.allowance, policy, journal)
+  const horizon = draft.expiresAt === null ? now : Math.min(now, draft.expiresAt - 1)
+  if (every.nextAt > horizon) return
+  const idle = policy === null || terms.allowance <= ZERO
+  if (!idle && policy.months === null) carryForever(draft, every, horizon, terms.allowance, policy, journal)
+  if (idle || policy.months === null) {
+    draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, horizon) }
+    return
+  }
   const firstNeeded = firstPeriodThatMatters(every, horizon, terms.allowance, policy, policy.months)
-  if (firstNeeded <= periodAt(every.anchor, every, every.nextAt)) return balance
-  return withNext(balance, boundary(every.anchor, every, firstNeeded))
+  if (firstNeeded <= periodAt(every.anchor, every, every.nextAt)) return
+  draft.reset = { ...every, nextAt: boundary(every.anchor, every, firstNeeded) }
 }
 
 /** All idle periods up to `horizon` at once: rollovers without expiry merge into one, so they add up and meet the cap. */
 function carryForever(
-  balance: Balance,
+  draft: Draft,
   every: Reset,
   horizon: Instant,
   allowance: Amount,
   policy: RolloverPolicy,
   journal: Journal,
-): Balance {
+): void {
   const last = periodAt(every.anchor, every, horizon)
   const periods = BigInt(last - periodAt(every.anchor, every, every.nextAt) + 1)
-  const before = balance.rollovers.at(-1)
-  assert(before === undefined || before.expiresAt === null, 'a lasting rollover has no expiry')
   const cap = capOf(policy, allowance)
-  const room = cap === null ? periods * allowance : cap - (before?.remaining ?? ZERO)
+  const room = cap === null ? periods * allowance : cap - draft.rolledOver
   const added = smaller(periods * allowance, room)
-  const next = withNext(balance, boundaryAfter(every.anchor, every, horizon))
-  if (added <= ZERO) return next
-  const kept = carry(balance, added, policy, every.nextAt)
+  if (added <= ZERO) return
+  const at = every.nextAt
+  const kept = carry(draft, added, policy, at)
   assert(kept !== null, 'a rollover without expiry never expires')
   // Each of these periods was granted in full, kept `added` between them, and dropped the rest: only what was kept shows.
-  const at = every.nextAt
-  journal.post('grant', balance, null, { amount: added, granted: added, after: balance.remaining + added, at })
-  journal.post('rollover', balance, null, { amount: -added, granted: -added, after: balance.remaining, at })
-  journal.post('rollover', balance, kept, { amount: added, granted: added, after: kept.remaining, at })
-  return addRollover(next, kept)
+  journal.post('grant', draft, null, { amount: added, granted: added, after: draft.remaining + added, at })
+  journal.post('rollover', draft, null, { amount: -added, granted: -added, after: draft.remaining, at })
+  journal.post('rollover', draft, kept, { amount: added, granted: added, after: kept.remaining, at })
+  addRollover(draft, kept, added)
 }
 
 /** The first idle period whose rollover may still be alive at `horizon`, neither expired nor pushed out by the cap. */
@@ -132,20 +155,19 @@ function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Ins
 }
 
 /** Puts a rollover in its place: a lasting one replaces itself, any other is the last to expire of all so far. */
-function addRollover(balance: Balance, kept: Rollover): Balance {
-  const others = balance.rollovers.filter((rollover) => rollover.uid !== kept.uid)
-  return { ...balance, rollovers: [...others, kept] }
+function addRollover(draft: Draft, kept: Rollover, amount: Amount): void {
+  if (draft.rollovers.at(-1)?.uid === kept.uid) draft.rollovers.pop()
+  draft.rollovers.push(kept)
+  draft.rolledOver += amount
 }
 
 /** Drops what exceeds the cap, from the rollover that expires soonest on; emptied ones disappear (B165). */
-function withinCap(balance: Balance, allowance: Amount, at: Instant, journal: Journal): Balance {
-  const policy = balance.rolloverPolicy
-  const cap = policy === null ? null : capOf(policy, allowance)
-  if (cap === null) return balance
-  let excess = balance.rollovers.reduce((total, rollover) => total + rollover.remaining, ZERO) - cap
-  if (excess <= ZERO) return balance
+function keepWithinCap(draft: Draft, cap: Amount | null, at: Instant, journal: Journal): void {
+  if (cap === null || draft.rolledOver <= cap) return
+  let excess = draft.rolledOver - cap
+  draft.rolledOver = cap
   const rollovers: Rollover[] = []
-  for (const rollover of balance.rollovers) {
+  for (const rollover of draft.rollovers) {
     const dropped = smaller(rollover.remaining, excess)
     if (dropped <= ZERO) {
       rollovers.push(rollover)
@@ -155,10 +177,10 @@ function withinCap(balance: Balance, allowance: Amount, at: Instant, journal: Jo
     const remaining = rollover.remaining - dropped
     // A rollover that is dropped to nothing leaves the list, so its grant leaves the ledger with it.
     const granted = remaining === ZERO ? -(rollover.remaining + rollover.used) : -dropped
-    journal.post('reset', balance, rollover, { amount: -dropped, granted, after: remaining, at })
+    journal.post('reset', draft, rollover, { amount: -dropped, granted, after: remaining, at })
     if (remaining > ZERO) rollovers.push({ ...rollover, remaining })
   }
-  return { ...balance, rollovers }
+  draft.rollovers = rollovers
 }
 
 function capOf(policy: RolloverPolicy, allowance: Amount): Amount | null {
@@ -172,16 +194,11 @@ function capOf(policy: RolloverPolicy, allowance: Amount): Amount | null {
   }
 }
 
-function dropRollover(balance: Balance, at: Instant, journal: Journal): Balance {
-  const [rollover, ...others] = balance.rollovers
+function dropRollover(draft: Draft, at: Instant, journal: Journal): void {
+  const rollover = draft.rollovers.shift()
   assert(rollover !== undefined, 'a rollover is due')
-  closeRollover('expire', balance, rollover, journal, at)
-  return { ...balance, rollovers: others }
-}
-
-function expire(balance: Balance, at: Instant, journal: Journal): null {
-  close('expire', balance, journal, at)
-  return null
+  draft.rolledOver -= rollover.remaining
+  closeRollover('expire', draft, rollover, journal, at)
 }
 
 /** Takes a balance and its rollovers to nothing in the ledger, because it expired or was deleted. */
@@ -208,11 +225,6 @@ function closeRollover(
     after: ZERO,
     ...(at === undefined ? {} : { at }),
   })
-}
-
-function withNext(balance: Balance, nextAt: Instant): Balance {
-  assert(balance.reset !== null, 'only recurring balances have a next reset')
-  return { ...balance, reset: { ...balance.reset, nextAt: Math.min(nextAt, END_OF_TIME) } }
 }
 
 function suffix(balance: Balance): string {

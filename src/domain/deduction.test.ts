@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest'
+import { type BalanceSketch, balance } from '../../test/build.ts'
+import { amount, formatAmount } from './amount.ts'
+import { consumptionOrder } from './balance.ts'
+import { applyMoves, type Candidate, deduct, type OverageBehavior } from './deduction.ts'
+import { Journal } from './ledger.ts'
+
+type Asked = [units: string, behavior?: OverageBehavior]
+
+/** Rows as `left`, rollovers as `~left`, after the deduction; what no balance paid as `short`. */
+function outcome(sketches: BalanceSketch[], [units, behavior = 'cap']: Asked, costs: string[] = [], seats = false) {
+  const candidates: Candidate[] = sketches.map((sketch, i) => ({
+    balance: balance(sketch),
+    cost: amount(costs[i] ?? '1'),
+    mayOverdraw: seats,
+  }))
+  const { moves, missing } = deduct(candidates, amount(units), behavior)
+  const changed = applyMoves(moves, { take: 'use', give: 'refund' }, new Journal(1, 'evt'))
+  const after = candidates.map(({ balance: one }) => changed.find(({ uid }) => uid === one.uid) ?? one)
+  return {
+    left: after.flatMap((one) => [
+      ...one.rollovers.map((r) => `~${formatAmount(r.remaining)}`),
+      formatAmount(one.remaining),
+    ]),
+    short: formatAmount(missing),
+  }
+}
+
+describe('taking (R88-R96)', () => {
+  const roll = (left: string, expiresAt: number | null = null) => ({ left, expiresAt })
+  test.each<[string, BalanceSketch[], Asked, string[], string]>([
+    // label                                    held                                        asked            left             short
+    ['takes from the first, then the next', [{ granted: '500' }, { granted: '200' }], ['550'], ['0', '150'], '0'],
+    ['drops what nobody pays under cap (V9)', [{ granted: '100' }], ['150'], ['0'], '50'],
+    ['leaves a gap under reject (V10)', [{ granted: '100' }], ['150', 'reject'], ['0'], '50'],
+    [
+      'lets the first owe under overflow (V11)',
+      [{ granted: '5' }, { granted: '2' }],
+      ['12', 'overflow'],
+      ['-5', '0'],
+      '0',
+    ],
+    ['adds to a debt under overflow', [{ granted: '5', left: '-3' }], ['2', 'overflow'], ['-5'], '0'],
+    ['takes nothing from a debt under cap', [{ granted: '5', left: '-3' }, { granted: '4' }], ['2'], ['-3', '2'], '0'],
+    ['takes exact fractions', [{ granted: '0.3' }], ['0.1'], ['0.2'], '0'],
+    [
+      'spends rollovers first (V17)',
+      [{ granted: '400', rollovers: [roll('100'), roll('400')] }],
+      ['150'],
+      ['~0', '~350', '400'],
+      '0',
+    ],
+    [
+      'spends the rollover that expires soonest',
+      [{ rollovers: [roll('9', 5)] }, { rollovers: [roll('9', 4)] }],
+      ['10'],
+      ['~8', '100', '~0', '100'],
+      '0',
+    ],
+    [
+      'goes from rollovers to the main amount',
+      [{ granted: '100', rollovers: [roll('10')] }],
+      ['30'],
+      ['~0', '80'],
+      '0',
+    ],
+    ['nothing held pays nothing', [], ['3'], [], '3'],
+    ['zero moves nothing', [{ granted: '5' }], ['0'], ['5'], '0'],
+  ])('%s', (_label, held, asked, left, short) => {
+    expect(outcome(held, asked)).toEqual({ left, short })
+  })
+
+  test('an unlimited balance absorbs everything and counts it (R88, V12)', () => {
+    expect(outcome([{ granted: 'unlimited' }, { granted: '10' }], ['500', 'reject'])).toEqual({
+      left: ['-500', '10'],
+      short: '0',
+    })
+  })
+
+  test('seats that nobody sells may be overdrawn, except under reject (R101)', () => {
+    expect(outcome([{ granted: '5' }], ['8'], [], true)).toEqual({ left: ['-3'], short: '0' })
+    expect(outcome([{ granted: '5' }], ['8', 'reject'], [], true)).toEqual({ left: ['0'], short: '3' })
+  })
+})
+
+describe('credit costs (R89, R106)', () => {
+  test.each<[string, BalanceSketch[], string[], Asked, string[], string]>([
+    [
+      'own balance first, then credits at 0.2 (V6)',
+      [{ granted: '10' }, { granted: '100' }],
+      ['1', '0.2'],
+      ['25'],
+      ['0', '97'],
+      '0',
+    ],
+    ['credits alone (V5)', [{ granted: '200' }], ['0.2'], ['50'], ['190'], '0'],
+    [
+      'two credit systems share a use that neither covers',
+      [{ granted: '1' }, { granted: '2' }],
+      ['0.3', '0.3'],
+      ['10'],
+      ['0', '0'],
+      '0',
+    ],
+    [
+      'an expensive unit split between two leaves no dust',
+      [{ granted: '1' }, { granted: '2' }],
+      ['3', '3'],
+      ['1'],
+      ['0', '0'],
+      '0',
+    ],
+    ['a free member takes nothing and succeeds (R99)', [{ granted: '5' }], ['0'], ['1000', 'reject'], ['5'], '0'],
+  ])('%s', (_label, held, costs, asked, left, short) => {
+    expect(outcome(held, asked, costs)).toEqual({ left, short })
+  })
+})
+
+describe('giving back (R110-R113)', () => {
+  test.each<[string, BalanceSketch[], Asked, string[]]>([
+    ['up to the grant and no further', [{ granted: '100', left: '78.7' }], ['-1000'], ['100']],
+    [
+      'pays off debts first, in order',
+      [
+        { granted: '10', left: '-3' },
+        { granted: '10', left: '-1' },
+      ],
+      ['-4'],
+      ['0', '0'],
+    ],
+    [
+      'then fills the first',
+      [
+        { granted: '10', left: '-3' },
+        { granted: '10', left: '4' },
+      ],
+      ['-5'],
+      ['2', '4'],
+    ],
+    [
+      'then the next (V28)',
+      [
+        { granted: '100', left: '90' },
+        { granted: '50', left: '0' },
+      ],
+      ['-30'],
+      ['100', '20'],
+    ],
+    [
+      'never into a rollover (V18)',
+      [{ granted: '100', rollovers: [{ left: '0', used: '100', expiresAt: null }] }],
+      ['-40'],
+      ['~0', '100'],
+    ],
+    ['beyond the grant under overflow (V30)', [{ granted: '100', left: '70' }], ['-50', 'overflow'], ['120']],
+    ['is never rejected', [{ granted: '100' }], ['-5', 'reject'], ['100']],
+    ['undoes the count of an unlimited balance', [{ granted: 'unlimited', left: '-5' }], ['-7'], ['2']],
+  ])('%s', (_label, held, asked, left) => {
+    expect(outcome(held, asked).left).toEqual(left)
+  })
+})
+
+describe('consumption order (B143, R84)', () => {
+  test.each<[string, BalanceSketch, BalanceSketch]>([
+    ['unlimited before finite', { granted: 'unlimited' }, { every: 'day' }],
+    ['a balance that resets before one that does not', { every: 'year' }, { expiresAt: 5 }],
+    ['the shorter interval', { every: 'day', createdAt: 9 }, { every: 'month', createdAt: 1 }],
+    ['the one that expires sooner (V7)', { expiresAt: 30, createdAt: 9 }, { expiresAt: 365, createdAt: 1 }],
+    ['an expiring one before a lasting one', { expiresAt: 30, createdAt: 9 }, { createdAt: 1 }],
+    ['the older', { createdAt: 1, uid: 'cus_ent_z' }, { createdAt: 2, uid: 'cus_ent_a' }],
+    ['and last the smaller internal id', { uid: 'cus_ent_a' }, { uid: 'cus_ent_b' }],
+  ])('%s', (_label, first, second) => {
+    const [a, b] = [balance(first), balance(second)]
+    expect([b, a].sort(consumptionOrder)).toEqual([a, b])
+    expect([a, b].sort(consumptionOrder)).toEqual([a, b])
+  })
+})

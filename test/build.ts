@@ -1,0 +1,52 @@
+import { amount } from '../src/domain/amount.ts'
+import type { Balance, RolloverCap } from '../src/domain/balance.ts'
+import type { Interval } from '../src/domain/time.ts'
+
+/** Short ways to write domain values in tests. */
+export interface BalanceSketch {
+  readonly uid?: string
+  readonly granted?: string | 'unlimited'
+  readonly left?: string
+  readonly every?: Interval
+  readonly anchor?: number
+  readonly nextAt?: number
+  readonly expiresAt?: number
+  readonly createdAt?: number
+  readonly rollover?: { readonly max?: string; readonly percent?: string; readonly months: number | null }
+  readonly rollovers?: readonly { readonly left: string; readonly used?: string; readonly expiresAt: number | null }[]
+}
+
+let serial = 0
+
+export function balance(sketch: BalanceSketch = {}): Balance {
+  serial += 1
+  const granted = sketch.granted ?? '100'
+  const left = sketch.left ?? (granted === 'unlimited' ? '0' : granted)
+  const uid = sketch.uid ?? `cus_ent_${String(serial).padStart(6, '0')}`
+  const anchor = sketch.anchor ?? 0
+  return {
+    uid,
+    id: null,
+    feature: 'feat_messages',
+    terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
+    remaining: amount(left),
+    adjustment: 0n,
+    reset:
+      sketch.every === undefined ? null : { interval: sketch.every, count: 1, anchor, nextAt: sketch.nextAt ?? anchor },
+    rolloverPolicy:
+      sketch.rollover === undefined ? null : { cap: capOf(sketch.rollover), months: sketch.rollover.months },
+    rollovers: (sketch.rollovers ?? []).map((one, i) => ({
+      uid: `roll_${uid}_${i}`,
+      remaining: amount(one.left),
+      used: amount(one.used ?? '0'),
+      expiresAt: one.expiresAt,
+    })),
+    expiresAt: sketch.expiresAt ?? null,
+    createdAt: sketch.createdAt ?? 0,
+  }
+}
+
+function capOf({ max, percent }: { max?: string; percent?: string }): RolloverCap {
+  if (max !== undefined) return { kind: 'amount', max: amount(max) }
+  return percent === undefined ? { kind: 'none' } : { kind: 'percentage', percent: amount(percent) }
+}
