@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorld, type World } from '../world.ts'
 
@@ -30,4 +31,174 @@ describe.each(['memory', 'sqlite'] as const)('idempotency keys on %s', (store) =
     expect(second.headers['idempotent-replayed']).toBe('true')
     expect(await remaining()).toBe(6)
   })
+
+  test('a body key works alike, in a space of its own', async () => {
+    const keyed = { ...use, idempotency_key: 'k1' }
+    const first = await world.call('balances.track', keyed)
+    await world.ok('balances.track', use, { 'idempotency-key': 'k1' })
+    const second = await world.call('balances.track', keyed)
+    expect(second.body).toEqual(first.body)
+    expect(second.headers['idempotent-replayed']).toBe('true')
+    expect(await remaining()).toBe(4)
+  })
+
+  test('the same key with other input is refused and has no effect', async () => {
+    await world.ok('balances.track', use, { 'idempotency-key': 'k1' })
+    const reply = await world.call('balances.track', { ...use, value: 4 }, { 'idempotency-key': 'k1' })
+    expect([reply.status, reply.body.code]).toEqual([409, 'idempotency_key_reused'])
+    expect(await remaining()).toBe(7)
+  })
+
+  test('the order of the keys in a body does not matter, nor through which alias it came', async () => {
+    await world.ok('balances.track', use, { 'idempotency-key': 'k1' })
+    const again = { value: 3, feature_id: 'messages', customer_id: 'alice' }
+    const reply = await world.call('/v1/track', again, { 'idempotency-key': 'k1' })
+    expect([reply.status, reply.headers['idempotent-replayed']]).toEqual([200, 'true'])
+    expect(await remaining()).toBe(7)
+  })
+
+  test('a refused request frees its key (R121, R124)', async () => {
+    const tooMuch = { ...use, value: 11, overage_behavior: 'reject' }
+    expect((await world.call('balances.track', tooMuch, { 'idempotency-key': 'k1' })).status).toBe(400)
+    await world.ok('balances.update', { customer_id: 'alice', feature_id: 'messages', add_to_balance: 5 })
+    expect((await world.call('balances.track', tooMuch, { 'idempotency-key': 'k1' })).status).toBe(200)
+    expect(await remaining()).toBe(4)
+  })
+
+  test('the first answer is given again even when the request would be refused now', async () => {
+    const half = { ...use, value: 6, overage_behavior: 'reject' }
+    const first = await world.call('balances.track', half, { 'idempotency-key': 'k1' })
+    const second = await world.call('balances.track', half, { 'idempotency-key': 'k1' })
+    expect(second.body).toEqual(first.body)
+    expect(await remaining()).toBe(4)
+  })
+
+  test('many at once with one key have one effect and all get its answer', async () => {
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, () => world.call('balances.track', use, { 'idempotency-key': 'k1' })),
+    )
+    expect(new Set(replies.map(({ status, body }) => JSON.stringify([status, body]))).size).toBe(1)
+    expect(replies.filter(({ headers }) => headers['idempotent-replayed'] === 'true')).toHaveLength(49)
+    expect(await remaining()).toBe(7)
+    expect((await world.ok('events.list', { customer_id: 'alice' })).list).toHaveLength(1)
+  })
+
+  test('keys belong to one customer, and to one environment', async () => {
+    await world.ok('customers.get_or_create', { customer_id: 'bob' })
+    await world.ok('balances.track', use, { 'idempotency-key': 'k1' })
+    const bob = await world.call('balances.track', { ...use, customer_id: 'bob' }, { 'idempotency-key': 'k1' })
+    expect([bob.status, bob.headers['idempotent-replayed']]).toEqual([200, undefined])
+  })
+
+  test.each([
+    ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 5 }],
+    ['balances.update', { customer_id: 'alice', feature_id: 'messages', add_to_balance: 5 }],
+    ['balances.delete', { customer_id: 'alice', feature_id: 'messages' }],
+    ['balances.check', { customer_id: 'alice', feature_id: 'messages', required_balance: 2, send_event: true }],
+    ['customers.update', { customer_id: 'alice', name: 'Alice' }],
+    ['customers.get_or_create', { customer_id: 'carol', name: 'Carol' }],
+    ['features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false }],
+  ])('%s honours a key', async (operation, body) => {
+    const first = await world.call(operation, body, { 'idempotency-key': 'k1' })
+    const before = await world.ok('customers.get', { customer_id: 'alice' })
+    const second = await world.call(operation, body, { 'idempotency-key': 'k1' })
+    expect(first.status).toBe(200)
+    expect(second.headers['idempotent-replayed']).toBe('true')
+    expect(second.body).toEqual(first.body)
+    expect(await world.ok('customers.get', { customer_id: 'alice' })).toEqual(before)
+  })
+
+  test('a plain check ignores the key: it is a read', async () => {
+    const body = { customer_id: 'alice', feature_id: 'messages' }
+    await world.ok('balances.check', body, { 'idempotency-key': 'k1' })
+    await world.ok('balances.track', use)
+    expect((await world.ok('balances.check', body, { 'idempotency-key': 'k1' })).balance.remaining).toBe(7)
+  })
+
+  test('a key is forgotten after its retention', async () => {
+    await world.ok('balances.track', use, { 'idempotency-key': 'k1' })
+    world.clock.advance(23 * 3_600_000)
+    expect((await world.call('balances.track', use, { 'idempotency-key': 'k1' })).headers['idempotent-replayed']).toBe(
+      'true',
+    )
+    world.clock.advance(14 * 3_600_000)
+    expect(
+      (await world.call('balances.track', use, { 'idempotency-key': 'k1' })).headers['idempotent-replayed'],
+    ).toBeUndefined()
+    expect(await remaining()).toBe(4)
+  })
+
+  test.each(['', 'x'.repeat(256)])('a key that is none is refused (%#)', async (key) => {
+    const reply = await world.call('balances.track', use, { 'idempotency-key': key })
+    expect([reply.status, reply.body.code]).toEqual([400, 'invalid_inputs'])
+  })
+})
+
+test('with GRANARY_IDEMPOTENCY=reject a repeated key is refused, as the older contract has it (R120)', async () => {
+  const world = await openWorld({ idempotency: 'reject' })
+  await world.ok(
+    'features.create',
+    { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true },
+    { 'idempotency-key': 'f' },
+  )
+  await world.ok('customers.get_or_create', { customer_id: 'alice' })
+  const body = { customer_id: 'alice', feature_id: 'messages', idempotency_key: 'k' }
+  const replies = await Promise.all([world.call('balances.track', body), world.call('balances.track', body)])
+  expect(replies.map(({ status, body: { code } }) => [status, code])).toEqual([
+    [200, undefined],
+    [409, 'duplicate_idempotency_key'],
+  ])
+  const again = await world.call(
+    'features.create',
+    { feature_id: 'seats', name: 'Seats', type: 'boolean' },
+    { 'idempotency-key': 'f' },
+  )
+  expect([again.status, again.body.code]).toEqual([409, 'duplicate_idempotency_key'])
+})
+
+test('law 6: repeating keyed requests at random changes nothing', async () => {
+  const request = fc.record({
+    value: fc.integer({ min: -5, max: 9 }),
+    behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+    repeats: fc.array(fc.nat(30), { maxLength: 3 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(request, { maxLength: 20 }), async (requests) => {
+      const [once, often] = [await openWorld(), await openWorld()]
+      for (const world of [once, often]) {
+        await world.ok('features.create', {
+          feature_id: 'messages',
+          name: 'Messages',
+          type: 'metered',
+          consumable: true,
+        })
+        await world.ok('customers.get_or_create', { customer_id: 'alice' })
+        await world.ok('balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 20 })
+      }
+      const send = async (world: World, i: number) => {
+        const one = requests[i]
+        if (one === undefined) return null
+        const body = {
+          customer_id: 'alice',
+          feature_id: 'messages',
+          value: one.value,
+          overage_behavior: one.behavior,
+          idempotency_key: `k${i}`,
+        }
+        return world.call('balances.track', body)
+      }
+      const succeeded = new Set<number>()
+      for (const [i, { repeats }] of requests.entries()) {
+        const [a, b] = [await send(once, i), await send(often, i)]
+        expect(b?.status).toBe(a?.status)
+        if (b?.status === 200) succeeded.add(i)
+        // Only what succeeded is remembered; a refused request may be tried again and then count.
+        for (const repeat of repeats) if (succeeded.has(repeat)) await send(often, repeat)
+      }
+      const read = async (world: World) =>
+        (await world.ok('customers.get', { customer_id: 'alice' })).balances.messages?.remaining
+      expect(await read(often)).toBe(await read(once))
+    }),
+    { numRuns: 300 },
+  )
 })
