@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Engine } from '../src/engine/engine.ts'
 import { idGenerator } from '../src/engine/ids.ts'
-import { createApp } from '../src/http/app.ts'
+import { createApp, type HttpRequest, type HttpResponse } from '../src/http/app.ts'
 import { Keys } from '../src/operations/keys.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import { SqliteStore } from '../src/store/sqlite/sqlite.ts'
@@ -39,6 +39,8 @@ export interface World {
   readonly store: Store
   readonly engine: Engine
   readonly faults: unknown[]
+  /** The application itself, to be served over a socket. */
+  readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
   /** `call('balances.check', {...})`; headers override the defaults (key, newest version). */
   call(operation: string, body: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
   /** As `call`, and fails the test unless the answer is 200. @returns the body. */
@@ -86,6 +88,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     store,
     engine,
     faults,
+    handle: app,
     call,
     async ok(operation, body, headers) {
       const reply = await call(operation, body, headers)
