@@ -14,6 +14,8 @@ export interface Target {
   readonly interval?: Interval | 'one_off' | undefined
   /** The caller's id, or the internal id of a balance that has none. */
   readonly balanceId?: string | undefined
+  /** The internal id, whether or not the balance has one of the caller's. */
+  readonly balanceUid?: string | undefined
 }
 
 /** What `balances.update` asks for. Undefined is "leave it". */
@@ -41,7 +43,7 @@ export function adjust(
   catalogue: Catalogue,
   journal: Journal,
 ): Holdings | Refusal {
-  const problem = contradiction(change, journal.at)
+  const problem = contradiction(feature, change, journal.at)
   if (problem !== null) return problem
   if (Object.values(change).every((value) => value === undefined)) return holdings
   let current = holdings
@@ -89,7 +91,16 @@ export function remove(
   return withoutBalances(holdings, gone)
 }
 
-function contradiction(change: Adjustment, now: Instant): Refusal | null {
+function contradiction(feature: Feature, change: Adjustment, now: Instant): Refusal | null {
+  if (
+    feature.type.kind === 'boolean' &&
+    Object.entries(change).some(([key, value]) => key !== 'expiresAt' && value !== undefined)
+  ) {
+    return refuse(
+      'invalid_inputs',
+      `${feature.id} is a boolean feature: it has no amount and no reset, only expires_at can be set`,
+    )
+  }
   const exclusive = (a: string, b: string) =>
     refuse('invalid_inputs', `${a} and ${b} cannot be combined: send one of them`)
   if (change.remaining !== undefined && change.addToBalance !== undefined)
@@ -101,7 +112,8 @@ function contradiction(change: Adjustment, now: Instant): Refusal | null {
   return null
 }
 
-function matches(balance: Balance, { interval, balanceId }: Target): boolean {
+function matches(balance: Balance, { interval, balanceId, balanceUid }: Target): boolean {
+  if (balanceUid !== undefined && balance.uid !== balanceUid) return false
   if (interval !== undefined && (balance.reset?.interval ?? 'one_off') !== interval) return false
   return balanceId === undefined || (balance.id ?? balance.uid) === balanceId
 }

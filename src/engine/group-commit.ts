@@ -141,9 +141,9 @@ export class GroupCommit {
   }
 
   async #commit(groups: Group[]): Promise<void> {
-    const batch: Batch = { at: this.#options.clock(), changes: groups.map((group) => group.change()) }
     this.#committing = true
     try {
+      const batch: Batch = { at: this.#options.clock(), changes: groups.map((group) => group.change()) }
       const results = await this.#options.store.commit(batch)
       this.#committing = false
       const moved = new Set<Environment>()

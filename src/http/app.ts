@@ -43,7 +43,7 @@ export function createApp({
   keys,
   onFault,
 }: AppOptions): (request: HttpRequest) => HttpResponse | Promise<HttpResponse> {
-  const failed = (error: unknown, request: HttpRequest, env: Environment | null): HttpResponse => {
+  const failed = (error: unknown, request: HttpRequest, env: Environment): HttpResponse => {
     onFault(error, request)
     return problemResponse(faultOf(error), env)
   }
@@ -52,17 +52,19 @@ export function createApp({
     const target = ROUTES.get(request.path)
     if (target === undefined || request.method !== 'POST') return withoutRoute(request, target)
     const env = authenticate(header(request, 'authorization'), keys)
-    if (typeof env !== 'string') return problemResponse(env, null)
+    if (typeof env !== 'string') return problemResponse(env, environmentOf(request))
     try {
       const version = readVersion(header(request, 'x-api-version'))
       if (version === 'unknown' || version === 'not_served') return problemResponse(badVersion(request, version), env)
       const json = readJson(request.body)
       if ('problem' in json) return refused(env, 'invalid_inputs', `body: ${json.problem}`)
-      const body = upgradeRequest(version, target.operation, json.value)
+      const upgraded = upgradeRequest(version, target.operation, json.value)
+      if ('problem' in upgraded) return refused(env, 'invalid_inputs', upgraded.problem)
+      const { body } = upgraded
       const idempotency = keysOf(request, target, body)
       if (isRefusal(idempotency)) return refused(env, idempotency.code, idempotency.message)
       const answer = target.handle({ engine, env, keys: idempotency }, body)
-      const finish = (one: Answer) => respond(one, target, version, env, body)
+      const finish = (one: Answer) => respond(one, target, version, env, json.value)
       return answer instanceof Promise
         ? answer.then(finish).catch((error: unknown) => failed(error, request, env))
         : finish(answer)
@@ -107,13 +109,19 @@ function withoutRoute(request: HttpRequest, target: Endpoint | undefined): HttpR
   if (request.path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) {
     return { status: 200, headers: JSON_HEADERS, body: writeJson({ status: 'ok' }) }
   }
+  const env = environmentOf(request)
   if (target !== undefined || request.path === '/health') {
     const allow = target === undefined ? 'GET' : 'POST'
     const message = `${request.method} is not possible at ${request.path}: use ${allow}`
-    return problemResponse({ status: 405, code: 'method_not_allowed', message, headers: { allow } }, null)
+    return problemResponse({ status: 405, code: 'method_not_allowed', message, headers: { allow } }, env)
   }
   const message = `There is nothing at ${request.path}: endpoints are POST /v1/<noun>.<verb>, for instance /v1/balances.check`
-  return problemResponse({ status: 404, code: 'route_not_found', message }, null)
+  return problemResponse({ status: 404, code: 'route_not_found', message }, env)
+}
+
+/** The environment that a request is about by the look of its key, for errors that come before the key is known (B17). */
+export function environmentOf(request: Pick<HttpRequest, 'headers'>): Environment {
+  return /^Bearer am_(sk|pk)_live/i.test(header(request, 'authorization') ?? '') ? 'live' : 'sandbox'
 }
 
 function badVersion(request: HttpRequest, version: 'unknown' | 'not_served'): Problem {
@@ -132,7 +140,7 @@ function refused(env: Environment, code: Parameters<typeof problemOf>[0], messag
   return problemResponse(problemOf(code, message), env)
 }
 
-export function problemResponse(problem: Problem, env: Environment | null): HttpResponse {
+export function problemResponse(problem: Problem, env: Environment): HttpResponse {
   return {
     status: problem.status,
     headers: { ...JSON_HEADERS, ...problem.headers },
@@ -140,7 +148,7 @@ export function problemResponse(problem: Problem, env: Environment | null): Http
   }
 }
 
-function header({ headers }: HttpRequest, name: string): string | undefined {
+function header({ headers }: Pick<HttpRequest, 'headers'>, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value[0] : value
 }

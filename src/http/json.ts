@@ -4,6 +4,7 @@ import type { Wire } from './wire/wire.ts'
 const keys = new Map<string, string>()
 /** Metadata has keys of its callers' choosing, so not every key may be kept. */
 const MOST_KEYS = 2000
+const MOST_LEVELS = 64
 
 /**
  * JSON in which a bigint is an amount and becomes an exact decimal number, and a key without value is left out.
@@ -59,7 +60,9 @@ function nameOf(key: string): string {
 export function readJson(text: string): { readonly value: unknown } | { readonly problem: string } {
   if (text === '') return { value: {} }
   try {
-    return { value: JSON.parse(text) as unknown }
+    const value: unknown = JSON.parse(text)
+    const problem = unusable(value, MOST_LEVELS)
+    return problem === null ? { value } : { problem }
   } catch {
     const offset = new Scanner(text).firstError()
     const before = text.slice(0, offset).split('\n')
@@ -67,6 +70,21 @@ export function readJson(text: string): { readonly value: unknown } | { readonly
     const found = offset >= text.length ? 'the end of the body' : JSON.stringify(text.slice(offset, offset + 1))
     return { problem: `not valid JSON: unexpected ${found} at line ${before.length}, column ${column}` }
   }
+}
+
+/**
+ * What is JSON and still cannot be worked with: everything that looks at a body recurses, so its depth is bounded once, here;
+ * and a number such as 1e999 becomes an infinity, which no answer could ever show.
+ */
+function unusable(value: unknown, levels: number): string | null {
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'holds a number that is too large'
+  if (typeof value !== 'object' || value === null) return null
+  if (levels === 0) return `must not be nested deeper than ${MOST_LEVELS} levels`
+  for (const item of Object.values(value)) {
+    const problem = unusable(item, levels - 1)
+    if (problem !== null) return problem
+  }
+  return null
 }
 
 /** Finds the place, because the error of `JSON.parse` does not always name it. Only runs on a text that is not JSON. */
@@ -83,7 +101,7 @@ class Scanner {
     const open: string[] = []
     let expect: 'value' | 'key' | 'after' = 'value'
     for (;;) {
-      this.#skip(/\s*/y)
+      this.#skip(/[ \t\n\r]*/y)
       const char = this.#text[this.#at]
       if (expect === 'after') {
         const container = open.at(-1)
@@ -96,13 +114,13 @@ class Scanner {
       }
       if (expect === 'key') {
         if (!this.#skip(/"(?:[ -!#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y)) return this.#at
-        this.#skip(/\s*/y)
+        this.#skip(/[ \t\n\r]*/y)
         if (!this.#skip(/:/y)) return this.#at
         expect = 'value'
       } else if (char === '{' || char === '[') {
         this.#at++
         open.push(char === '{' ? '}' : ']')
-        this.#skip(/\s*/y)
+        this.#skip(/[ \t\n\r]*/y)
         if (this.#text[this.#at] === open.at(-1)) {
           this.#at++
           open.pop()

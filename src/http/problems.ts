@@ -47,7 +47,7 @@ export function faultOf(error: unknown): Problem {
   return { status: 500, code: 'internal_error', message: 'Internal server error' }
 }
 
-/** The body of every error (B17); `env` as soon as it is known. */
-export function problemBody({ message, code }: Problem, env: Environment | null): Wire {
-  return { message, code, env: env ?? undefined }
+/** The body of every error (B17, R13). */
+export function problemBody({ message, code }: Problem, env: Environment): Wire {
+  return { message, code, env }
 }

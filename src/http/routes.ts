@@ -195,10 +195,7 @@ const events: Endpoint[] = [
         names: input.feature_id,
         from: input.custom_range?.start,
         to: input.custom_range?.end,
-        page:
-          input.offset === undefined
-            ? { kind: 'cursor', cursor: input.start_cursor ?? '' }
-            : { kind: 'offset', offset: input.offset },
+        cursor: input.start_cursor ?? '',
         limit: input.limit ?? 50,
       }),
     show: ({ events: rows, nextCursor }) => ({

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type HttpRequest, type HttpResponse, problemResponse } from './app.ts'
+import { environmentOf, type HttpRequest, type HttpResponse, problemResponse } from './app.ts'
 
 /** Bodies above this are refused: one item of the API fits many times over. */
 export const MAX_BODY_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ function receive(incoming: IncomingMessage, outgoing: ServerResponse, handle: Ha
   incoming.on('data', (chunk: Buffer) => {
     size += chunk.length
     if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-    else if (!outgoing.headersSent) refuseBody(outgoing)
+    else if (!outgoing.headersSent) refuseBody(incoming, outgoing)
   })
   incoming.on('end', () => {
     if (outgoing.headersSent) return
@@ -63,9 +63,12 @@ function send(outgoing: ServerResponse, { status, headers, body }: HttpResponse)
 }
 
 /** Answers before the body is complete, and closes: what is still on its way is not read as another request. */
-function refuseBody(outgoing: ServerResponse): void {
+function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
   const message = `The body is larger than ${MAX_BODY_BYTES} bytes: send less in one request`
-  const { headers, ...response } = problemResponse({ status: 413, code: 'body_too_large', message }, null)
+  const { headers, ...response } = problemResponse(
+    { status: 413, code: 'body_too_large', message },
+    environmentOf(incoming),
+  )
   send(outgoing, { ...response, headers: { ...headers, connection: 'close' } })
 }
 

@@ -9,9 +9,8 @@ export interface EventListRequest {
   readonly names: readonly string[] | undefined
   readonly from: Instant | undefined
   readonly to: Instant | undefined
-  readonly page:
-    | { readonly kind: 'cursor'; readonly cursor: string }
-    | { readonly kind: 'offset'; readonly offset: number }
+  /** `next_cursor` of the page before, or empty for the first page. */
+  readonly cursor: string
   readonly limit: number
 }
 
@@ -19,40 +18,45 @@ export interface EventPage {
   readonly events: readonly EventRow[]
   /** Where the next page starts, or null on the last one. */
   readonly nextCursor: string | null
-  readonly offset: number
-  readonly limit: number
 }
 
 /** Recorded uses, newest first. An unknown customer has none. Refusal: `invalid_cursor`. Source: R170-R174. */
 export async function listEvents({ engine, env }: Context, request: EventListRequest): Promise<EventPage | Refusal> {
-  const { page, limit, customerId, names, from, to } = request
-  const after = page.kind === 'cursor' && page.cursor !== '' ? readCursor(page.cursor) : undefined
-  if (after === null)
+  const { cursor, limit, customerId, names, from, to } = request
+  const start = readCursor(cursor)
+  if (start === null) {
     return refuse(
       'invalid_cursor',
       'start_cursor is not a cursor of this list: send next_cursor of the page before, or "" for the first page',
     )
-  const offset = page.kind === 'offset' ? page.offset : 0
+  }
   // No use is recorded for an entity yet, so none can match.
-  if (request.entityId !== undefined) return { events: [], nextCursor: null, offset, limit }
-  const rows = await engine.listEvents({ env, customerId, names, from, to, after, offset, limit: limit + 1 })
+  if (request.entityId !== undefined) return { events: [], nextCursor: null }
+  const rows = await engine.listEvents({ env, customerId, names, from, to, ...start, limit: limit + 1 })
   const events = rows.slice(0, limit)
   const last = events.at(-1)
-  return { events, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null, offset, limit }
+  return { events, nextCursor: rows.length > limit && last !== undefined ? cursorAfter(last) : null }
+}
+
+type Start = {
+  readonly after: { readonly timestamp: Instant; readonly uid: string } | undefined
+  readonly offset: number
 }
 
 /** Opaque to callers; microseconds, as the published contract has it (R173). */
-function cursorOf({ uid, timestamp }: EventRow): string {
+function cursorAfter({ uid, timestamp }: EventRow): string {
   return Buffer.from(JSON.stringify({ v: 0, id: uid, t: timestamp * 1000 })).toString('base64url')
 }
 
-function readCursor(cursor: string): { uid: string; timestamp: Instant } | null {
+/** A cursor after a row, or, for versions that page by offset, one that says how many rows to pass over. */
+function readCursor(cursor: string): Start | null {
+  if (cursor === '') return { after: undefined, offset: 0 }
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (typeof value !== 'object' || value === null || !('id' in value) || !('t' in value)) return null
-    return typeof value.id === 'string' && Number.isSafeInteger(value.t)
-      ? { uid: value.id, timestamp: Math.floor(Number(value.t) / 1000) }
-      : null
+    if (typeof value !== 'object' || value === null) return null
+    if ('o' in value) return Number.isSafeInteger(value.o) ? { after: undefined, offset: Number(value.o) } : null
+    if (!('id' in value && 't' in value) || typeof value.id !== 'string' || !Number.isSafeInteger(value.t)) return null
+    return { after: { uid: value.id, timestamp: Math.floor(Number(value.t) / 1000) }, offset: 0 }
   } catch {
     return null
   }

@@ -1,8 +1,10 @@
 import type { Wire, WireObject } from '../wire/wire.ts'
 import type { VersionChange } from './version.ts'
 
-/** How many events a page has when the caller does not say (R171). */
+/** How many events a page has when the caller does not say, and at the most (R171). */
 const PAGE = 100
+const LARGEST_PAGE = 1000
+const LARGEST_OFFSET = 1_000_000
 
 /**
  * Clients of 2.1 and 2.2 refuse an answer in which an optional key is absent (K3, K23), and they page events by offset.
@@ -11,11 +13,12 @@ export const upTo22: VersionChange = {
   upTo: '2.2',
   about: 'Every optional key is present, null where there is nothing; events are paged by offset and limit.',
   request: {
-    'events.list': ({ start_cursor: _, ...body }) => ({
-      ...body,
-      offset: body['offset'] ?? 0,
-      limit: body['limit'] ?? PAGE,
-    }),
+    'events.list': ({ start_cursor: _, offset = 0, limit = PAGE, ...body }) => {
+      if (!isWhole(offset, 0, LARGEST_OFFSET))
+        return { problem: `offset: must be a whole number, 0 to ${LARGEST_OFFSET}` }
+      if (!isWhole(limit, 1, LARGEST_PAGE)) return { problem: `limit: must be a whole number, 1 to ${LARGEST_PAGE}` }
+      return { body: { ...body, limit, start_cursor: cursorAt(offset) } }
+    },
   },
   response: {
     feature,
@@ -110,4 +113,13 @@ function objectOf(value: Wire | undefined): WireObject {
 
 function listOf(value: Wire | undefined): readonly WireObject[] {
   return Array.isArray(value) ? value.map(objectOf) : []
+}
+
+/** A cursor that passes over a number of rows; the newest shape knows no offset. */
+function cursorAt(offset: number): string {
+  return Buffer.from(JSON.stringify({ v: 0, o: offset })).toString('base64url')
+}
+
+function isWhole(value: unknown, least: number, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
 }

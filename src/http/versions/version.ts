@@ -37,6 +37,9 @@ export function readVersion(header: string | undefined): Version | 'not_served' 
 /** The shapes of answers that a version may change. */
 export type Shape = 'success' | 'feature' | 'features' | 'customer' | 'check' | 'track' | 'events'
 
+/** A body in the next newer shape, or what is wrong with it in its own version. */
+export type UpgradedBody = { readonly body: Record<string, unknown> } | { readonly problem: string }
+
 /**
  * What requests at `upTo` and older did differently. Requests are brought to the next newer shape, answers taken back from
  * it; both are plain functions over wire values and see nothing else.
@@ -46,9 +49,7 @@ export interface VersionChange {
   /** One sentence for the people who call the API. */
   readonly about: string
   /** By operation. */
-  readonly request: Readonly<
-    Partial<Record<string, (body: Readonly<Record<string, unknown>>) => Record<string, unknown>>>
-  >
+  readonly request: Readonly<Partial<Record<string, (body: Readonly<Record<string, unknown>>) => UpgradedBody>>>
   /** By shape. `body` is the request as this version sent it. */
   readonly response: Readonly<
     Partial<Record<Shape, (answer: WireObject, body: Readonly<Record<string, unknown>>) => WireObject>>

@@ -13,14 +13,20 @@ const APPLYING: ReadonlyMap<Version, readonly VersionChange[]> = new Map(
 )
 
 /** A request body of any served version in the newest shape. What is not an object is left for validation to refuse. */
-export function upgradeRequest(version: Version, operation: string, body: unknown): unknown {
+export function upgradeRequest(
+  version: Version,
+  operation: string,
+  body: unknown,
+): { readonly body: unknown } | { readonly problem: string } {
   let current = body
   for (const { request } of APPLYING.get(version) ?? []) {
     const change = request[operation]
-    if (change !== undefined && typeof current === 'object' && current !== null)
-      current = change(current as Record<string, unknown>)
+    if (change === undefined || typeof current !== 'object' || current === null || Array.isArray(current)) continue
+    const upgraded = change(current as Record<string, unknown>)
+    if ('problem' in upgraded) return upgraded
+    current = upgraded.body
   }
-  return current
+  return { body: current }
 }
 
 /** An answer of the newest shape as the version expects it. */

@@ -100,6 +100,7 @@ export const updateBalanceInput = z.object({
   expires_at: instant.optional(),
   interval: interval.optional(),
   balance_id: id.optional(),
+  customer_entitlement_id: id.optional(),
 })
 
 export function adjustmentOf(input: z.infer<typeof updateBalanceInput>): Adjustment {
@@ -129,6 +130,7 @@ export const deleteBalanceInput = z
 export function targetOf(input: {
   interval?: z.infer<typeof interval> | undefined
   balance_id?: string | undefined
+  customer_entitlement_id?: string | undefined
 }): Target {
-  return { interval: input.interval, balanceId: input.balance_id }
+  return { interval: input.interval, balanceId: input.balance_id, balanceUid: input.customer_entitlement_id }
 }

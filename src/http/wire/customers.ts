@@ -20,7 +20,7 @@ const expand = expandOf(
 
 const details = {
   name: text.nullish(),
-  email: z.email('must be an email address').max(320).nullish(),
+  email: z.email({ pattern: z.regexes.unicodeEmail, message: 'must be an email address' }).max(320).nullish(),
   fingerprint: text.nullish(),
   stripe_id: text.nullish(),
   metadata: jsonObject.nullish(),

@@ -7,7 +7,6 @@ import { END_OF_TIME, INTERVALS, type Instant } from '../../domain/time.ts'
 export const NOT_SUPPORTED = 'not_supported'
 
 const MAX_TEXT = 256
-const MAX_DEPTH = 32
 
 /** An exact amount: a JSON number (through its shortest decimal form) or a decimal text, at most ±10¹⁵ (B242). */
 export const amount = z.unknown().transform((value, ctx): Amount => {
@@ -29,8 +28,8 @@ export const instant = z.unknown().transform((value, ctx): Instant => {
 })
 
 /** A reference to something by its id. */
-export const id = z.string().min(1).max(MAX_TEXT).refine(withoutNul, 'must not contain a NUL character')
-export const text = z.string().max(4096).refine(withoutNul, 'must not contain a NUL character')
+export const id = z.string().min(1).max(MAX_TEXT).refine(isStorable, 'must be well-formed text without NUL characters')
+export const text = z.string().max(4096).refine(isStorable, 'must be well-formed text without NUL characters')
 
 /** The id of a customer that is to be created or renamed (B184). */
 export const newCustomerId = id.refine((value) => /^[A-Za-z0-9_:-]+$/.test(value), {
@@ -39,11 +38,10 @@ export const newCustomerId = id.refine((value) => /^[A-Za-z0-9_:-]+$/.test(value
 
 export const interval = z.enum(['one_off', ...INTERVALS])
 
-/** A JSON object of the caller's, kept as it is. Bounded in depth, since everything that reads it back recurses. */
+/** A JSON object of the caller's, kept as it is. */
 export const jsonObject = z.unknown().transform((value, ctx): JsonObject => {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return fail(ctx, `must be an object (received ${kindOf(value)})`)
-  if (!isShallow(value, MAX_DEPTH)) return fail(ctx, `must not be nested deeper than ${MAX_DEPTH} levels`)
   return value as JsonObject
 })
 
@@ -79,13 +77,9 @@ function asksForNothing(value: unknown): boolean {
   return Object.values(value).every(asksForNothing)
 }
 
-function isShallow(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return levels > 0 && Object.values(value).every((item) => isShallow(item, levels - 1))
-}
-
-function withoutNul(value: string): boolean {
-  return !value.includes('\u0000')
+/** A half of a surrogate pair has no UTF-8 form, so two texts that differ only in one would become the same text on disk. */
+function isStorable(value: string): boolean {
+  return value.isWellFormed() && !value.includes('\u0000')
 }
 
 function fail(ctx: z.RefinementCtx, message: string): never {

@@ -69,8 +69,6 @@ export const listEventsInput = z.object({
     .optional(),
   custom_range: z.object({ start: instant.optional(), end: instant.optional() }).optional(),
   start_cursor: z.string().max(1000).optional(),
-  // Older versions page by offset; the version change hands it on under the same name.
-  offset: z.int().min(0).max(1_000_000).optional(),
   limit: z.int().min(1).max(MOST_EVENTS).optional(),
   filter_by: later('filter_by'),
 })
