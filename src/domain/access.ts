@@ -45,7 +45,7 @@ function judgeOne(holdings: Holdings, feature: Feature, required: Amount): Acces
 }
 
 /** The rows of the table in spec 3.4; the first that applies decides. Limits on use will stand between the third and the last. */
-export function isAllowed(summary: Summary | null, required: Amount): boolean {
+function isAllowed(summary: Summary | null, required: Amount): boolean {
   if (summary === null) return false
   if (summary.unlimited) return true
   if (required < ZERO) return true

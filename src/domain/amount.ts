@@ -5,7 +5,7 @@
 export type Amount = bigint
 
 /** Decimals kept. What is finer than this is rounded half-even when it is read. */
-export const DECIMALS = 12
+const DECIMALS = 12
 /** One unit. */
 export const ONE: Amount = 1_000_000_000_000n
 export const ZERO: Amount = 0n

@@ -1,5 +1,5 @@
 /** Thrown when the program itself is wrong; never for a caller's mistake (that is a Refusal) nor for a failing world (a Fault). */
-export class Bug extends Error {
+class Bug extends Error {
   override name = 'Bug'
 }
 

@@ -8,27 +8,25 @@ export interface Refusal {
   readonly message: string
 }
 
-export const REFUSAL_CODES = [
-  'invalid_inputs',
-  'invalid_request',
-  'invalid_feature',
-  'invalid_cursor',
-  'not_supported',
-  'customer_not_found',
-  'entity_not_found',
-  'feature_not_found',
-  'balance_not_found',
-  'event_name_not_found',
-  'customer_already_exists',
-  'duplicate_feature_id',
-  'balance_id_in_use',
-  'flag_already_held',
-  'insufficient_balance',
-  'idempotency_key_reused',
-  'duplicate_idempotency_key',
-  'overloaded',
-] as const
-export type RefusalCode = (typeof REFUSAL_CODES)[number]
+export type RefusalCode =
+  | 'invalid_inputs'
+  | 'invalid_request'
+  | 'invalid_feature'
+  | 'invalid_cursor'
+  | 'not_supported'
+  | 'customer_not_found'
+  | 'entity_not_found'
+  | 'feature_not_found'
+  | 'balance_not_found'
+  | 'event_name_not_found'
+  | 'customer_already_exists'
+  | 'duplicate_feature_id'
+  | 'balance_id_in_use'
+  | 'flag_already_held'
+  | 'insufficient_balance'
+  | 'idempotency_key_reused'
+  | 'duplicate_idempotency_key'
+  | 'overloaded'
 
 export function refuse(code: RefusalCode, message: string): Refusal {
   return { kind: 'refused', code, message }

@@ -136,7 +136,7 @@ export interface ApiKey {
 
 /** Idempotency keys live in buckets of this length, so that forgetting them drops whole ranges of a clustered table. */
 export const KEY_BUCKET_MS = 12 * 3_600_000
-export const KEY_RETENTION_MS = 24 * 3_600_000
+const KEY_RETENTION_MS = 24 * 3_600_000
 
 /** The buckets that may hold a key that is still live at `at`, newest first. */
 export function liveBuckets(at: Instant): number[] {

@@ -10,7 +10,7 @@ export type Every = 'day' | 'week' | 'month' | 'year'
 export type Amount = bigint
 
 /** Credits per message, in thousandths. */
-export const COST = 300n
+const COST = 300n
 const HOUR = 3_600_000
 
 export interface Row {

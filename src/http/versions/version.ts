@@ -3,7 +3,7 @@ import type { WireObject } from '../wire/wire.ts'
 /** The versions of the public API that are served, oldest first. Inside there is only the newest shape. */
 export const VERSIONS = ['2.1', '2.2', '2.3', '2.4'] as const
 export type Version = (typeof VERSIONS)[number]
-export const NEWEST: Version = '2.4'
+const NEWEST: Version = '2.4'
 
 /** Known versions that are not served: the caller is told so, rather than that they do not exist. */
 const OLDER = new Set(['0.1', '0.2', '1.1', '1.2', '2.0', 'beta'])

@@ -1,0 +1,194 @@
+import { assert } from '../domain/assert.ts'
+import type { Catalogue } from '../domain/feature.ts'
+import { differences, type Holdings } from '../domain/holdings.ts'
+import { isRefusal } from '../domain/refusal.ts'
+import type { Moment } from '../domain/time.ts'
+import type { CustomerChange, CustomerRows, KeyRecord } from '../store/store.ts'
+import type { Command, Done, Reply, Situation, Waiting } from './command.ts'
+import type { Entry } from './holdings-cache.ts'
+import { decodeAnswer, encodeAnswer, fingerprint, type IdempotencyMode, keyHash, repeatedReply } from './idempotency.ts'
+
+interface Member {
+  readonly waiting: Waiting
+  /** Of its idempotency keys, in their order. */
+  hashes: readonly string[]
+  reply: Reply<unknown> | null
+  /** A bug in deciding: that command alone fails. */
+  error: unknown
+  /** What is to be saved, or null. */
+  done: Done<unknown> | null
+  answered: boolean
+}
+
+/** The commands of one customer that are decided together and share one commit. */
+export class Group {
+  readonly entry: Entry
+  readonly members: Member[] = []
+  /** Commands that name the customer by an id that it no longer has. */
+  readonly astray: Waiting[] = []
+  after: Holdings | null = null
+  needsStore = false
+  readonly #mode: IdempotencyMode
+  #catalogue = 0
+
+  constructor(entry: Entry, mode: IdempotencyMode) {
+    this.entry = entry
+    this.#mode = mode
+  }
+
+  /** Each command sees what the ones before it left. Nothing of it counts until the commit. */
+  decideAll(waiting: readonly Waiting[], moment: Moment, catalogue: Catalogue): void {
+    this.#catalogue = catalogue.version
+    let holdings = this.entry.holdings
+    const holders = new Map<string, Member>()
+    for (const one of waiting) {
+      if (holdings !== null && !isNamed(holdings, one.command.customerId)) {
+        this.astray.push(one)
+        continue
+      }
+      const member: Member = { waiting: one, hashes: [], reply: null, error: undefined, done: null, answered: false }
+      this.members.push(member)
+      member.hashes = this.#hash(one.command, holdings)
+      const holder = member.hashes.map((hash) => holders.get(hash)).find((other) => other !== undefined)
+      if (holder !== undefined) {
+        member.reply = this.#follow(holder, member)
+        continue
+      }
+      holdings = this.#decide(member, { holdings, moment, catalogue })
+      if (member.done === null) continue
+      this.after = holdings
+      member.hashes = this.#hash(one.command, holdings)
+      for (const hash of member.hashes) holders.set(hash, member)
+    }
+    this.needsStore = this.after !== null || this.members.some(({ hashes }) => hashes.length > 0)
+  }
+
+  /** @returns the holdings that the next command sees. */
+  #decide(member: Member, situation: Situation): Holdings | null {
+    try {
+      const outcome = member.waiting.command.decide(situation)
+      if (isRefusal(outcome)) {
+        member.reply = { outcome, replayed: false }
+        return situation.holdings
+      }
+      member.reply = { outcome: { kind: 'answered', answer: outcome.answer }, replayed: false }
+      if (outcome.kind === 'done') member.done = outcome
+      // A success that changed nothing still uses up its key.
+      else if (member.hashes.length > 0 && situation.holdings !== null) {
+        member.done = { kind: 'done', answer: outcome.answer, after: situation.holdings, postings: [], events: [] }
+      }
+      return member.done?.after ?? situation.holdings
+    } catch (error) {
+      member.error = error
+      return situation.holdings
+    }
+  }
+
+  /** A second command with the same key in the same group: it is answered as if it had come after the first. */
+  #follow(holder: Member, member: Member): Reply<unknown> {
+    const shared = member.hashes.find((hash) => holder.hashes.includes(hash))
+    assert(shared !== undefined && holder.done !== null, 'the holder shares a key')
+    const { answer } = holder.done
+    return repeated(member, shared, fingerprintFor(holder, shared), () => answer, this.#mode)
+  }
+
+  change(): CustomerChange {
+    const { entry } = this
+    const uid = (this.after ?? entry.holdings)?.customer.uid
+    assert(uid !== undefined, 'a change is about a customer')
+    // A customer that is created here has no keys yet that could be known.
+    const claims = entry.holdings === null ? [] : [...new Set(this.members.flatMap(({ hashes }) => hashes))]
+    return { env: entry.env, uid, claims, rows: this.after === null ? null : this.#rows(this.after) }
+  }
+
+  #rows(after: Holdings): CustomerRows {
+    const { stored } = this.entry
+    const before = stored?.holdings ?? null
+    const done = this.members.map((member) => member.done).filter((one) => one !== null)
+    return {
+      expected: stored?.version ?? null,
+      catalogue: this.#catalogue,
+      customer: after.customer === before?.customer ? null : after.customer,
+      latest: after.latest,
+      postingsBefore: before?.postings ?? 0,
+      postings: done.flatMap(({ postings }) => postings),
+      ...differences(before, after),
+      events: done.flatMap(({ events }) => events),
+      keys: this.members.flatMap((member) => recordsOf(member)),
+    }
+  }
+
+  answer(): void {
+    for (const member of this.members) answerMember(member)
+  }
+
+  /** Keys of some members turned out to be known: those get the first answer, the others are decided again. */
+  answerKnown(records: readonly KeyRecord[]): void {
+    for (const member of this.members) {
+      const record = records.find(({ hash }) => member.hashes.includes(hash))
+      if (record === undefined) continue
+      member.reply = repeated(member, record.hash, record.fingerprint, () => decodeAnswer(record.answer), this.#mode)
+      answerMember(member)
+    }
+  }
+
+  answerIdTaken(): void {
+    for (const member of this.members) {
+      const refusal = member.done?.whenIdTaken
+      if (refusal === undefined) continue
+      member.reply = { outcome: refusal, replayed: false }
+      answerMember(member)
+    }
+  }
+
+  unanswered(): Waiting[] {
+    return this.members.filter(({ answered }) => !answered).map(({ waiting }) => waiting)
+  }
+
+  /** Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. */
+  #hash(command: Command<unknown>, holdings: Holdings | null): readonly string[] {
+    if (holdings === null || command.keys.length === 0) return NO_HASHES
+    return command.keys.map((key) => keyHash(this.entry.env, holdings.customer.uid, key))
+  }
+}
+
+const NO_HASHES: readonly string[] = []
+
+function isNamed({ customer }: Holdings, id: string): boolean {
+  return customer.id === id || customer.uid === id
+}
+
+function answerMember(member: Member): void {
+  member.answered = true
+  if (member.error !== undefined) return member.waiting.reject(member.error)
+  assert(member.reply !== null, 'a decided command has an answer')
+  member.waiting.resolve(member.reply)
+}
+
+function repeated(
+  member: Member,
+  hash: string,
+  firstInput: string,
+  answer: () => unknown,
+  mode: IdempotencyMode,
+): Reply<unknown> {
+  return repeatedReply(keyFor(member, hash), firstInput, answer, mode)
+}
+
+/** Only what succeeded keeps its key; a refused request may be sent again with it (R121). */
+function recordsOf(member: Member): KeyRecord[] {
+  const { done } = member
+  if (done === null || member.hashes.length === 0) return []
+  const answer = encodeAnswer(done.answer)
+  return member.hashes.map((hash) => ({ hash, fingerprint: fingerprintFor(member, hash), answer }))
+}
+
+function fingerprintFor(member: Member, hash: string): string {
+  return fingerprint(keyFor(member, hash))
+}
+
+function keyFor(member: Member, hash: string) {
+  const key = member.waiting.command.keys[member.hashes.indexOf(hash)]
+  assert(key !== undefined, 'a hash belongs to a key')
+  return key
+}
