@@ -52,11 +52,14 @@ export function amount(input: number | string): Amount {
 
 /** The exact decimal, without exponent and without trailing zeros: `12.5`, `-0.000000000001`, `0`. */
 export function formatAmount(value: Amount): string {
+  if (value === 0n) return '0'
   if (value < 0n) return `-${formatAmount(-value)}`
-  const whole = value / ONE
-  const fraction = value % ONE
-  if (fraction === 0n) return whole.toString()
-  return `${whole}.${fraction.toString().padStart(DECIMALS, '0').replace(/0+$/, '')}`
+  // One conversion and slicing: half the time of dividing bigints, and an answer holds a dozen amounts.
+  const digits = value.toString().padStart(DECIMALS + 1, '0')
+  const point = digits.length - DECIMALS
+  let end = digits.length
+  while (end > point && digits[end - 1] === '0') end -= 1
+  return end === point ? digits.slice(0, point) : `${digits.slice(0, point)}.${digits.slice(point, end)}`
 }
 
 /** `value × factor`, both amounts, rounded half-even to 10⁻¹². */

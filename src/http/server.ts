@@ -58,7 +58,8 @@ function receive(incoming: IncomingMessage, outgoing: ServerResponse, handle: Ha
 
 function send(outgoing: ServerResponse, { status, headers, body }: HttpResponse): void {
   if (outgoing.destroyed) return
-  outgoing.writeHead(status, headers)
+  // A length that is known saves the chunked framing, and with it a write per answer.
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
   outgoing.end(body)
 }
 

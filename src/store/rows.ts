@@ -72,6 +72,16 @@ export const BALANCE_COLUMNS = [
   'created_at',
 ] as const
 
+/** Where in a balance's row the columns stand that change after it was written first. */
+export const CHANGING_BALANCE_COLUMNS = [
+  'remaining',
+  'adjustment',
+  'reset_anchor',
+  'next_reset_at',
+  'rollovers',
+  'expires_at',
+] as const satisfies (typeof BALANCE_COLUMNS)[number][]
+
 export function balanceToRow(balance: Balance): SqlValue[] {
   const { terms, reset } = balance
   return [

@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import {
   BALANCE_COLUMNS,
+  CHANGING_BALANCE_COLUMNS,
   CUSTOMER_COLUMNS,
   EVENT_COLUMNS,
   FEATURE_COLUMNS,
@@ -18,7 +19,7 @@ import {
   liveBuckets,
 } from '../store.ts'
 import { MIGRATIONS } from './migrations.ts'
-import type { EncodedBatch, EncodedChange, EncodedFeatureChange, EncodedRows } from './protocol.ts'
+import { Cells, type EncodedBatch, type EncodedFeatureChange } from './protocol.ts'
 
 /** How many forgotten idempotency keys one commit clears away, so that forgetting never makes a commit long. */
 const FORGOTTEN_AT_ONCE = 200
@@ -64,26 +65,28 @@ export class Database {
   }
 
   load(references: readonly CustomerReference[]): ({ customer: SqlRow; balances: SqlRow[] } | null)[] {
-    const columns = `uid, env, version, latest, postings, ${CUSTOMER_COLUMNS.join(', ')}`
+    const columns = `key, uid, env, version, latest, postings, ${CUSTOMER_COLUMNS.join(', ')}`
+    const from = 'customers join customer_states on customer = key'
     return references.map(({ env, id }) => {
-      // Unique (env, id), else the primary key.
+      // Unique (env, id), else unique (uid).
       const customer =
-        this.#get(`select ${columns} from customers where env = ? and id = ?`, [env, id]) ??
-        this.#get(`select ${columns} from customers where uid = ? and env = ?`, [id, env])
+        this.#get(`select ${columns} from ${from} where env = ? and id = ?`, [env, id]) ??
+        this.#get(`select ${columns} from ${from} where uid = ? and env = ?`, [id, env])
       if (customer === undefined) return null
       // Primary key (customer, uid).
       const balances = this.#all(`select ${BALANCE_COLUMNS.join(', ')} from balances where customer = ?`, [
-        customer['uid'] ?? null,
+        customer['key'] ?? null,
       ])
       return { customer, balances }
     })
   }
 
-  commit(batch: EncodedBatch): CommitResult[] {
+  commit({ at, count, cells }: EncodedBatch): CommitResult[] {
     return this.#transaction(() => {
       const catalogues = new Map<string, number>()
-      const results = batch.changes.map((change) => this.#apply(change, batch.at, catalogues))
-      this.#forget(batch.at)
+      const input = new Cells(cells)
+      const results = Array.from({ length: count }, () => this.#apply(readChange(input), at, catalogues))
+      this.#forget(at)
       return results
     })
   }
@@ -102,7 +105,10 @@ export class Database {
         `insert into features (env, position, ${FEATURE_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(FEATURE_COLUMNS.length)})`,
         [env, version, ...feature],
       )
-      this.#remember(keys, at)
+      this.#remember(
+        keys.map((key) => [key.hash, key.fingerprint, key.answer]),
+        at,
+      )
       return { kind: 'committed', version }
     })
   }
@@ -114,10 +120,10 @@ export class Database {
       conditions.push(condition)
       values.push(...given)
     }
-    // One customer reads its clustered range backwards; all customers read events_by_time backwards.
+    // One customer reads events_of_customer backwards, all customers events_by_time.
     if (query.customerId !== undefined) {
       where(
-        'e.customer in (select uid from customers where env = ? and (id = ? or uid = ?))',
+        'e.customer in (select key from customers where env = ? and (id = ? or uid = ?))',
         query.env,
         query.customerId,
         query.customerId,
@@ -129,15 +135,23 @@ export class Database {
     if (query.after !== undefined) where('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
     const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
     return this.#all(
-      `select ${columns}, c.id as customer_id from events e join customers c on c.uid = e.customer
+      `select ${columns}, c.id as customer_id from events e join customers c on c.key = e.customer
        where ${conditions.join(' and ')} order by e.timestamp desc, e.uid desc limit ? offset ?`,
       [...values, query.limit, query.offset],
     )
   }
 
   ledger(customer: string): SqlRow[] {
-    // Primary key (customer, seq).
-    return this.#all(`select ${POSTING_COLUMNS.join(', ')} from postings where customer = ? order by seq`, [customer])
+    // Walks the chain from the last posting back, a look-up by primary key each.
+    return this.#all(
+      `with recursive chain (link) as (
+         select last_posting from customer_states join customers on key = customer where uid = ?
+         union all
+         select previous from chain join postings on seq = link where previous is not null
+       )
+       select ${POSTING_COLUMNS.join(', ')} from chain join postings on seq = link order by seq`,
+      [customer],
+    )
   }
 
   loadKeys(): ApiKey[] {
@@ -156,51 +170,67 @@ export class Database {
     ])
   }
 
-  #apply({ env, uid, claims, rows }: EncodedChange, at: number, catalogues: Map<string, number>): CommitResult {
+  #apply({ env, uid, claims, rows }: DecodedChange, at: number, catalogues: Map<string, number>): CommitResult {
     const known = this.#known(claims, at)
     if (known.length > 0) return { kind: 'known', records: known }
     if (rows === null) return { kind: 'committed', version: 0 }
     const catalogue = catalogues.get(env) ?? this.#catalogueVersion(env)
     catalogues.set(env, catalogue)
     if (catalogue !== rows.catalogue) return { kind: 'conflict' }
-    const named = this.#nameAndVersion(env, uid, rows)
-    if (named !== 'ok') return { kind: named }
-    this.#write(env, uid, rows)
+    if (rows.customer !== null) {
+      const owner = this.#get('select uid from customers where env = ? and id = ?', [env, rows.customer[0] ?? null])
+      if (owner !== undefined && owner['uid'] !== uid) return { kind: 'id_taken' }
+    }
+    const state = rows.expected === null ? this.#create(env, uid, rows) : this.#lookUp(uid, rows.expected)
+    if (state === null) return { kind: 'conflict' }
+    if (rows.expected !== null && rows.customer !== null) {
+      const sets = CUSTOMER_COLUMNS.map((column) => `${column} = ?`).join(', ')
+      this.#run(`update customers set ${sets} where key = ?`, [...rows.customer, state.customer])
+    }
+    this.#write(env, state, rows)
     this.#remember(rows.keys, at)
     return { kind: 'committed', version: (rows.expected ?? 0) + 1 }
   }
 
-  /** Inserts the customer, or moves its version on from the one that was decided upon. Must come before every other write. */
-  #nameAndVersion(env: string, uid: string, rows: EncodedRows): 'ok' | 'conflict' | 'id_taken' {
-    const { expected, customer, latest, postingsBefore, postings } = rows
-    const count = postingsBefore + postings.length
-    if (customer !== null) {
-      const owner = this.#get('select uid from customers where env = ? and id = ?', [env, customer[0] ?? null])
-      if (owner !== undefined && owner['uid'] !== uid) return 'id_taken'
-    }
-    if (expected === null) {
-      const columns = ['uid', 'env', 'version', 'latest', 'postings', ...CUSTOMER_COLUMNS]
-      const sql = `insert into customers (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')}) on conflict do nothing`
-      return this.#run(sql, [uid, env, 1, latest, count, ...(customer ?? [])]) === 1 ? 'ok' : 'conflict'
-    }
-    const moved = this.#run(
-      'update customers set version = ?, latest = ?, postings = ? where uid = ? and version = ?',
-      [expected + 1, latest, count, uid, expected],
-    )
-    if (moved !== 1) return 'conflict'
-    if (customer !== null) {
-      const sets = CUSTOMER_COLUMNS.map((column) => `${column} = ?`).join(', ')
-      this.#run(`update customers set ${sets} where uid = ?`, [...customer, uid])
-    }
-    return 'ok'
+  /** @returns null when the customer is there already. */
+  #create(env: string, uid: string, { customer }: DecodedRows): CustomerState | null {
+    const columns = ['uid', 'env', ...CUSTOMER_COLUMNS]
+    const sql = `insert into customers (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')}) on conflict do nothing`
+    if (this.#run(sql, [uid, env, ...(customer ?? [])]) !== 1) return null
+    const key = Number(this.#get('select key from customers where uid = ?', [uid])?.['key'])
+    this.#run('insert into customer_states (customer, version, latest, postings) values (?, 0, 0, 0)', [key])
+    return { customer: key, lastPosting: null }
   }
 
-  #write(env: string, uid: string, rows: EncodedRows): void {
-    for (const balance of rows.written) this.#run(WRITE_BALANCE, [uid, ...balance])
-    for (const balance of rows.removed) this.#run('delete from balances where customer = ? and uid = ?', [uid, balance])
-    let seq = rows.postingsBefore
-    for (const posting of rows.postings) this.#run(ADD_POSTING, [uid, seq++, ...posting])
-    for (const event of rows.events) this.#run(ADD_EVENT, [uid, env, ...event])
+  /** @returns null when the customer is not at the version that was decided upon. */
+  #lookUp(uid: string, expected: number): CustomerState | null {
+    const row = this.#get(
+      'select customer, version, last_posting from customer_states where customer = (select key from customers where uid = ?)',
+      [uid],
+    )
+    if (row === undefined || row['version'] !== expected) return null
+    return { customer: Number(row['customer']), lastPosting: row['last_posting'] ?? null }
+  }
+
+  #write(env: string, { customer, lastPosting }: CustomerState, rows: DecodedRows): void {
+    for (const balance of rows.written) {
+      const changing = CHANGING_CELLS.map((cell) => balance[cell] ?? null)
+      // Nearly always the balance is there and only a few of its columns have moved.
+      if (this.#run(CHANGE_BALANCE, [...changing, customer, balance[0] ?? null]) === 0)
+        this.#run(ADD_BALANCE, [customer, ...balance])
+    }
+    for (const [uid] of rows.removed)
+      this.#run('delete from balances where customer = ? and uid = ?', [customer, uid ?? null])
+    let previous = lastPosting
+    for (const posting of rows.postings) previous = this.#insert(ADD_POSTING, [customer, previous, ...posting])
+    for (const event of rows.events) this.#run(ADD_EVENT, [customer, env, ...event])
+    this.#run('update customer_states set version = ?, latest = ?, postings = ?, last_posting = ? where customer = ?', [
+      (rows.expected ?? 0) + 1,
+      rows.latest,
+      rows.postingsBefore + rows.postings.length,
+      previous,
+      customer,
+    ])
   }
 
   #known(claims: readonly string[], at: number): KeyRecord[] {
@@ -219,9 +249,9 @@ export class Database {
     return records
   }
 
-  #remember(keys: readonly KeyRecord[], at: number): void {
+  #remember(keys: readonly (readonly SqlValue[])[], at: number): void {
     const bucket = Math.floor(at / KEY_BUCKET_MS)
-    for (const { hash, fingerprint, answer } of keys) {
+    for (const [hash = null, fingerprint = null, answer = null] of keys) {
       this.#run('insert into idempotency (bucket, hash, fingerprint, answer) values (?, ?, ?, ?)', [
         bucket,
         hash,
@@ -262,6 +292,10 @@ export class Database {
     return Number(this.#statement(sql).run(...values).changes)
   }
 
+  #insert(sql: string, values: readonly SqlValue[]): number {
+    return Number(this.#statement(sql).run(...values).lastInsertRowid)
+  }
+
   #get(sql: string, values: readonly SqlValue[]): SqlRow | undefined {
     return this.#statement(sql).get(...values) as SqlRow | undefined
   }
@@ -280,12 +314,67 @@ export class Database {
   }
 }
 
-const WRITE_BALANCE = `
-  insert into balances (customer, ${BALANCE_COLUMNS.join(', ')}) values (?${', ?'.repeat(BALANCE_COLUMNS.length)})
-  on conflict (customer, uid) do update set ${BALANCE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
+interface CustomerState {
+  readonly customer: number
+  readonly lastPosting: SqlValue
+}
+
+type Rows = readonly (readonly SqlValue[])[]
+
+interface DecodedRows {
+  readonly expected: number | null
+  readonly catalogue: number
+  readonly latest: number
+  readonly postingsBefore: number
+  readonly customer: readonly SqlValue[] | null
+  readonly written: Rows
+  readonly removed: Rows
+  readonly postings: Rows
+  readonly events: Rows
+  readonly keys: Rows
+}
+
+interface DecodedChange {
+  readonly env: string
+  readonly uid: string
+  readonly claims: readonly string[]
+  readonly rows: DecodedRows | null
+}
+
+/** In the order of `encodeChange`; the fields below are read as they are written here, one after another. */
+function readChange(input: Cells): DecodedChange {
+  const env = input.text()
+  const uid = input.text()
+  const claims = input.rows(1).map(([hash]) => String(hash))
+  return { env, uid, claims, rows: input.number() === 0 ? null : readRows(input) }
+}
+
+function readRows(input: Cells): DecodedRows {
+  const expected = input.next()
+  return {
+    expected: expected === null ? null : Number(expected),
+    catalogue: input.number(),
+    latest: input.number(),
+    postingsBefore: input.number(),
+    customer: input.number() === 0 ? null : input.row(CUSTOMER_COLUMNS.length),
+    written: input.rows(BALANCE_COLUMNS.length),
+    removed: input.rows(1),
+    postings: input.rows(POSTING_COLUMNS.length),
+    events: input.rows(EVENT_COLUMNS.length),
+    keys: input.rows(3),
+  }
+}
+
+const CHANGING_CELLS = CHANGING_BALANCE_COLUMNS.map((column) => BALANCE_COLUMNS.indexOf(column))
+
+const CHANGE_BALANCE = `
+  update balances set ${CHANGING_BALANCE_COLUMNS.map((column) => `${column} = ?`).join(', ')} where customer = ? and uid = ?`
+
+const ADD_BALANCE = `
+  insert into balances (customer, ${BALANCE_COLUMNS.join(', ')}) values (?${', ?'.repeat(BALANCE_COLUMNS.length)})`
 
 const ADD_POSTING = `
-  insert into postings (customer, seq, ${POSTING_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(POSTING_COLUMNS.length)})`
+  insert into postings (customer, previous, ${POSTING_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(POSTING_COLUMNS.length)})`
 
 const ADD_EVENT = `
   insert into events (customer, env, ${EVENT_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(EVENT_COLUMNS.length)})`

@@ -46,29 +46,11 @@ export type Reply =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: number | null } }
 
+/** All changes of a batch one after another, in one flat list; `Cells` reads it back. */
 export interface EncodedBatch {
   readonly at: number
-  readonly changes: readonly EncodedChange[]
-}
-
-export interface EncodedChange {
-  readonly env: string
-  readonly uid: string
-  readonly claims: readonly string[]
-  readonly rows: EncodedRows | null
-}
-
-export interface EncodedRows {
-  readonly expected: number | null
-  readonly catalogue: number
-  readonly customer: readonly SqlValue[] | null
-  readonly latest: number
-  readonly postingsBefore: number
-  readonly postings: readonly (readonly SqlValue[])[]
-  readonly written: readonly (readonly SqlValue[])[]
-  readonly removed: readonly string[]
-  readonly events: readonly (readonly SqlValue[])[]
-  readonly keys: readonly KeyRecord[]
+  readonly count: number
+  readonly cells: readonly SqlValue[]
 }
 
 export interface EncodedFeatureChange {
@@ -80,31 +62,62 @@ export interface EncodedFeatureChange {
   readonly keys: readonly KeyRecord[]
 }
 
-export function encodeBatch(batch: Batch): EncodedBatch {
-  return { at: batch.at, changes: batch.changes.map(encodeChange) }
+export function encodeBatch({ at, changes }: Batch): EncodedBatch {
+  const cells: SqlValue[] = []
+  for (const change of changes) encodeChange(change, cells)
+  return { at, count: changes.length, cells }
 }
 
 export function encodeFeatureChange(change: FeatureChange): EncodedFeatureChange {
   return { ...change, feature: featureToRow(change.feature) }
 }
 
-function encodeChange({ env, uid, claims, rows }: CustomerChange): EncodedChange {
-  if (rows === null) return { env, uid, claims, rows }
-  return {
-    env,
-    uid,
-    claims,
-    rows: {
-      expected: rows.expected,
-      catalogue: rows.catalogue,
-      customer: rows.customer === null ? null : customerToRow(rows.customer),
-      latest: rows.latest,
-      postingsBefore: rows.postingsBefore,
-      postings: rows.postings.map(postingToRow),
-      written: rows.written.map(balanceToRow),
-      removed: rows.removed.map((balance) => balance.uid),
-      events: rows.events.map(eventToRow),
-      keys: rows.keys,
-    },
+function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValue[]): void {
+  cells.push(env, uid, claims.length, ...claims, rows === null ? 0 : 1)
+  if (rows === null) return
+  cells.push(rows.expected, rows.catalogue, rows.latest, rows.postingsBefore)
+  cells.push(rows.customer === null ? 0 : 1)
+  if (rows.customer !== null) cells.push(...customerToRow(rows.customer))
+  cells.push(rows.written.length)
+  for (const balance of rows.written) cells.push(...balanceToRow(balance))
+  cells.push(rows.removed.length)
+  for (const balance of rows.removed) cells.push(balance.uid)
+  cells.push(rows.postings.length)
+  for (const posting of rows.postings) cells.push(...postingToRow(posting))
+  cells.push(rows.events.length)
+  for (const event of rows.events) cells.push(...eventToRow(event))
+  cells.push(rows.keys.length)
+  for (const { hash, fingerprint, answer } of rows.keys) cells.push(hash, fingerprint, answer)
+}
+
+/** Reads a flat list from its beginning. Whoever reads must take what `encodeChange` put, in its order. */
+export class Cells {
+  readonly #cells: readonly SqlValue[]
+  #at = 0
+
+  constructor(cells: readonly SqlValue[]) {
+    this.#cells = cells
+  }
+
+  next(): SqlValue {
+    return this.#cells[this.#at++] ?? null
+  }
+
+  number(): number {
+    return Number(this.next())
+  }
+
+  text(): string {
+    return String(this.next())
+  }
+
+  row(columns: number): readonly SqlValue[] {
+    this.#at += columns
+    return this.#cells.slice(this.#at - columns, this.#at)
+  }
+
+  /** A count, and then so many rows. */
+  rows(columns: number): (readonly SqlValue[])[] {
+    return Array.from({ length: this.number() }, () => this.row(columns))
   }
 }
