@@ -49,7 +49,6 @@ async function serve(config: Config): Promise<void> {
     })
     const keys = await Keys.load(store)
     if (config.secretKey !== null) await keys.add(config.secretKey.key, config.secretKey.env, Date.now())
-    const created = keys.has('sandbox') ? null : await keys.create('sandbox', Date.now())
     const app = createApp({
       engine,
       keys,
@@ -57,8 +56,11 @@ async function serve(config: Config): Promise<void> {
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
     })
     const server = await serveHttp(app, config.host, config.port)
-    process.stdout.write(welcome(config, server.url, created))
+    // Before anyone is told that the server is there: who waits for the line below may send a signal at once.
     stopWhenTold(server, engine, store, log)
+    // Only now that nothing can go wrong any more: a key is shown once, so a start that fails must not have made one.
+    const created = keys.has('sandbox') ? null : await keys.create('sandbox', Date.now())
+    process.stdout.write(welcome(config, server.url, created))
   } catch (error) {
     await store.close()
     throw error
@@ -119,8 +121,11 @@ function version(): string {
 
 function explain(error: unknown): string {
   if (error instanceof BadSetting || error instanceof FolderInUse) return error.message
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-    return `${error.message}: another program listens there; choose another port with --port or PORT`
+  if (error instanceof Error && 'code' in error) {
+    if (error.code === 'EADDRINUSE')
+      return `${error.message}: another program listens there; choose another port with --port or PORT`
+    if (error.code === 'EADDRNOTAVAIL')
+      return `${error.message}: this machine has no such address; choose another with --host or HOST`
   }
   return error instanceof Error ? error.message : String(error)
 }

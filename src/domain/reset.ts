@@ -140,25 +140,29 @@ function firstPeriodThatMatters(
 
 /** The rollover that `amount` becomes at a boundary, or null when it would be gone at once. */
 function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Instant): Rollover | null {
-  if (policy.months === null) {
-    const lasting = balance.rollovers.at(-1)
-    return {
-      uid: `roll_${suffix(balance)}_ever`,
-      remaining: (lasting?.remaining ?? ZERO) + amount,
-      used: lasting?.used ?? ZERO,
-      expiresAt: null,
-    }
-  }
-  const expiresAt = addMonths(at, policy.months)
-  if (expiresAt <= at) return null
-  return { uid: `roll_${suffix(balance)}_${at.toString(36)}`, remaining: amount, used: ZERO, expiresAt }
+  const expiresAt = policy.months === null ? null : addMonths(at, policy.months)
+  if (expiresAt !== null && expiresAt <= at) return null
+  const uid = `roll_${suffix(balance)}_${expiresAt === null ? 'ever' : at.toString(36)}`
+  const before = balance.rollovers.findLast((rollover) => rollover.uid === uid)
+  return { uid, remaining: (before?.remaining ?? ZERO) + amount, used: before?.used ?? ZERO, expiresAt }
 }
 
-/** Puts a rollover in its place: a lasting one replaces itself, any other is the last to expire of all so far. */
+/**
+ * Puts a rollover in its place by expiry. Nearly always that is the last one, but a boundary that was moved into the past
+ * may open one that ends before others; and the same boundary may be crossed again, then both are one.
+ */
 function addRollover(draft: Draft, kept: Rollover, amount: Amount): void {
-  if (draft.rollovers.at(-1)?.uid === kept.uid) draft.rollovers.pop()
-  draft.rollovers.push(kept)
+  const { rollovers } = draft
+  const same = rollovers.findLastIndex(({ uid }) => uid === kept.uid)
+  if (same !== -1) rollovers.splice(same, 1)
+  let place = rollovers.length
+  while (place > 0 && expiryOf(rollovers[place - 1]) > expiryOf(kept)) place -= 1
+  rollovers.splice(place, 0, kept)
   draft.rolledOver += amount
+}
+
+function expiryOf(rollover: Rollover | undefined): number {
+  return rollover?.expiresAt ?? Number.POSITIVE_INFINITY
 }
 
 /** Drops what exceeds the cap, from the rollover that expires soonest on; emptied ones disappear (B165). */

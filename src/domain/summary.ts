@@ -58,6 +58,21 @@ export function summarise(
   balances: readonly Balance[],
   touched?: ReadonlySet<string>,
 ): Summary | null {
+  if (touched !== undefined) return addUp(feature, balances, touched)
+  const known = summaries.get(balances)
+  if (known?.feature === feature) return known.summary
+  const summary = addUp(feature, balances)
+  summaries.set(balances, { feature, summary })
+  return summary
+}
+
+/**
+ * Checks outnumber changes, and between two changes of a customer its lists of balances are the same objects: what they add
+ * up to is worked out once and lives exactly as long as the list.
+ */
+const summaries = new WeakMap<readonly Balance[], { readonly feature: Feature; readonly summary: Summary | null }>()
+
+function addUp(feature: Feature, balances: readonly Balance[], touched?: ReadonlySet<string>): Summary | null {
   const visible = balances.filter((balance) => !isDrained(balance) || touched?.has(balance.uid) === true)
   const first = visible[0]
   if (first === undefined) return null

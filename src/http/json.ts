@@ -1,9 +1,10 @@
 import { formatAmount } from '../domain/amount.ts'
-import type { Wire } from './wire/wire.ts'
+import { lastingTexts, type Wire, type WireObject } from './wire/wire.ts'
 
 const keys = new Map<string, string>()
-/** Metadata has keys of its callers' choosing, so not every key may be kept. */
+/** Metadata has keys of its callers' choosing, so neither all keys nor long ones may be kept. */
 const MOST_KEYS = 2000
+const LONGEST_KEPT_KEY = 40
 const MOST_LEVELS = 64
 
 /**
@@ -40,7 +41,18 @@ function writeList(list: readonly Wire[]): string {
   return `${text}]`
 }
 
-function writeObject(object: { readonly [key: string]: Wire | undefined }): string {
+function writeObject(object: WireObject): string {
+  const known = lastingTexts.get(object)
+  if (known === undefined) return writeKeys(object)
+  if (known !== null) return known
+  const text = writeKeys(object)
+  // Looking at a character makes one flat text of the hundreds of pieces, so that every later answer only copies it.
+  text.charCodeAt(0)
+  lastingTexts.set(object, text)
+  return text
+}
+
+function writeKeys(object: WireObject): string {
   let text = '{'
   let separator = ''
   // Wire objects are plain, so this sees no inherited key; it is a third faster than going through a list of keys.
@@ -57,7 +69,7 @@ function nameOf(key: string): string {
   let name = keys.get(key)
   if (name === undefined) {
     name = `${JSON.stringify(key)}:`
-    if (keys.size < MOST_KEYS) keys.set(key, name)
+    if (keys.size < MOST_KEYS && key.length <= LONGEST_KEPT_KEY) keys.set(key, name)
   }
   return name
 }

@@ -54,7 +54,10 @@ function readCursor(cursor: string): Start | null {
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
     if (typeof value !== 'object' || value === null) return null
-    if ('o' in value) return Number.isSafeInteger(value.o) ? { after: undefined, offset: Number(value.o) } : null
+    if ('o' in value)
+      return Number.isSafeInteger(value.o) && Number(value.o) >= 0
+        ? { after: undefined, offset: Number(value.o) }
+        : null
     if (!('id' in value && 't' in value) || typeof value.id !== 'string' || !Number.isSafeInteger(value.t)) return null
     return { after: { uid: value.id, timestamp: Math.floor(Number(value.t) / 1000) }, offset: 0 }
   } catch {

@@ -1,13 +1,26 @@
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
 import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
-import type { WireObject } from './wire.ts'
+import { lasting, type WireObject } from './wire.ts'
 
 /** Shows a feature of the catalogue. @param memberIds the callers' ids of a credit system's members. */
 export type ShowFeature = (feature: Feature) => WireObject
 
 /** The balance object of 2.1 and newer (B27-B31; `object` as in the seed). `feature` is filled in where it is expanded. */
 export function balanceToWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
+  if (showFeature !== null) return toWire(summary, showFeature)
+  let wire = shown.get(summary)
+  if (wire === undefined) {
+    wire = lasting(toWire(summary, null))
+    shown.set(summary, wire)
+  }
+  return wire
+}
+
+/** A summary is the same object until the customer's balances change, so it is put into words once. */
+const shown = new WeakMap<Summary, WireObject>()
+
+function toWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
   return {
     object: 'balance',
     feature_id: summary.feature.id,

@@ -1,0 +1,772 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createApp } from '../../src/http/app.ts'
+import { ROUTES } from '../../src/http/routes.ts'
+import { MAX_BODY_BYTES, type RunningServer, serveHttp } from '../../src/http/server.ts'
+import { Keys } from '../../src/operations/keys.ts'
+import { expectLedgerToAddUp } from '../crash/ledger.ts'
+import { newSeed } from '../crash/seed.ts'
+import { LIVE_KEY, openWorld, SANDBOX_KEY, type World } from '../world.ts'
+import { steps } from './hostile.ts'
+import { head, type RawReply, Wire } from './socket.ts'
+
+let world: World
+let server: RunningServer
+
+/** For each test of the group: the application of the test world behind a socket, with something in it. */
+function serving(store: 'memory' | 'sqlite' = 'memory'): void {
+  beforeEach(async () => {
+    world = await openWorld({ store })
+    const { engine, faults } = world
+    const app = createApp({ engine, keys: await Keys.load(world.store), onFault: (error) => faults.push(error) })
+    server = await serveHttp(app, '127.0.0.1', 0)
+    await furnish(world)
+  })
+  afterEach(async () => {
+    await server.stop(0)
+    await world.close()
+  })
+}
+
+async function furnish({ ok }: World): Promise<void> {
+  await ok('features.create', {
+    feature_id: 'messages',
+    name: 'Messages',
+    type: 'metered',
+    consumable: true,
+    event_names: ['sent'],
+  })
+  await ok('features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false })
+  await ok('features.create', { feature_id: 'sso', name: 'Single sign-on', type: 'boolean' })
+  const credit_schema = [{ metered_feature_id: 'messages', credit_cost: 0.2 }]
+  await ok('features.create', { feature_id: 'credits', name: 'Credits', type: 'credit_system', credit_schema })
+  for (const customer_id of ['alice', 'bob']) {
+    await ok('customers.get_or_create', { customer_id })
+    await ok('balances.create', { customer_id, feature_id: 'messages', included: 1000 })
+  }
+}
+
+const AUTHORIZED = { authorization: `Bearer ${SANDBOX_KEY}`, 'content-type': 'application/json' }
+
+interface Given {
+  readonly method?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string | Buffer
+}
+
+/** One request over a connection of its own, as bytes. */
+async function send(path: string, { method = 'POST', headers = AUTHORIZED, body = '' }: Given = {}): Promise<RawReply> {
+  const wire = await Wire.open(server.url)
+  try {
+    const length: Record<string, number> = body.length === 0 ? {} : { 'content-length': Buffer.byteLength(body) }
+    wire.send(head(path, { ...headers, ...length }, method), body)
+    return await wire.reply()
+  } finally {
+    wire.close()
+  }
+}
+
+const post = (operation: string, body: unknown, headers: Record<string, string> = {}) =>
+  send(`/v1/${operation}`, {
+    headers: { ...AUTHORIZED, ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  })
+
+/** An error as it is meant to look, and one that was foreseen. */
+function expectProblem(reply: RawReply, status: number, code: string, message?: RegExp, env = 'sandbox') {
+  expect(reply.body).toEqual({ message: expect.any(String), code, env })
+  expect(reply.status).toBe(status)
+  if (message !== undefined) expect(reply.body.message).toMatch(message)
+  expect(reply.headers['content-type']).toBe('application/json')
+  expectNoInsides(reply.body.message)
+  expect(world.faults).toEqual([])
+}
+
+function expectNoInsides(message: string): void {
+  expect(message).not.toMatch(/\bat [^\n]*[\w.]+:\d+:\d+|node:internal|[\w-]+\.[jt]s:\d+|node_modules/)
+}
+
+describe('the key', () => {
+  serving()
+
+  const refused: [string, Record<string, string>, string][] = [
+    ['is missing', {}, 'no_secret_key'],
+    ['comes with another scheme', { authorization: `Basic ${SANDBOX_KEY}` }, 'no_secret_key'],
+    ['comes without a scheme', { authorization: SANDBOX_KEY }, 'no_secret_key'],
+    ['is empty', { authorization: 'Bearer ' }, 'no_secret_key'],
+    ['begins with something else', { authorization: 'Bearer sk_test_abc' }, 'invalid_request'],
+    ['is not a key at all', { authorization: 'Bearer x' }, 'invalid_request'],
+    ['is of an unknown environment', { authorization: 'Bearer am_sk_prod_abc' }, 'invalid_request'],
+    ['is a sandbox key that nobody made', { authorization: 'Bearer am_sk_test_nobody_made_it' }, 'invalid_secret_key'],
+    ['is a live key that nobody made', { authorization: 'Bearer am_sk_live_nobody_made_it' }, 'invalid_secret_key'],
+    ['is a valid one cut short', { authorization: `Bearer ${SANDBOX_KEY.slice(0, -1)}` }, 'invalid_secret_key'],
+    ['is a valid one in capitals', { authorization: `Bearer ${SANDBOX_KEY.toUpperCase()}` }, 'invalid_request'],
+    ['is publishable', { authorization: 'Bearer am_pk_test_abc' }, 'invalid_publishable_key'],
+    ['is publishable and live', { authorization: 'Bearer am_pk_live_abc' }, 'invalid_publishable_key'],
+  ]
+  test.each(refused)('%s', async (_, headers, code) => {
+    const reply = await send('/v1/features.list', { headers })
+    // What the key would open, if it were valid.
+    const env = headers['authorization']?.includes('_live_') ? 'live' : 'sandbox'
+    expectProblem(reply, 401, code, undefined, env)
+  })
+
+  test('that is refused is not repeated as a whole', async () => {
+    const reply = await send('/v1/features.list', { headers: { authorization: 'Bearer am_sk_test_confidential' } })
+    expect(reply.text).not.toContain('confidential')
+  })
+
+  test('says in which environment an error happened', async () => {
+    const body = JSON.stringify({ customer_id: 'nobody' })
+    for (const [key, env] of [
+      [SANDBOX_KEY, 'sandbox'],
+      [LIVE_KEY, 'live'],
+    ]) {
+      const reply = await send('/v1/customers.get', { headers: { authorization: `bearer ${key}` }, body })
+      expectProblem(reply, 404, 'customer_not_found', /nobody/, env)
+    }
+  })
+})
+
+describe('a request', () => {
+  serving()
+
+  test('may have no body and no content type where no field is needed', async () => {
+    const { authorization } = AUTHORIZED
+    for (const given of [
+      { headers: { authorization } },
+      { headers: { authorization, 'content-length': '0' } },
+      { headers: { authorization }, body: '{}' },
+      { headers: { authorization, 'content-type': 'text/plain' }, body: ' {} \r\n\t' },
+    ]) {
+      const reply = await send('/v1/features.list', given)
+      expect(reply.status).toBe(200)
+      expect(reply.body.list).toHaveLength(4)
+    }
+    expectProblem(await send('/v1/customers.get', { headers: { authorization } }), 400, 'invalid_inputs', /customer_id/)
+  })
+
+  test('to an unknown path finds nothing, whoever asks', async () => {
+    const paths = ['/', '/v1', '/v1/', '/v1/features', '/v1/features.list/', '/v2/features.list', '/V1/features.list']
+    for (const path of [...paths, '/v1/features.LIST', '/v1/%66eatures.list', '//v1/features.list', '/__proto__'])
+      expectProblem(await send(path), 404, 'route_not_found')
+    const long = await send(`/${'x'.repeat(4000)}`, { method: 'GET', headers: {} })
+    expectProblem(long, 404, 'route_not_found')
+  })
+
+  test('with another method than POST is told which one to use', async () => {
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      const reply = await send('/v1/features.list', { method })
+      expectProblem(reply, 405, 'method_not_allowed', /POST/)
+      expect(reply.headers['allow']).toBe('POST')
+    }
+    const health = await send('/health')
+    expectProblem(health, 405, 'method_not_allowed', /GET/)
+    expect(health.headers['allow']).toBe('GET')
+  })
+
+  test('may carry a query, which says nothing', async () => {
+    expect((await send('/v1/features.list?x=1&y=%2F')).status).toBe(200)
+  })
+})
+
+describe('a body that is not JSON', () => {
+  serving()
+
+  const bodies: [string, string, string][] = [
+    ['is cut off in an object', '{"customer_id": "alice"', 'the end of the body at line 1, column 24'],
+    ['is cut off in a text', '{"customer_id": "ali', '"\\"" at line 1, column 17'],
+    ['is cut off after a colon', '{"customer_id":', 'the end of the body at line 1, column 16'],
+    ['is cut off in a word', '{"a": tru', '"t" at line 1, column 7'],
+    ['is only space', '  \n ', 'the end of the body at line 2, column 2'],
+    ['goes on after its end', '{"customer_id": "alice"} x', '"x" at line 1, column 26'],
+    ['is two objects', '{}\n{}', '"{" at line 2, column 1'],
+    ['has single quotes', "{'customer_id': 'alice'}", '"\'" at line 1, column 2'],
+    ['has a name without quotes', '{customer_id: "alice"}', '"c" at line 1, column 2'],
+    ['has a comma too many', '{\n  "customer_id": "alice",\n}', '"}" at line 3, column 1'],
+    ['has a comma too few', '{"a": 1 "b": 2}', '"\\"" at line 1, column 9'],
+    ['closes with the wrong bracket', '{"a": [1, 2}', '"}" at line 1, column 12'],
+    ['has a number with a leading zero', '{"value": 01}', '"1" at line 1, column 12'],
+    ['has a number that begins with a point', '{"value": .5}', '"." at line 1, column 11'],
+    ['says NaN', '{"value": NaN}', '"N" at line 1, column 11'],
+    ['says undefined', '{"value": undefined}', '"u" at line 1, column 11'],
+    ['has a comment', '{} // nothing', '"/" at line 1, column 4'],
+    ['has a line break in a text', '{"name": "a\nb"}', '"\\"" at line 1, column 10'],
+    ['has an unknown escape', '{"name": "\\x41"}', '"\\"" at line 1, column 10'],
+    ['begins with a byte order mark', '\ufeff{}', '"\ufeff" at line 1, column 1'],
+    ['has a space that JSON does not know', '{"value":\u00a01}', '"\u00a0" at line 1, column 10'],
+    ['is a form', 'customer_id=alice', '"c" at line 1, column 1'],
+  ]
+  test.each(bodies)('because it %s', async (_, body, place) => {
+    expect(() => JSON.parse(body)).toThrow(SyntaxError)
+    const reply = await post('customers.get', body)
+    expectProblem(reply, 400, 'invalid_inputs')
+    expect(reply.body.message).toBe(`body: not valid JSON: unexpected ${place}`)
+  })
+
+  const deep = 100_000
+  const hostile: [string, string][] = [
+    ['opens 100,000 brackets', '['.repeat(deep)],
+    ['opens 100,000 objects', '{"a":'.repeat(deep)],
+    ['closes them with the wrong one at the end', `${'['.repeat(deep)}${']'.repeat(deep - 1)}}`],
+    ['is one long text without an end', `{"name": "${'a'.repeat(1_000_000)}`],
+    ['is one long text of escapes without an end', `{"name": "${'\\n'.repeat(500_000)}`],
+    ['is one long number with a letter at its end', `[${'1'.repeat(1_000_000)}x`],
+    ['is one long run of spaces', ' '.repeat(1_000_000)],
+    ['has a million line breaks', `[${'\n'.repeat(1_000_000)}`],
+  ]
+  test.each(hostile)('because it %s', async (_, body) => {
+    expectProblem(
+      await post('customers.get', body),
+      400,
+      'invalid_inputs',
+      /^body: not valid JSON: .*line \d+, column \d+$/,
+    )
+  })
+
+  test('because its bytes are no UTF-8 names nobody', async () => {
+    const bytes = Buffer.concat([Buffer.from('{"customer_id": "nobody'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')])
+    const reply = await send('/v1/customers.get', { body: bytes })
+    // 400 would do as well; a customer of a mangled name would not.
+    expect([400, 404]).toContain(reply.status)
+    expectProblem(reply, reply.status, reply.status === 400 ? 'invalid_inputs' : 'customer_not_found')
+  })
+})
+
+describe('a body that is JSON and yet no object', () => {
+  serving()
+
+  test.each(['null', 'true', '1', '"{}"', '[]', '[{"customer_id":"alice"}]'])('%s', async (body) => {
+    for (const version of ['2.4', '2.2', '2.1']) {
+      for (const operation of ['features.list', 'customers.get', 'events.list', 'balances.check', 'balances.track']) {
+        const reply = await post(operation, body, { 'x-api-version': version })
+        expectProblem(reply, 400, 'invalid_inputs', /^input: must be an object/)
+      }
+    }
+  })
+})
+
+describe('nesting', () => {
+  serving()
+
+  const levels = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+  const objects = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
+
+  test.each([1_000, 100_000])('of %d levels is refused where a value is kept', async (depth) => {
+    for (const nested of [levels(depth), objects(depth)]) {
+      const reply = await post('customers.update', `{"customer_id": "alice", "metadata": {"deep": ${nested}}}`)
+      expectProblem(reply, 400, 'invalid_inputs', /nested deeper than \d+ levels/)
+    }
+  })
+
+  test('is kept as long as it is reasonable', async () => {
+    const metadata = JSON.parse(`{"deep": ${levels(31)}}`)
+    const reply = await post('customers.update', { customer_id: 'alice', metadata })
+    expect(reply.status).toBe(200)
+    expect(reply.body.metadata.deep).toEqual(metadata.deep)
+  })
+
+  test.each([1_000, 100_000])('of %d levels as the whole body is no object', async (depth) => {
+    expectProblem(await post('customers.get', levels(depth)), 400, 'invalid_inputs')
+    expectProblem(await post('customers.get', objects(depth)), 400, 'invalid_inputs')
+  })
+
+  test.each([1_000, 100_000])('of %d levels does no harm in a field that nobody looks at', async (depth) => {
+    for (const field of ['unheard_of', 'config']) {
+      for (const nested of [levels(depth), objects(depth)]) {
+        const body = `{"customer_id": "alice", "${field}": ${nested}}`
+        for (const headers of [{}, { 'idempotency-key': `${field} ${depth}` }]) {
+          const reply = await post('customers.update', body, headers)
+          expectProblem(reply, 400, 'invalid_inputs', /nested deeper than \d+ levels/)
+        }
+      }
+    }
+  })
+})
+
+describe('the size of a body', () => {
+  serving()
+
+  const bodyOf = (size: number) => `{}${' '.repeat(size - 2)}`
+  const chunked = (text: string) => {
+    const half = text.length >> 1
+    const parts = [text.slice(0, half), text.slice(half)]
+    return `${parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')}0\r\n\r\n`
+  }
+  const asked = async (body: string, headers: Record<string, string | number>) => {
+    const wire = await Wire.open(server.url)
+    wire.send(head('/v1/features.list', { ...AUTHORIZED, ...headers }), body)
+    return wire
+  }
+
+  test('may be a megabyte, however it is sent', async () => {
+    const body = bodyOf(MAX_BODY_BYTES)
+    for (const wire of [
+      await asked(body, { 'content-length': body.length }),
+      await asked(chunked(body), { 'transfer-encoding': 'chunked' }),
+    ]) {
+      const reply = await wire.reply()
+      expect(reply.status).toBe(200)
+      expect(reply.headers['connection']).toBe('keep-alive')
+      wire.close()
+    }
+  })
+
+  test.each([MAX_BODY_BYTES + 1, 2 * MAX_BODY_BYTES])(
+    'of %d bytes is refused, and the connection closed',
+    async (size) => {
+      const body = bodyOf(size)
+      for (let i = 0; i < 5; i++) {
+        for (const wire of [
+          await asked(body, { 'content-length': size }),
+          await asked(chunked(body), { 'transfer-encoding': 'chunked' }),
+        ]) {
+          const reply = await wire.reply()
+          expectProblem(reply, 413, 'body_too_large', /1048576 bytes/)
+          expect(reply.headers['connection']).toBe('close')
+          await wire.closed
+        }
+      }
+    },
+  )
+
+  test('that only its first bytes show is refused as soon as it is too large', async () => {
+    const wire = await asked(bodyOf(MAX_BODY_BYTES + 1), { 'content-length': 1_000_000_000 })
+    expectProblem(await wire.reply(), 413, 'body_too_large')
+    wire.close()
+  })
+})
+
+describe('a field of the wrong type is named', () => {
+  serving()
+
+  const alice = { customer_id: 'alice', feature_id: 'messages' }
+  const cases: [string, string, unknown, RegExp][] = [
+    ['customers.get', 'customer_id', { customer_id: 5 }, /^customer_id: must be a string \(received number\)$/],
+    ['customers.get', 'customer_id', {}, /^customer_id: must be a string \(received undefined\)$/],
+    ['customers.get', 'customer_id', { customer_id: '' }, /^customer_id: cannot be empty$/],
+    ['customers.get', 'customer_id', { customer_id: 'x'.repeat(257) }, /^customer_id: must be at most 256/],
+    ['customers.get', 'expand', { customer_id: 'alice', expand: ['nonsense'] }, /^expand\.0: must be one of: invoices/],
+    ['customers.get', 'expand', { customer_id: 'alice', expand: 7 }, /^expand: must be an array \(received number\)$/],
+    ['customers.get_or_create', 'customer_id', { customer_id: 'no spaces' }, /^customer_id: can only contain/],
+    ['customers.update', 'name', { customer_id: 'alice', name: 5 }, /^name: must be a string \(received number\)$/],
+    ['customers.update', 'email', { customer_id: 'alice', email: 'nowhere' }, /^email: must be an email/],
+    ['customers.update', 'metadata', { customer_id: 'alice', metadata: [] }, /^metadata: must be an object .*array/],
+    [
+      'customers.update',
+      'send_email_receipts',
+      { customer_id: 'alice', send_email_receipts: 'yes' },
+      /^send_email_receipts: must be a boolean \(received string\)$/,
+    ],
+    ['balances.check', 'required_balance', { ...alice, required_balance: null }, /^required_balance: .*received null/],
+    ['balances.check', 'send_event', { ...alice, send_event: 1 }, /^send_event: must be a boolean/],
+    ['balances.track', 'value', { ...alice, value: 'many' }, /^value: must be a number/],
+    ['balances.track', 'value', { ...alice, value: 1e16 }, /^value: must be between -1000000000000000 and/],
+    ['balances.track', 'value', { ...alice, value: [1] }, /^value: must be a number \(received array\)$/],
+    ['balances.track', 'timestamp', { ...alice, timestamp: '2026-01-01' }, /^timestamp: must be a number/],
+    ['balances.track', 'timestamp', { ...alice, timestamp: 1.5 }, /^timestamp: must be a whole number/],
+    [
+      'balances.track',
+      'overage_behavior',
+      { ...alice, overage_behavior: 'x' },
+      /^overage_behavior: must be one of: cap/,
+    ],
+    ['balances.track', 'idempotency_key', { ...alice, idempotency_key: 5 }, /^idempotency_key: must be a string/],
+    ['balances.create', 'reset', { ...alice, included: 1, reset: 'month' }, /^reset: must be an object/],
+    [
+      'balances.create',
+      'reset.interval',
+      { ...alice, included: 1, reset: {} },
+      /^reset\.interval: must be one of: one_off/,
+    ],
+    [
+      'balances.create',
+      'reset.interval_count',
+      { ...alice, included: 1, reset: { interval: 'month', interval_count: 'two' } },
+      /^reset\.interval_count: must be a number \(received string\)$/,
+    ],
+    [
+      'balances.create',
+      'reset.interval_count',
+      { ...alice, included: 1, reset: { interval: 'month', interval_count: 0 } },
+      /^reset\.interval_count: must be a whole number/,
+    ],
+    [
+      'balances.create',
+      'rollover.max',
+      { ...alice, included: 1, reset: { interval: 'month' }, rollover: { max: {}, length: 1 } },
+      /^rollover\.max: must be a number \(received object\)$/,
+    ],
+    [
+      'features.create',
+      'credit_schema.1.credit_cost',
+      {
+        feature_id: 'c',
+        name: 'C',
+        type: 'credit_system',
+        credit_schema: [
+          { metered_feature_id: 'messages', credit_cost: 1 },
+          { metered_feature_id: 'seats', credit_cost: true },
+        ],
+      },
+      /^credit_schema\.1\.credit_cost: must be a number \(received boolean\)$/,
+    ],
+    [
+      'features.create',
+      'display.singular',
+      { feature_id: 'c', name: 'C', type: 'metered', display: { singular: 1 } },
+      /^display\.singular: must be a string \(received number\)$/,
+    ],
+    ['events.list', 'limit', { limit: '10' }, /^limit: must be a number \(received string\)$/],
+    ['events.list', 'limit', { limit: 0 }, /^limit: must be 1 or more$/],
+    ['events.list', 'custom_range.start', { custom_range: { start: 'now' } }, /^custom_range\.start: must be a number/],
+  ]
+  test.each(cases)('%s: %s', async (operation, _, body, message) => {
+    expectProblem(await post(operation, body), 400, 'invalid_inputs', message)
+  })
+
+  test('each of them, when there are several', async () => {
+    const reply = await post('balances.track', { customer_id: 1, feature_id: 2, value: 'x' })
+    expectProblem(reply, 400, 'invalid_inputs', /^\[Validation Errors\] customer_id: .*; feature_id: .*; value: /)
+  })
+})
+
+describe('what a later version understands', () => {
+  serving()
+
+  const check = { customer_id: 'alice', feature_id: 'messages' }
+  const feature = { feature_id: 'later', name: 'Later', type: 'credit_system' }
+  const schemaWith = (extra: object) => ({
+    ...feature,
+    credit_schema: [{ metered_feature_id: 'messages', credit_cost: 1, ...extra }],
+  })
+  const asking: [string, string, (value: unknown) => unknown][] = [
+    ['balances.check', 'lock', (lock) => ({ ...check, lock })],
+    ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
+    ['balances.check', 'skip_event', (skip_event) => ({ ...check, skip_event })],
+    ['balances.track', 'async', (async) => ({ ...check, value: 0, async })],
+    ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
+    ['balances.track', 'refund_of', (refund_of) => ({ ...check, value: 0, refund_of })],
+    ['customers.update', 'billing_controls', (billing_controls) => ({ customer_id: 'alice', billing_controls })],
+    ['customers.update', 'config', (config) => ({ customer_id: 'alice', config })],
+    ['customers.get_or_create', 'entity_data', (entity_data) => ({ customer_id: 'alice', entity_data })],
+    ['customers.get_or_create', 'currency', (currency) => ({ customer_id: 'alice', currency })],
+    ['events.list', 'filter_by', (filter_by) => ({ filter_by })],
+  ]
+  test.each(asking)('%s: %s is refused, unless it asks for nothing', async (operation, field, bodyWith) => {
+    for (const value of [true, 1, 0, 'x', { enabled: true }, [1], { deep: { er: [{ value: 'x' }] } }]) {
+      const reply = await post(operation, bodyWith(value))
+      expectProblem(reply, 400, 'not_supported', new RegExp(`${field} is not supported`))
+    }
+    for (const value of [undefined, null, false, {}, [], { enabled: false }, { a: null, b: [], c: [{}] }]) {
+      expect((await post(operation, bodyWith(value))).body).not.toHaveProperty('code')
+    }
+  })
+
+  test.each(['dimensions', 'multipliers', 'tiers', 'tier_behavior'])(
+    'features.create: credit_schema.0.%s',
+    async (field) => {
+      const reply = await post('features.create', schemaWith({ [field]: ['x'] }))
+      expectProblem(reply, 400, 'not_supported', new RegExp(`^credit_schema\\.0\\.${field}: ${field} is not supported`))
+      const passing = { ...schemaWith({ [field]: null }), feature_id: `later-${field}` }
+      expect((await post('features.create', passing)).status).toBe(200)
+      expect((await post('features.create', { ...passing, feature_id: `latest-${field}` })).status).toBe(200)
+    },
+  )
+
+  test('a credit cost per several units, credits of models, a customer without an id', async () => {
+    expectProblem(await post('features.create', schemaWith({ billing_units: 2 })), 400, 'not_supported')
+    const ai = { feature_id: 'ai', name: 'AI', type: 'ai_credit_system' }
+    expectProblem(await post('features.create', ai), 400, 'not_supported', /^type: ai_credit_system/)
+    const nobody = { customer_id: null, name: 'Alice' }
+    expectProblem(await post('customers.get_or_create', nobody), 400, 'not_supported', /without an id/)
+  })
+})
+
+describe('x-api-version', () => {
+  serving()
+
+  const served = ['2.1', '2.1.0', '2.2', '2.3.0', '2.4.0', '2.4', '2026-03-17', '2026-05-13', ' 2.2 ', '']
+  test.each(served)('"%s" is served', async (version) => {
+    const reply = await post('customers.get', { customer_id: 'alice' }, { 'x-api-version': version })
+    expect(reply.status).toBe(200)
+    expect(reply.body.id).toBe('alice')
+  })
+
+  test('makes a difference: its spellings mean the same, and 2.2 differs from 2.3', async () => {
+    const shapes = new Map<string, unknown>()
+    for (const version of ['2.2', '2.2.0', '2026-03-18', '2.3', '2.3.0', '2026-05-13']) {
+      const reply = await post('events.list', {}, { 'x-api-version': version })
+      shapes.set(version, Object.keys(reply.body).toSorted())
+    }
+    for (const same of ['2.2.0', '2026-03-18']) expect(shapes.get(same)).toEqual(shapes.get('2.2'))
+    for (const same of ['2.3.0', '2026-05-13']) expect(shapes.get(same)).toEqual(shapes.get('2.3'))
+    expect(shapes.get('2.2')).toEqual(['has_more', 'limit', 'list', 'offset', 'total'])
+    expect(shapes.get('2.3')).toEqual(['list', 'next_cursor'])
+  })
+
+  test.each(['2.0', '2.0.0', '2', '1.2', '1', '0.1', '2025-04-17', '2026-03-16'])(
+    '"%s" is known and not served',
+    async (version) => {
+      const reply = await post('features.list', {}, { 'x-api-version': version })
+      expectProblem(reply, 400, 'not_supported', /2\.1, 2\.2, 2\.3, 2\.4/)
+    },
+  )
+
+  test.each([
+    '9.9.9',
+    '2.5',
+    '2.4.1',
+    '2,4',
+    'v2.4',
+    'latest',
+    '-1',
+    '2026-05-14',
+    '__proto__',
+    'constructor',
+    'toString',
+  ])('"%s" is unknown', async (version) => {
+    const reply = await post('features.list', {}, { 'x-api-version': version })
+    expectProblem(reply, 400, 'invalid_api_version', /2\.1, 2\.2, 2\.3, 2\.4/)
+    expect(reply.body.message).toContain(version)
+  })
+
+  test('comes after the key: without one, nothing is said about it', async () => {
+    const reply = await send('/v1/features.list', { headers: { 'x-api-version': '9.9.9' } })
+    expectProblem(reply, 401, 'no_secret_key')
+  })
+})
+
+describe('values of all kinds are kept as they are', () => {
+  serving('sqlite')
+
+  const strange = String.raw`{
+    "__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}, "toString": "x",
+    "hasOwnProperty": 1, "": "empty name", "nul \u0000": "nul \u0000", "high \ud800": "low \udc00 alone",
+    "emoji": "\ud83d\udc4d\ud83c\udffd 👩‍👩‍👧", "line": "\u2028\u2029\ufeff", "1": "one", "length": 0,
+    "$amount": "1", "\u0001amount": "1", "number": 1e-7, "large": 123456789012345680000, "list": [null, [], {}, -0.5],
+    "object": {"null": null, "__proto__": {"deeper": 1}}
+  }`
+  const own = (value: object) => Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+
+  test('as metadata, in the answer and after the store was opened again', async () => {
+    const body = `{"customer_id": "strange", "metadata": ${strange}}`
+    const created = await post('customers.get_or_create', body, { 'idempotency-key': 'strange' })
+    expect(created.status).toBe(200)
+    const wanted = own(JSON.parse(strange))
+    expect(wanted.map(([name]) => name)).toContain('__proto__')
+    expect(own(created.body.metadata)).toEqual(wanted)
+    const keyed = { 'idempotency-key': 'strange update' }
+    expect((await post('customers.update', body, keyed)).status).toBe(200)
+    const replayed = await post('customers.update', body, keyed)
+    expect(replayed.headers['idempotent-replayed']).toBe('true')
+    expect(own(replayed.body.metadata)).toEqual(wanted)
+    const stored = await fromStore('strange')
+    expect(own(stored.metadata)).toEqual(wanted)
+    expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)
+  })
+
+  test('as properties of an event', async () => {
+    const body = `{"customer_id": "bob", "feature_id": "messages", "properties": ${strange}}`
+    expect((await post('balances.track', body)).status).toBe(200)
+    const { list } = (await post('events.list', { customer_id: 'bob' })).body
+    expect(own(list[0].properties)).toEqual(own(JSON.parse(strange)))
+  })
+
+  test('as names of features in the maps of a customer', async () => {
+    for (const feature_id of ['__proto__', 'constructor', 'hasOwnProperty']) {
+      const feature = { feature_id, name: feature_id, type: 'metered', consumable: true }
+      expect((await post('features.create', feature)).status).toBe(200)
+      const reply = await post('balances.create', { customer_id: 'bob', feature_id, included: 5 })
+      expect(reply.body).toEqual({ success: true })
+      expect((await post('balances.check', { customer_id: 'bob', feature_id })).body.balance.remaining).toBe(5)
+    }
+    for (const version of ['2.4', '2.1']) {
+      const { body } = await post('customers.get', { customer_id: 'bob' }, { 'x-api-version': version })
+      expect(Object.keys(body.balances)).toEqual(['messages', '__proto__', 'constructor', 'hasOwnProperty'])
+      expect(Object.entries<{ remaining: number }>(body.balances).map(([, { remaining }]) => remaining)).toContain(5)
+    }
+  })
+
+  test('long texts up to the limit, beyond it a sentence', async () => {
+    const name = '👍'.repeat(4096)
+    const reply = await post('customers.update', { customer_id: 'alice', name })
+    expect(reply.body.name).toBe(name)
+    expect((await fromStore('alice'))['name']).toBe(name)
+    const longer = await post('customers.update', { customer_id: 'alice', name: `${name}👍` })
+    expectProblem(longer, 400, 'invalid_inputs', /^name: must be at most 4096 characters$/)
+    const value = 'x'.repeat(900_000)
+    const large = await post('customers.update', { customer_id: 'alice', metadata: { value } })
+    expect(large.body.metadata.value).toBe(value)
+    expect((await post('customers.update', { customer_id: 'alice', metadata: { value: null } })).status).toBe(200)
+  })
+
+  test.each([
+    ['email', `${'a'.repeat(1_000_000)}@example.com`],
+    ['email', `a@${'a.'.repeat(500_000)}`],
+    ['email', `${'a.'.repeat(500_000)}@`],
+    ['new_customer_id', 'x'.repeat(1_000_000)],
+    ['fingerprint', '\u{1f600}'.repeat(250_000)],
+  ])('a text of a megabyte as %s is refused in a sentence', async (field, text) => {
+    const reply = await post('customers.update', { customer_id: 'alice', [field]: text })
+    expectProblem(reply, 400, 'invalid_inputs', new RegExp(`^(\\[Validation Errors\\] )?${field}: must`))
+    expect(reply.body.message.length).toBeLessThan(1000)
+  })
+
+  // Neither has a form in every store, and two texts must not become one on disk.
+  test.each(['\ud800', 'a\udfff', 'nul \u0000'])('%j as a text or an id is refused', async (text) => {
+    for (const field of ['name', 'fingerprint', 'stripe_id', 'email', 'new_customer_id']) {
+      const reply = await post('customers.update', { customer_id: 'alice', [field]: text })
+      expectProblem(reply, 400, 'invalid_inputs', new RegExp(`${field}: `))
+    }
+    const balance = { customer_id: 'alice', feature_id: 'messages', included: 1, balance_id: text }
+    expectProblem(await post('balances.create', balance), 400, 'invalid_inputs', /^balance_id: /)
+    const feature = { feature_id: 'new', name: 'New', type: 'metered', event_names: ['sent', text] }
+    expectProblem(await post('features.create', feature), 400, 'invalid_inputs', /^event_names\.1: /)
+    const use = { customer_id: 'alice', event_name: text }
+    expectProblem(await post('balances.track', use), 400, 'invalid_inputs', /^event_name: /)
+  })
+
+  test.each(['1e999', '-1e999', `1${'0'.repeat(400)}`])(
+    'the number %s, which is read as infinity, is refused',
+    async (number) => {
+      const body = (field: string) =>
+        `{"customer_id": "alice", "feature_id": "messages", "${field}": {"n": [${number}]}}`
+      expectProblem(await post('customers.update', body('metadata')), 400, 'invalid_inputs')
+      expectProblem(await post('balances.track', body('properties')), 400, 'invalid_inputs')
+    },
+  )
+
+  /** The customer as a restarted server would see it. */
+  async function fromStore(id: string): Promise<Record<string, unknown> & { metadata: object }> {
+    const [stored] = await world.store.load([{ env: 'sandbox', id }])
+    if (stored === null || stored === undefined) throw new Error(`${id} is not stored`)
+    return { ...stored.holdings.customer }
+  }
+})
+
+describe('connections', () => {
+  serving('sqlite')
+
+  test('answer requests that were sent ahead in their order', async () => {
+    const wire = await Wire.open(server.url)
+    const ahead = Array.from({ length: 40 }, (_, i) => {
+      // Slow ones and quick ones in turn: those that wait for the disk must not be overtaken.
+      const [operation, body] =
+        i % 2 === 0
+          ? ['balances.track', { customer_id: 'alice', feature_id: 'messages', value: i / 1000 }]
+          : ['customers.get', { customer_id: `nobody-${i}` }]
+      const text = JSON.stringify(body)
+      return head(`/v1/${operation}`, { ...AUTHORIZED, 'content-length': text.length }) + text
+    })
+    wire.send(ahead.join(''))
+    for (let i = 0; i < ahead.length; i++) {
+      const { body } = await wire.reply()
+      if (i % 2 === 0) expect(body.value).toBe(i / 1000)
+      else expect(body.message).toContain(`nobody-${i} `)
+    }
+    wire.close()
+  })
+
+  test('take a request in as many pieces as it comes', async () => {
+    const wire = await Wire.open(server.url)
+    const body = JSON.stringify({ customer_id: 'alice', name: 'Zoë 👍' })
+    wire.socket.setNoDelay(true)
+    const bytes = Buffer.from(
+      head('/v1/customers.update', { ...AUTHORIZED, 'content-length': Buffer.byteLength(body) }) + body,
+    )
+    for (const byte of bytes) wire.send(Buffer.from([byte]))
+    expect((await wire.reply()).body.name).toBe('Zoë 👍')
+    wire.close()
+  })
+
+  test('that break in mid-request change nothing and disturb nobody', async () => {
+    const value = 1
+    const body = JSON.stringify({ customer_id: 'bob', feature_id: 'messages', value })
+    const eventsBefore = (await post('events.list', { customer_id: 'bob' })).body.list.length
+    for (let cut = 0; cut < body.length; cut += 7) {
+      const wire = await Wire.open(server.url)
+      const expecting = { ...AUTHORIZED, 'content-length': body.length, expect: '100-continue' }
+      wire.send(head('/v1/balances.track', expecting))
+      expect((await wire.reply()).status).toBe(100)
+      wire.send(body.slice(0, cut))
+      if (cut % 2 === 0) wire.socket.resetAndDestroy()
+      else wire.close()
+    }
+    const wire = await Wire.open(server.url)
+    wire.send(head('/v1/balances.track', { ...AUTHORIZED, 'transfer-encoding': 'chunked' }), 'ff\r\n{"customer')
+    wire.close()
+    await wire.closed
+    expect((await post('events.list', { customer_id: 'bob' })).body.list).toHaveLength(eventsBefore)
+    expect((await post('balances.check', { customer_id: 'bob', feature_id: 'messages' })).status).toBe(200)
+    expect(world.faults).toEqual([])
+  })
+
+  test('that break while their answer is on its way disturb nobody', async () => {
+    const text = JSON.stringify({ customer_id: 'bob', feature_id: 'messages', value: 0 })
+    for (let i = 0; i < 20; i++) {
+      const wire = await Wire.open(server.url)
+      wire.send(head('/v1/balances.track', { ...AUTHORIZED, 'content-length': text.length }) + text)
+      wire.socket.end()
+      wire.close()
+      await wire.closed
+    }
+    expect((await post('balances.check', { customer_id: 'bob', feature_id: 'messages' })).status).toBe(200)
+    expect(world.faults).toEqual([])
+  })
+
+  test('that speak no HTTP are refused and closed', async () => {
+    for (const words of [
+      'hello\r\n\r\n',
+      'GET / HTTP/1.1\r\nbroken header\r\n\r\n',
+      '\u0016\u0003\u0001\u0000\r\n\r\n',
+    ]) {
+      const wire = await Wire.open(server.url)
+      wire.send(words)
+      expect((await wire.reply()).status).toBe(400)
+      await wire.closed
+    }
+    expect((await send('/v1/features.list')).status).toBe(200)
+  })
+})
+
+test('no body, however strange, is answered with a fault', { timeout: 120_000 }, async () => {
+  const seed = newSeed('random bodies')
+  const numRuns = process.env['GRANARY_TEST_LONG'] === '1' ? 20_000 : 2000
+  const statuses = new Map<number, number>()
+  await fc.assert(
+    fc.asyncProperty(fc.array(steps([...ROUTES.keys()]), { minLength: 1, maxLength: 8 }), async (sequence) => {
+      const victim = await openWorld()
+      try {
+        await furnish(victim)
+        for (const { path, body, headers, later } of sequence) {
+          victim.clock.advance(later)
+          const reply = await victim.call(path, body, headers)
+          statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
+          expect(victim.faults).toEqual([])
+          expect(reply.status).toBeLessThan(500)
+          expect(reply.body).toBeTypeOf('object')
+          expect(reply.body).not.toBeNull()
+          if (reply.status === 200) continue
+          expect(reply.body).toEqual({
+            message: expect.any(String),
+            code: expect.stringMatching(/^[a-z_]+$/),
+            env: expect.any(String),
+          })
+          expect(reply.body.message).not.toBe('')
+          expectNoInsides(reply.body.message)
+        }
+        for (const id of ['alice', 'bob']) {
+          const [stored] = await victim.store.load([{ env: 'sandbox', id }])
+          if (stored) await expectLedgerToAddUp(victim.store, 'sandbox', id)
+        }
+      } finally {
+        await victim.close()
+      }
+    }),
+    { seed, numRuns },
+  )
+  // Otherwise the bodies were not strange enough, or too strange to get anywhere.
+  expect(statuses.get(200)).toBeGreaterThan(numRuns / 4)
+  expect(statuses.get(400)).toBeGreaterThan(numRuns / 4)
+})
