@@ -115,28 +115,30 @@ export function candidatesFor(
 /** Summaries by the caller's feature id. A list, because answers must survive being stored as text. */
 export type NamedSummaries = readonly (readonly [featureId: string, summary: Summary | null])[]
 
-/** Every tracked feature and every credit system that could pay for it, with its summary, or null where nothing is held (R63). */
-export function relatedSummaries(usage: Usage, catalogue: Catalogue): NamedSummaries {
-  const related = new Map<string, Summary | null>()
-  for (const { feature } of usage.tracked) {
-    if (feature.type.kind === 'boolean') continue
-    for (const one of [feature, ...payingSystems(feature, catalogue)]) related.set(one.id, summaryAfter(usage, one))
-  }
-  return [...related]
+/** What a use answers with: the one balance that paid for it, and all that are concerned. */
+export interface UsageSummaries {
+  /**
+   * The unlimited one, else the feature's own if it paid, else the credit system that paid, else the feature's own, else a
+   * credit system that is held. Several tracked features answer only where they agree. Source: R64, with its recommended
+   * fallback.
+   */
+  readonly principal: Summary | null
+  /** Every tracked feature and every credit system that could pay for it, null where nothing is held; null when fewer than two (R63). */
+  readonly all: NamedSummaries | null
 }
 
-/**
- * The one balance that a track answers with: the unlimited one, else the feature's own if it paid, else the credit system
- * that paid, else the feature's own, else a credit system that is held. Several tracked features answer only where they
- * agree. Source: R64, with its recommended fallback.
- */
-export function principalSummary(usage: Usage, catalogue: Catalogue): Summary | null {
+export function summariesAfter(usage: Usage, catalogue: Catalogue): UsageSummaries {
+  const all = new Map<string, Summary | null>()
   const chosen = new Map<string, Summary>()
   for (const { feature, deducted } of usage.tracked) {
     if (feature.type.kind === 'boolean') continue
-    const summaries = [feature, ...payingSystems(feature, catalogue)]
-      .map((one) => summaryAfter(usage, one))
-      .filter((summary) => summary !== null)
+    const summaries: Summary[] = []
+    for (const one of [feature, ...payingSystems(feature, catalogue)]) {
+      const known = all.get(one.id)
+      const summary = known === undefined ? summaryAfter(usage, one) : known
+      all.set(one.id, summary)
+      if (summary !== null) summaries.push(summary)
+    }
     const one =
       summaries.find((summary) => summary.unlimited) ??
       summaries.find((summary) => deducted.has(summary.feature.uid)) ??
@@ -144,7 +146,7 @@ export function principalSummary(usage: Usage, catalogue: Catalogue): Summary | 
     if (one !== undefined) chosen.set(one.feature.uid, one)
   }
   const [only, another] = chosen.values()
-  return another === undefined ? (only ?? null) : null
+  return { principal: another === undefined ? (only ?? null) : null, all: all.size > 1 ? [...all] : null }
 }
 
 export function summaryAfter(usage: Usage, feature: Feature): Summary | null {

@@ -84,11 +84,13 @@ export class HoldingsCache {
   install(entry: Entry, stored: StoredCustomer): void {
     const before = entry.holdings?.customer
     const { customer } = stored.holdings
-    if (before !== undefined && before.id !== customer.id) this.#entries.delete(`${entry.env} ${before.id}`)
     entry.stored = stored
     entry.state = 'present'
-    this.#entries.set(`${entry.env} ${customer.id}`, entry)
-    this.#entries.set(`${entry.env} ${customer.uid}`, entry)
+    if (before?.id !== customer.id) {
+      if (before !== undefined) this.#entries.delete(`${entry.env} ${before.id}`)
+      this.#entries.set(`${entry.env} ${customer.id}`, entry)
+      this.#entries.set(`${entry.env} ${customer.uid}`, entry)
+    }
     this.#weigh(entry, weightOf(stored.holdings))
   }
 

@@ -98,8 +98,8 @@ function unusable(value: unknown, levels: number): string | null {
   if (typeof value === 'number' && !Number.isFinite(value)) return 'holds a number that is too large'
   if (typeof value !== 'object' || value === null) return null
   if (levels === 0) return `must not be nested deeper than ${MOST_LEVELS} levels`
-  for (const item of Object.values(value)) {
-    const problem = unusable(item, levels - 1)
+  for (const key in value) {
+    const problem = unusable((value as Record<string, unknown>)[key], levels - 1)
     if (problem !== null) return problem
   }
   return null

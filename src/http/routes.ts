@@ -1,4 +1,4 @@
-import type { Flag } from '../domain/summary.ts'
+import type { Flag, Summary } from '../domain/summary.ts'
 import { createBalance, deleteBalance, updateBalance } from '../operations/balances.ts'
 import { check, checkAndUse } from '../operations/check.ts'
 import { type CustomerView, getCustomer, getOrCreateCustomer, updateCustomer } from '../operations/customers.ts'
@@ -13,6 +13,7 @@ import {
   deductionToWire,
   featureToWire,
   flagToWire,
+  lastingBalanceToWire,
   type ShowFeature,
 } from './wire/balance.ts'
 import {
@@ -31,6 +32,7 @@ import {
   updateCustomerInput,
 } from './wire/customers.ts'
 import { createFeatureInput, featureIdInput, featureType, nothingInput } from './wire/features.ts'
+import { quickCheck, quickTrack } from './wire/quick.ts'
 import { checkInput, listEventsInput, previewToWire, trackInput } from './wire/usage.ts'
 import type { WireObject } from './wire/wire.ts'
 
@@ -135,27 +137,34 @@ const usage: Endpoint[] = [
     operation: 'balances.check',
     shape: 'check',
     input: checkInput,
+    quick: quickCheck,
     kind: (body) => (fieldOf(body, 'send_event') === true ? 'write' : 'read'),
     run: (context, input) =>
       input.send_event === true
         ? checkAndUse(context, subjectOf(input), input.required, input.properties ?? {})
         : check(context, subjectOf(input), input.required),
-    show: (answer, { with_preview, expand = [] }, context) => ({
-      allowed: answer.allowed,
-      customer_id: answer.customerId,
-      required_balance: answer.required,
-      balance:
-        answer.summary === null ? null : balanceToWire(answer.summary, expanding(expand, 'balance.feature', context)),
-      balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-      flag: answer.flag === null ? null : flagToWire(answer.flag, expanding(expand, 'flag.feature', context)),
-      preview:
-        with_preview === true ? previewToWire(answer.allowed, answer.feature, answer.summary !== null) : undefined,
-    }),
+    show: ({ access, customerId, summaries }, input, context) => {
+      const { allowed, required, summary, flag, feature } = access
+      const { with_preview, expand = NOTHING, send_event } = input
+      return {
+        allowed,
+        customer_id: customerId,
+        required_balance: required,
+        balance:
+          summary === null
+            ? null
+            : showBalance(summary, expanding(expand, 'balance.feature', context), send_event !== true),
+        balances: summaries === null ? undefined : balancesToWire(summaries, null),
+        flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', context)),
+        preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
+      }
+    },
   }),
   endpoint({
     operation: 'balances.track',
     shape: 'track',
     input: trackInput,
+    quick: quickTrack,
     kind: 'write',
     bodyKey: (body) => {
       const key = fieldOf(body, 'idempotency_key')
@@ -231,6 +240,13 @@ function subjectOf(input: { customer_id: string; feature_id: string; entity_id?:
   return { customerId: input.customer_id, featureId: input.feature_id, entityId: input.entity_id }
 }
 
+/** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
+function showBalance(summary: Summary, showFeature: ShowFeature | null, often: boolean): WireObject {
+  return often && showFeature === null ? lastingBalanceToWire(summary) : balanceToWire(summary, showFeature)
+}
+
+const NOTHING: readonly string[] = []
+
 function showView({ feature, memberIds }: FeatureView): WireObject {
   return featureToWire(feature, (uid) => memberIds[uid] ?? uid)
 }
@@ -243,9 +259,8 @@ function showCustomer(
   const ofBalances = expanding(expand, 'balances.feature', context)
   const ofFlags = expanding(expand, 'flags.feature', context)
   const flagMap = Object.fromEntries(flags.map((flag: Flag) => [flag.feature.id, flagToWire(flag, ofFlags)]))
-  const balanceMap = balancesToWire(
-    summaries.map((summary) => [summary.feature.id, summary]),
-    ofBalances,
+  const balanceMap = Object.fromEntries(
+    summaries.map((summary) => [summary.feature.id, showBalance(summary, ofBalances, true)]),
   )
   return customerToWire(customer, balanceMap, flagMap, expand)
 }

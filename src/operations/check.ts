@@ -3,7 +3,7 @@ import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
-import { type NamedSummaries, relatedSummaries, summaryAfter, use } from '../domain/usage.ts'
+import { type NamedSummaries, summariesAfter, summaryAfter, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import type { Subject } from './balances.ts'
 import {
@@ -18,7 +18,8 @@ import {
 } from './decide.ts'
 import { eventOf } from './track.ts'
 
-export interface CheckAnswer extends Access {
+export interface CheckAnswer {
+  readonly access: Access
   readonly customerId: string
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
@@ -37,7 +38,7 @@ export function check(
   return engine.read(env, subject.customerId, (holdings, { now }) => {
     if (holdings === null) return customerNotFound(subject.customerId)
     const access = judge(asOf(holdings, now), feature, required, catalogue)
-    return { ...access, customerId: holdings.customer.id, summaries: null }
+    return { access, customerId: holdings.customer.id, summaries: null }
   })
 }
 
@@ -83,19 +84,18 @@ function useWhole(
   const before = judge(holdings, feature, required, catalogue)
   const customerId = holdings.customer.id
   const usage = use(holdings, [feature], required, 'reject', catalogue, journal)
-  if (isRefusal(usage)) return { holdings, answer: { ...before, allowed: false, customerId, summaries: null } }
-  if (!usage.held && required > ZERO) {
-    return { holdings, answer: { ...before, allowed: false, required, customerId, summaries: null } }
-  }
-  const summaries = relatedSummaries(usage, catalogue)
+  const no = (access: Access) => ({
+    holdings,
+    answer: { access: { ...access, allowed: false }, customerId, summaries: null },
+  })
+  if (isRefusal(usage)) return no(before)
+  if (!usage.held && required > ZERO) return no({ ...before, required })
   return {
     holdings: usage.holdings,
     answer: {
-      ...before,
-      allowed: true,
-      summary: summaryAfter(usage, before.feature),
+      access: { ...before, allowed: true, summary: summaryAfter(usage, before.feature) },
       customerId,
-      summaries: summaries.length > 1 ? summaries : null,
+      summaries: summariesAfter(usage, catalogue).all,
     },
     events: [
       eventOf(

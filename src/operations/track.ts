@@ -5,14 +5,7 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
-import {
-  type DeductionLine,
-  type NamedSummaries,
-  principalSummary,
-  relatedSummaries,
-  type UsageEvent,
-  use,
-} from '../domain/usage.ts'
+import { type DeductionLine, type NamedSummaries, summariesAfter, type UsageEvent, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, entityNotFound, featureNotFound } from './decide.ts'
 
@@ -64,7 +57,7 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
           const { holdings, catalogue, journal } = bench
           const usage = use(holdings, features, request.value, request.behavior, catalogue, journal)
           if (isRefusal(usage)) return usage
-          const summaries = relatedSummaries(usage, catalogue)
+          const summaries = summariesAfter(usage, catalogue)
           const { value, properties, timestamp } = request
           const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
           return {
@@ -73,8 +66,8 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
               customerId: holdings.customer.id,
               eventName: 'eventName' in request.of ? request.of.eventName : null,
               value,
-              summary: principalSummary(usage, catalogue),
-              summaries: summaries.length > 1 ? summaries : null,
+              summary: summaries.principal,
+              summaries: summaries.all,
               deductions: usage.deductions,
             },
             events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],

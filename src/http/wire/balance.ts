@@ -8,19 +8,6 @@ export type ShowFeature = (feature: Feature) => WireObject
 
 /** The balance object of 2.1 and newer (B27-B31; `object` as in the seed). `feature` is filled in where it is expanded. */
 export function balanceToWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
-  if (showFeature !== null) return toWire(summary, showFeature)
-  let wire = shown.get(summary)
-  if (wire === undefined) {
-    wire = lasting(toWire(summary, null))
-    shown.set(summary, wire)
-  }
-  return wire
-}
-
-/** A summary is the same object until the customer's balances change, so it is put into words once. */
-const shown = new WeakMap<Summary, WireObject>()
-
-function toWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
   return {
     object: 'balance',
     feature_id: summary.feature.id,
@@ -42,6 +29,18 @@ function toWire(summary: Summary, showFeature: ShowFeature | null): WireObject {
     })),
   }
 }
+
+/** As `balanceToWire`, for a summary that stays the same object until the customer's balances change: put into words once. */
+export function lastingBalanceToWire(summary: Summary): WireObject {
+  let wire = shown.get(summary)
+  if (wire === undefined) {
+    wire = lasting(balanceToWire(summary, null))
+    shown.set(summary, wire)
+  }
+  return wire
+}
+
+const shown = new WeakMap<Summary, WireObject>()
 
 export function balancesToWire(summaries: NamedSummaries, showFeature: ShowFeature | null): WireObject {
   // Not by assignment: `__proto__` is a possible feature id and must become a key like any other.
