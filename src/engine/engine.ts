@@ -74,7 +74,8 @@ export class Engine {
   read<T>(env: Environment, id: string, look: (holdings: Holdings | null, moment: Moment) => T): T | Promise<T> {
     const { cache } = this.#commits
     const entry = cache.entry(env, id)
-    if (entry.state === 'present') return look(entry.holdings, this.#commits.moment(entry.holdings))
+    // Absent is known too, while the customer is being created: nobody was told yet that it exists.
+    if (entry.state !== 'loading') return look(entry.holdings, this.#commits.moment(entry.holdings))
     return new Promise<T>((resolve, reject) => {
       entry.readers.push((error) => {
         if (error !== undefined) return reject(new StoreUnavailable('the store did not answer', { cause: error }))

@@ -103,6 +103,54 @@ describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (st
   })
 })
 
+describe('while a commit is under way', () => {
+  /** Commits that wait until they are let through. */
+  function gate() {
+    const held: (() => void)[] = []
+    const state = {
+      closed: false,
+      open() {
+        for (const go of held.splice(0)) go()
+      },
+    }
+    const wrap = commits(async (commit) => {
+      if (state.closed) await new Promise<void>((go) => held.push(go))
+      return commit()
+    })
+    return { state, wrap }
+  }
+
+  test('discovered: a read of a customer that is being created is answered, and does not wait for ever', async () => {
+    const { state, wrap } = gate()
+    const world = await withAlice({ wrap })
+    state.closed = true
+    const creating = world.call('customers.get_or_create', { customer_id: 'bob' })
+    // The load that finds nobody, and then the commit that is held.
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    const read = await world.call('customers.get', { customer_id: 'bob' })
+    expect([read.status, read.body.code]).toEqual([404, 'customer_not_found'])
+    const again = world.call('customers.get_or_create', { customer_id: 'bob', name: 'Bob' })
+    state.closed = false
+    state.open()
+    expect((await creating).status).toBe(200)
+    expect((await again).body.name).toBe('Bob')
+    expect((await world.call('customers.get', { customer_id: 'bob' })).status).toBe(200)
+  })
+
+  test('a read sees what is durable, and neither waits nor runs ahead', async () => {
+    const { state, wrap } = gate()
+    const world = await withAlice({ wrap })
+    state.closed = true
+    const tracking = world.ok('balances.track', { ...use, value: 4 })
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(await remaining(world)).toBe(10)
+    state.closed = false
+    state.open()
+    expect((await tracking).balance.remaining).toBe(6)
+    expect(await remaining(world)).toBe(6)
+  })
+})
+
 describe('a world that fails', () => {
   test('a failed commit applies nothing, says so, and the next one works', async () => {
     let failing = false

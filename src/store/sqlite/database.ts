@@ -41,7 +41,7 @@ export class Database {
       'pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma cache_size = -16384',
     )
     // The same pages are changed again and again; a checkpoint writes each once, so a longer log (32 MB) means fewer writes
-    // (measured: a sixth less time per track). It is read back after a crash in a fraction of a second.
+    // (measured on the store alone: 38 instead of 45 µs per track). It is read back after a crash in a fraction of a second.
     this.#db.exec('pragma wal_autocheckpoint = 8192')
     const version = Number(this.#db.prepare('pragma user_version').get()?.['user_version'] ?? 0)
     if (version > MIGRATIONS.length) {
