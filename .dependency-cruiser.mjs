@@ -110,7 +110,9 @@ export default {
       name: 'every-file-has-its-place',
       comment: 'A file outside of the folders above imports nothing: give a new folder its arrows here.',
       severity: 'error',
-      from: { pathNot: ['^src/(domain|engine|operations|store|http|cli|worker)/', '^src/(main|config|index|log)\\.ts$'] },
+      from: {
+        pathNot: ['^src/(domain|engine|operations|store|http|cli|worker)/', '^src/(main|config|index|log)\\.ts$'],
+      },
       to: {},
     },
     {

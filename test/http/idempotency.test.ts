@@ -199,6 +199,6 @@ test('law 6: repeating keyed requests at random changes nothing', async () => {
         (await world.ok('customers.get', { customer_id: 'alice' })).balances.messages?.remaining
       expect(await read(often)).toBe(await read(once))
     }),
-    { numRuns: 300 },
+    { numRuns: 1500 },
   )
 })

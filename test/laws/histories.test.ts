@@ -293,7 +293,7 @@ describe('any history of grants, uses, updates and time', () => {
         expect(pair.world.faults).toEqual([])
         audit(await ledgerOf(pair.world.store, 'alice'))
       }),
-      { numRuns: long ? 20_000 : 1500 },
+      { numRuns: long ? 20_000 : 3000 },
     )
   }, 600_000)
 
@@ -334,7 +334,7 @@ describe('any history of grants, uses, updates and time', () => {
           )
         expect(await read(eager)).toEqual(await read(lazy))
       }),
-      { numRuns: long ? 5000 : 300 },
+      { numRuns: long ? 5000 : 1500 },
     )
   }, 600_000)
 })
