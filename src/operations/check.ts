@@ -5,16 +5,15 @@ import type { Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import { type NamedSummaries, summariesAfter, summaryAfter, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
-import type { Subject } from './balances.ts'
 import {
   asOf,
   type Bench,
   type Context,
   customerNotFound,
   deciding,
-  entityNotFound,
-  featureNotFound,
+  featureOf,
   type Result,
+  type Subject,
 } from './decide.ts'
 import { eventOf } from './track.ts'
 
@@ -32,9 +31,8 @@ export function check(
   required: Amount,
 ): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
   const catalogue = engine.catalogue(env)
-  const feature = catalogue.byId.get(subject.featureId)
-  if (feature === undefined) return featureNotFound(subject.featureId)
-  if (subject.entityId !== undefined) return entityNotFound(subject.entityId)
+  const feature = featureOf(subject, catalogue)
+  if (isRefusal(feature)) return feature
   return engine.read(env, subject.customerId, (holdings, { now }) => {
     if (holdings === null) return customerNotFound(subject.customerId)
     const access = judge(asOf(holdings, now), feature, required, catalogue)
@@ -57,9 +55,8 @@ export function checkAndUse(
     keys,
     customerId: subject.customerId,
     decide(situation) {
-      const feature = situation.catalogue.byId.get(subject.featureId)
-      if (feature === undefined) return featureNotFound(subject.featureId)
-      if (subject.entityId !== undefined) return entityNotFound(subject.entityId)
+      const feature = featureOf(subject, situation.catalogue)
+      if (isRefusal(feature)) return feature
       if (feature.type.kind === 'boolean') {
         return refuse(
           'invalid_request',

@@ -1,4 +1,5 @@
 import type { Environment } from '../domain/customer.ts'
+import type { Catalogue, Feature } from '../domain/feature.ts'
 import { bringUpToDate, type Holdings, settle } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
@@ -51,6 +52,20 @@ export function deciding<A>(
 /** Holdings as they stand at the moment, for reading only. */
 export function asOf(holdings: Holdings, now: number): Holdings {
   return bringUpToDate(holdings, now, new Journal(now, 'time'))
+}
+
+/** Whose balance of what. An entity that does not exist is refused and never falls back to its customer. */
+export interface Subject {
+  readonly customerId: string
+  readonly featureId: string
+  readonly entityId: string | undefined
+}
+
+/** The feature that a subject names. Refusals: `feature_not_found`, then `entity_not_found`; the customer comes after (R31, R32). */
+export function featureOf({ featureId, entityId }: Subject, catalogue: Catalogue): Feature | Refusal {
+  const feature = catalogue.byId.get(featureId)
+  if (feature === undefined) return featureNotFound(featureId)
+  return entityId === undefined ? feature : entityNotFound(entityId)
 }
 
 export function customerNotFound(id: string): Refusal {

@@ -2,9 +2,9 @@ import { setTimeout as after } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { ONE } from '../../src/domain/amount.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
+import { expectLedgerToAddUp } from '../ledger.ts'
 import { cleanUp, type Granary, newFolder, start } from '../process/granary.ts'
 import { Client, type Request } from './clients.ts'
-import { expectLedgerToAddUp } from './ledger.ts'
 import { chance, newSeed } from './seed.ts'
 
 const KILLS = process.env['GRANARY_TEST_LONG'] === '1' ? 30 : 3
@@ -200,7 +200,7 @@ async function expectBooksToAddUp(folder: string, history: readonly Request[]): 
   const store = await SqliteStore.open(folder)
   try {
     for (const id of CUSTOMERS) {
-      const { ledger } = await expectLedgerToAddUp(store, 'sandbox', id)
+      const { ledger } = await expectLedgerToAddUp(store, id)
       const events = await store.listEvents({ env: 'sandbox', customerId: id, offset: 0, limit: 1_000_000 })
       // Each event's deductions are in the ledger under its name, in the same commit, and nothing else is.
       const used = Map.groupBy(

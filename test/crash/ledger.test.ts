@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, START } from '../world.ts'
-import { expectLedgerToAddUp } from './ledger.ts'
 
 test.each([
   ['for a month', { length: 1 }],
@@ -16,7 +16,7 @@ test.each([
       await world.ok('balances.create', { ...alice, included: 100, reset: { interval: 'month' }, rollover })
       for (let i = 0; i < 2; i++) {
         await world.ok('balances.update', { ...alice, next_reset_at: START - 1000 })
-        const { ledger } = await expectLedgerToAddUp(world.store, 'sandbox', 'alice')
+        const { ledger } = await expectLedgerToAddUp(world.store, 'alice')
         expect(ledger.length).toBeGreaterThan(1)
       }
     } finally {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type CommitResult, type Store, StoreBroken } from '../../src/store/store.ts'
-import { audit, ledgerOf } from '../laws/audit.ts'
+import { bookOf, expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, type World, type WorldOptions } from '../world.ts'
 
 async function withAlice(options: WorldOptions = {}, granted = 10): Promise<World> {
@@ -33,7 +33,7 @@ describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (st
     const answers = await Promise.all(Array.from({ length: 150 }, () => world.ok('balances.check', body)))
     expect(answers.filter(({ allowed }) => allowed)).toHaveLength(100)
     expect(await remaining(world)).toBe(0)
-    audit(await ledgerOf(world.store, 'alice'))
+    await expectLedgerToAddUp(world.store, 'alice')
     await world.close()
   })
 
@@ -41,7 +41,7 @@ describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (st
     const world = await withAlice({ store })
     await Promise.all(Array.from({ length: 40 }, () => world.ok('balances.update', { ...use, add_to_balance: 0.5 })))
     expect(await remaining(world)).toBe(30)
-    audit(await ledgerOf(world.store, 'alice'))
+    await expectLedgerToAddUp(world.store, 'alice')
     await world.close()
   })
 
@@ -67,7 +67,7 @@ describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (st
 
   test('a customer answers to its internal id, through the same lane', async () => {
     const world = await withAlice({ store }, 100)
-    const { holdings } = await ledgerOf(world.store, 'alice')
+    const { holdings } = await bookOf(world.store, 'alice')
     const both = ['alice', holdings.customer.uid]
     await Promise.all(
       Array.from({ length: 60 }, (_, i) => world.ok('balances.track', { ...use, customer_id: both[i % 2] })),
@@ -198,7 +198,7 @@ describe('a world that fails', () => {
     conflicts = 3
     const replies = await Promise.all([world.ok('balances.track', use), world.ok('balances.track', use)])
     expect(replies.map(({ balance }) => balance.remaining)).toEqual([9, 8])
-    audit(await ledgerOf(world.store, 'alice'))
+    await expectLedgerToAddUp(world.store, 'alice')
   })
 
   test('conflicts without end become 503 instead of a hanging request', async () => {
@@ -234,7 +234,7 @@ describe('a world that fails', () => {
     world.clock.advance(-60_000)
     await world.ok('balances.track', use)
     expect(await remaining(world)).toBe(8)
-    const { postings } = await ledgerOf(world.store, 'alice')
-    expect(postings.map(({ at }) => at)).toEqual(postings.map(({ at }) => at).toSorted((a, b) => a - b))
+    const { ledger } = await bookOf(world.store, 'alice')
+    expect(ledger.map(({ at }) => at)).toEqual(ledger.map(({ at }) => at).toSorted((a, b) => a - b))
   })
 })

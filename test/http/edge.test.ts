@@ -4,8 +4,8 @@ import { createApp } from '../../src/http/app.ts'
 import { ROUTES } from '../../src/http/routes.ts'
 import { MAX_BODY_BYTES, type RunningServer, serveHttp } from '../../src/http/server.ts'
 import { Keys } from '../../src/operations/keys.ts'
-import { expectLedgerToAddUp } from '../crash/ledger.ts'
 import { newSeed } from '../crash/seed.ts'
+import { expectLedgerToAddUp } from '../ledger.ts'
 import { LIVE_KEY, openWorld, SANDBOX_KEY, type World } from '../world.ts'
 import { steps } from './hostile.ts'
 import { head, type RawReply, Wire } from './socket.ts'
@@ -758,7 +758,7 @@ test('no body, however strange, is answered with a fault', { timeout: 120_000 },
         }
         for (const id of ['alice', 'bob']) {
           const [stored] = await victim.store.load([{ env: 'sandbox', id }])
-          if (stored) await expectLedgerToAddUp(victim.store, 'sandbox', id)
+          if (stored) await expectLedgerToAddUp(victim.store, id)
         }
       } finally {
         await victim.close()

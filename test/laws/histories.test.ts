@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, START, type World } from '../world.ts'
-import { audit, ledgerOf } from './audit.ts'
 import { type Behavior, type Every, type Feature, Model, type Row } from './model.ts'
 
 const long = process.env['GRANARY_TEST_LONG'] === '1'
@@ -291,7 +291,7 @@ describe('any history of grants, uses, updates and time', () => {
           await pair.compare()
         }
         expect(pair.world.faults).toEqual([])
-        audit(await ledgerOf(pair.world.store, 'alice'))
+        await expectLedgerToAddUp(pair.world.store, 'alice')
       }),
       { numRuns: long ? 20_000 : 3000 },
     )
@@ -305,7 +305,7 @@ describe('any history of grants, uses, updates and time', () => {
           await pair.prepare()
           for (const one of steps) await pair.run(one)
           await pair.compare()
-          audit(await ledgerOf(pair.world.store, 'alice'))
+          await expectLedgerToAddUp(pair.world.store, 'alice')
         } finally {
           await pair.world.close()
         }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { audit, ledgerOf } from '../laws/audit.ts'
+import { expectLedgerToAddUp } from '../ledger.ts'
 import { Story } from './story.ts'
 
 let story: Story
@@ -33,7 +33,7 @@ describe('one balance of 100 (B98-B116)', () => {
     await story.track('messages', used)
     await story.update('messages', change)
     await story.holds('messages', figures)
-    audit(await ledgerOf(story.world.store, 'alice'))
+    await expectLedgerToAddUp(story.world.store, 'alice')
   })
 })
 
@@ -69,7 +69,7 @@ describe('several balances', () => {
     for (const change of changes) await story.update('messages', change)
     await story.holds('messages', figures)
     expect(await story.lines('messages')).toEqual(lines)
-    audit(await ledgerOf(story.world.store, 'alice'))
+    await expectLedgerToAddUp(story.world.store, 'alice')
   })
 
   test.each([
@@ -90,7 +90,7 @@ describe('several balances', () => {
     await story.holds('messages', '200/200/0')
     await story.world.ok('balances.delete', { customer_id: 'alice', feature_id: 'messages' })
     await story.holds('messages', 'nothing')
-    audit(await ledgerOf(story.world.store, 'alice'))
+    await expectLedgerToAddUp(story.world.store, 'alice')
   })
 })
 
@@ -174,7 +174,7 @@ describe('moving the next reset (B119-B121)', () => {
     const { balance } = await story.check('messages')
     expect([balance.granted, balance.remaining, balance.usage]).toEqual([130, 130, 0])
     expect(new Date(balance.next_reset_at).toISOString()).toBe('2026-02-28T10:00:00.000Z')
-    audit(await ledgerOf(story.world.store, 'alice'))
+    await expectLedgerToAddUp(story.world.store, 'alice')
   })
 
   test('is refused for a balance that never resets', async () => {
@@ -199,7 +199,7 @@ describe('setting an expiry (B122, B123)', () => {
     await story.holds('messages', '10/10/0')
     story.at('2026-03-15T00:00:00Z')
     await story.holds('messages', 'nothing')
-    audit(await ledgerOf(story.world.store, 'alice'))
+    await expectLedgerToAddUp(story.world.store, 'alice')
   })
 
   test('takes the one that expires soonest, and changes the order of use', async () => {

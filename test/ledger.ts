@@ -1,25 +1,30 @@
 import { expect } from 'vitest'
-import { type Amount, formatAmount, sum } from '../../src/domain/amount.ts'
-import { grantedOf } from '../../src/domain/balance.ts'
-import type { Environment } from '../../src/domain/customer.ts'
-import { allBalances, type Holdings } from '../../src/domain/holdings.ts'
-import type { Posting } from '../../src/domain/ledger.ts'
-import type { Store } from '../../src/store/store.ts'
+import { type Amount, formatAmount, sum } from '../src/domain/amount.ts'
+import { grantedOf } from '../src/domain/balance.ts'
+import type { Environment } from '../src/domain/customer.ts'
+import { allBalances, type Holdings } from '../src/domain/holdings.ts'
+import type { Posting } from '../src/domain/ledger.ts'
+import type { Store } from '../src/store/store.ts'
 
+/** What the store holds of a customer, and its whole ledger. */
 export interface Book {
   readonly holdings: Holdings
   readonly ledger: readonly Posting[]
 }
 
-/**
- * Fails unless the customer's ledger adds up to what it holds: for every bucket (the main amount of a balance, or one of
- * its rollovers) the amounts sum to what remains, the grants to what was granted, and the last line says what remains.
- */
-export async function expectLedgerToAddUp(store: Store, env: Environment, id: string): Promise<Book> {
+export async function bookOf(store: Store, id: string, env: Environment = 'sandbox'): Promise<Book> {
   const [stored] = await store.load([{ env, id }])
   if (stored === null || stored === undefined) throw new Error(`there is no customer ${id}`)
-  const { holdings } = stored
-  const ledger = await store.ledger(holdings.customer.uid)
+  return { holdings: stored.holdings, ledger: await store.ledger(stored.holdings.customer.uid) }
+}
+
+/**
+ * Fails unless the customer's ledger adds up to what it holds: for every bucket (the main amount of a balance, or one of
+ * its rollovers) the amounts sum to what remains, the grants to what was granted, and every line says what remained after it
+ * (law 1); and nothing was taken below zero without a permit (law 2).
+ */
+export async function expectLedgerToAddUp(store: Store, id: string, env: Environment = 'sandbox'): Promise<Book> {
+  const { holdings, ledger } = await bookOf(store, id, env)
   const buckets = Map.groupBy(ledger, ({ balance, rollover }) => nameOf(balance, rollover))
   const booked = [...buckets].map(([name, postings]) => [
     name,
@@ -46,6 +51,13 @@ export async function expectLedgerToAddUp(store: Store, env: Environment, id: st
     Object.fromEntries(names.map(([name, { remaining }]) => [name, formatAmount(remaining)])),
   )
   expect(ledger.length, `lines in the ledger of ${id}`).toBe(holdings.postings)
+  const running = new Map<string, Amount>()
+  for (const { balance, rollover, amount, remainingAfter, permit } of ledger) {
+    const name = nameOf(balance, rollover)
+    running.set(name, (running.get(name) ?? 0n) + amount)
+    expect(remainingAfter, `a line of ${name}`).toBe(running.get(name))
+    if (remainingAfter < 0n && amount < 0n) expect(permit, `a line of ${name} below zero`).not.toBeNull()
+  }
   return { holdings, ledger }
 }
 
