@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: ['test/seed.ts'],
+    setupFiles: ['test/properties.ts'],
     // A process per test file: tests start worker threads, open SQLite files and spawn servers.
     pool: 'forks',
     maxWorkers: 2,

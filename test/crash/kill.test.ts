@@ -4,8 +4,8 @@ import { ONE } from '../../src/domain/amount.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { cleanUp, type Granary, newFolder, start } from '../process/granary.ts'
+import { chance, seedOfRun } from './chance.ts'
 import { Client, type Request } from './clients.ts'
-import { chance, newSeed } from './seed.ts'
 
 const KILLS = process.env['GRANARY_TEST_LONG'] === '1' ? 30 : 3
 const CLIENTS = 16
@@ -25,7 +25,7 @@ afterEach(cleanUp)
 test(`${KILLS} times kill -9 under load: what was acknowledged is there exactly once`, {
   timeout: 30_000 + KILLS * 20_000,
 }, async () => {
-  const seed = newSeed('kill -9')
+  const seed = seedOfRun()
   const random = chance(seed)
   const folder = newFolder()
   let granary = await start(folder)

@@ -1,11 +1,6 @@
-import { randomInt } from 'node:crypto'
-
-/** A new seed each time, or the one of an earlier run: its failure names it. */
-export function newSeed(what: string): number {
-  const given = process.env['GRANARY_TEST_SEED']
-  const seed = given === undefined ? randomInt(2 ** 31) : Number(given)
-  console.log(`${what}: GRANARY_TEST_SEED=${seed} makes the same choices again`)
-  return seed
+/** The seed of this run, as it was printed at its beginning (`test/seed.ts`). */
+export function seedOfRun(): number {
+  return Number(process.env['GRANARY_TEST_SEED'])
 }
 
 /** Numbers from 0 to 1 that follow from the seed (mulberry32). */
