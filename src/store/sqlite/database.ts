@@ -123,12 +123,14 @@ export class Database {
       conditions.push(condition)
       values.push(...given)
     }
-    // One customer reads events_of_customer backwards, all customers events_by_time.
+    // One customer reads events_of_customer backwards, all customers events_by_time. A single key and not `in`: with a list
+    // SQLite walks the events of everyone in order of time instead.
     if (query.customerId !== undefined) {
       where(
-        'e.customer in (select key from customers where env = ? and (id = ? or uid = ?))',
+        'e.customer = coalesce((select key from customers where env = ? and id = ?), (select key from customers where env = ? and uid = ?))',
         query.env,
         query.customerId,
+        query.env,
         query.customerId,
       )
     }
