@@ -19,7 +19,7 @@ export interface Config {
 }
 
 /** A setting that cannot be used, in a sentence that says what to do. */
-export class BadSetting extends Error {
+class BadSetting extends Error {
   override name = 'BadSetting'
 }
 

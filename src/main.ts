@@ -1,17 +1,18 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { HELP, readArguments } from './cli/arguments.ts'
-import { BadSetting, type Config, readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { Engine } from './engine/engine.ts'
 import { idGenerator } from './engine/ids.ts'
 import { createApp } from './http/app.ts'
 import { type RunningServer, serveHttp } from './http/server.ts'
 import { describe, type Log, logger } from './log.ts'
 import { Keys } from './operations/keys.ts'
-import { FolderInUse, SqliteStore } from './store/sqlite/sqlite.ts'
+import type { Store } from './store/store.ts'
 
 /** How long requests under way may take when the server is told to stop. */
 const DRAIN_MS = 9_000
+const OLDEST_NODE = 24
 
 await main()
 
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
 /** The only place that chooses: config → store → engine → application → server, and back in reverse. */
 async function serve(config: Config): Promise<void> {
   const log = logger(config.logLevel)
-  const store = await SqliteStore.open(config.dataDir)
+  const store = await openStore(config)
   try {
     const engine = await Engine.start({
       store,
@@ -67,8 +68,16 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
+/** Loaded only now, because an older Node cannot even load it, and whoever starts it on one is owed a sentence. */
+async function openStore(config: Config): Promise<Store> {
+  const major = Number(process.versions.node.split('.')[0])
+  if (major < OLDEST_NODE) throw new Error(`Granary needs Node ${OLDEST_NODE} or newer, and this is ${process.version}`)
+  const { SqliteStore } = await import('./store/sqlite/sqlite.ts')
+  return SqliteStore.open(config.dataDir)
+}
+
 /** Drains on the first signal and ignores further ones: a process group may deliver the same signal twice. */
-function stopWhenTold(server: RunningServer, engine: Engine, store: SqliteStore, log: Log): void {
+function stopWhenTold(server: RunningServer, engine: Engine, store: Store, log: Log): void {
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
@@ -120,7 +129,6 @@ function version(): string {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof BadSetting || error instanceof FolderInUse) return error.message
   if (error instanceof Error && 'code' in error) {
     if (error.code === 'EADDRINUSE')
       return `${error.message}: another program listens there; choose another port with --port or PORT`

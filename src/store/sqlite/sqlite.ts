@@ -21,7 +21,7 @@ import { Connection } from './connection.ts'
 import { encodeBatch, encodeFeatureChange } from './protocol.ts'
 
 /** The data folder belongs to another process. */
-export class FolderInUse extends Error {
+class FolderInUse extends Error {
   override name = 'FolderInUse'
 }
 
