@@ -12,6 +12,8 @@ import type { Store } from './store/store.ts'
 
 /** How long requests under way may take when the server is told to stop. */
 const DRAIN_MS = 9_000
+/** A store that hangs must not keep the process beyond what it promises to those who stop it. */
+const LATEST_MS = 9_900
 const OLDEST_NODE = 24
 
 await main()
@@ -83,6 +85,11 @@ function stopWhenTold(server: RunningServer, engine: Engine, store: Store, log: 
     if (stopping) return
     stopping = true
     log('info', 'stopping: finishing the requests under way', { signal })
+    const late = () => {
+      log('error', 'could not finish in time')
+      process.exit(1)
+    }
+    setTimeout(late, LATEST_MS).unref()
     await server.stop(DRAIN_MS)
     await engine.drain()
     await store.close()
@@ -111,9 +118,8 @@ function welcome(config: Config, url: string, created: string | null): string {
       : `  Secret key  ${created}   (sandbox; shown only now, so keep it)`,
     '',
     '  Try it:',
-    `    curl -s ${url}/v1/features.list -H 'authorization: Bearer ${key}' -d '{}'`
-      .replace(`'authorization: Bearer $`, `"authorization: Bearer $`)
-      .replace(`KEY' -d`, `KEY" -d`),
+    // In double quotes, because the shell must still replace the variable in the second form.
+    `    curl -s ${url}/v1/features.list -H "authorization: Bearer ${key}" -d '{}'`,
     '',
     `granary listening on ${url}`,
     '',
