@@ -12,43 +12,36 @@ type Check = z.infer<typeof checkInput>
 type Track = z.infer<typeof trackInput>
 
 export function quickCheck(body: unknown): Check | undefined {
-  if (!isPlain(body)) return undefined
-  const found: Partial<Fields> = {}
-  for (const key in body) {
-    if (
-      key !== 'customer_id' &&
-      key !== 'feature_id' &&
-      key !== 'required_balance' &&
-      key !== 'send_event' &&
-      key !== 'properties'
-    ) {
-      return undefined
-    }
-    if (!take(found, key, body[key])) return undefined
-  }
-  const { customer_id, feature_id, required_balance, send_event, properties } = found
-  if (customer_id === undefined || feature_id === undefined) return undefined
-  return { customer_id, feature_id, required: required_balance ?? ONE, send_event, properties }
+  const found = usualFields(body, IN_CHECK)
+  if (found?.customer_id === undefined || found.feature_id === undefined) return undefined
+  const { customer_id, feature_id, required_balance: required = ONE, send_event, properties } = found
+  return { customer_id, feature_id, required, send_event, properties }
 }
 
 export function quickTrack(body: unknown): Track | undefined {
+  const found = usualFields(body, IN_TRACK)
+  if (found?.customer_id === undefined || found.feature_id === undefined) return undefined
+  const { customer_id, feature_id, value, idempotency_key, properties } = found
+  return { customer_id, feature_id, value, idempotency_key, properties, of: { featureId: feature_id } }
+}
+
+type FieldNames = ReadonlyMap<string, keyof Fields>
+const IN_CHECK = named('customer_id', 'feature_id', 'required_balance', 'send_event', 'properties')
+const IN_TRACK = named('customer_id', 'feature_id', 'value', 'idempotency_key', 'properties')
+
+function named(...names: (keyof Fields)[]): FieldNames {
+  return new Map(names.map((name) => [name, name]))
+}
+
+/** @returns undefined as soon as a key or a value is not of the usual form. */
+function usualFields(body: unknown, names: FieldNames): Partial<Fields> | undefined {
   if (!isPlain(body)) return undefined
   const found: Partial<Fields> = {}
   for (const key in body) {
-    if (
-      key !== 'customer_id' &&
-      key !== 'feature_id' &&
-      key !== 'value' &&
-      key !== 'idempotency_key' &&
-      key !== 'properties'
-    ) {
-      return undefined
-    }
-    if (!take(found, key, body[key])) return undefined
+    const name = names.get(key)
+    if (name === undefined || !take(found, name, body[key])) return undefined
   }
-  const { customer_id, feature_id, value, idempotency_key, properties } = found
-  if (customer_id === undefined || feature_id === undefined) return undefined
-  return { customer_id, feature_id, value, idempotency_key, properties, of: { featureId: feature_id } }
+  return found
 }
 
 interface Fields {
