@@ -1,5 +1,6 @@
 import type { Invocation } from './cli/arguments.ts'
 import type { Environment } from './domain/customer.ts'
+import { environmentOfKey } from './domain/key.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** Everything that can be set, validated once. Each has its default and unit here, and its line in README.md. */
@@ -51,8 +52,8 @@ function portOf(text: string): number {
 
 function secretKeyOf(text: string | undefined): Config['secretKey'] {
   if (text === undefined) return null
-  const match = /^am_sk_(test|live)_[A-Za-z0-9_-]+$/.exec(text)
-  if (match !== null) return { key: text, env: match[1] === 'live' ? 'live' : 'sandbox' }
+  const env = environmentOfKey(text)
+  if (env !== null) return { key: text, env }
   throw new BadSetting(
     'GRANARY_SECRET_KEY must start with am_sk_test_ (sandbox) or am_sk_live_ (live) and go on with letters and digits',
   )

@@ -1,5 +1,6 @@
 import type { Environment } from '../domain/customer.ts'
-import { environmentOfKey, type Keys } from '../operations/keys.ts'
+import { environmentOfKey } from '../domain/key.ts'
+import type { Keys } from '../operations/keys.ts'
 import type { Problem } from './problems.ts'
 
 /** Who is asking, by the `Authorization` header. Source: B9, B10. */

@@ -55,7 +55,7 @@ function writeObject(object: WireObject): string {
 function writeKeys(object: WireObject): string {
   let text = '{'
   let separator = ''
-  // Wire objects are plain, so this sees no inherited key; it is a third faster than going through a list of keys.
+  // Wire objects are plain, so this sees no inherited key, and it makes no list of keys for every object.
   for (const key in object) {
     const value = object[key]
     if (value === undefined) continue

@@ -1,3 +1,4 @@
+import { ONE } from '../domain/amount.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import { createBalance, deleteBalance, updateBalance } from '../operations/balances.ts'
 import { check, checkAndUse } from '../operations/check.ts'
@@ -175,7 +176,7 @@ const usage: Endpoint[] = [
         customerId: input.customer_id,
         entityId: input.entity_id,
         of: input.of,
-        value: input.value ?? ONE_UNIT,
+        value: input.value ?? ONE,
         properties: input.properties ?? {},
         timestamp: input.timestamp,
         behavior: input.overage_behavior ?? 'cap',
@@ -228,8 +229,6 @@ export const ROUTES: ReadonlyMap<string, Endpoint> = new Map([
   ...aliases('balances.check', '/v1/check', '/v1/entitled'),
   ...aliases('balances.track', '/v1/track', '/v1/events'),
 ])
-
-const ONE_UNIT = 1_000_000_000_000n
 
 function aliases(operation: string, ...paths: string[]): (readonly [string, Endpoint])[] {
   const target = usage.find((one) => one.operation === operation)

@@ -74,7 +74,7 @@ function change<F extends Feature | null>(
         const after = rule(feature, bench)
         return isRefusal(after) ? after : { holdings: after, answer: SUCCESS }
       }
-      return deciding(customerId, () => operation, act)(situation)
+      return deciding(customerId, operation, act)(situation)
     },
   })
 }

@@ -65,7 +65,7 @@ export function checkAndUse(
       }
       const eventUid = situation.moment.newId('evt')
       const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid)
-      return deciding(subject.customerId, () => eventUid, rule)(situation)
+      return deciding(subject.customerId, eventUid, rule)(situation)
     },
   })
 }

@@ -37,15 +37,11 @@ export async function getOrCreateCustomer(
     customerId: id,
     decide(situation) {
       if (situation.holdings !== null) {
-        return deciding(
-          id,
-          () => 'customers.get_or_create',
-          ({ holdings, catalogue }) => {
-            const customer = fillIn(holdings.customer, details)
-            const after = customer === holdings.customer ? holdings : { ...holdings, customer }
-            return { holdings: after, answer: viewOf(after, catalogue) }
-          },
-        )(situation)
+        return deciding(id, 'customers.get_or_create', ({ holdings, catalogue }) => {
+          const customer = fillIn(holdings.customer, details)
+          const after = customer === holdings.customer ? holdings : { ...holdings, customer }
+          return { holdings: after, answer: viewOf(after, catalogue) }
+        })(situation)
       }
       const { now, newId } = situation.moment
       const after = holdingsOf(newCustomer(newId('cus'), env, id, details, now), [], now, 0)
@@ -76,14 +72,10 @@ export function updateCustomer(
     keys,
     customerId: id,
     decide(situation) {
-      const outcome = deciding(
-        id,
-        () => 'customers.update',
-        ({ holdings, catalogue }) => {
-          const after = { ...holdings, customer: amend(holdings.customer, details, newId) }
-          return { holdings: after, answer: viewOf(after, catalogue) }
-        },
-      )(situation)
+      const outcome = deciding(id, 'customers.update', ({ holdings, catalogue }) => {
+        const after = { ...holdings, customer: amend(holdings.customer, details, newId) }
+        return { holdings: after, answer: viewOf(after, catalogue) }
+      })(situation)
       if (outcome.kind !== 'done') return outcome
       return { ...outcome, whenIdTaken: refuse('customer_already_exists', `Customer ${newId} already exists`) }
     },

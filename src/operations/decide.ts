@@ -34,12 +34,12 @@ export interface Result<A> {
  */
 export function deciding<A>(
   customerId: string,
-  cause: (situation: Situation) => string,
+  cause: string,
   rule: (bench: Bench) => Result<A> | Refusal,
 ): (situation: Situation) => Outcome<A> {
   return (situation) => {
     if (situation.holdings === null) return customerNotFound(customerId)
-    const journal = new Journal(situation.moment.now, cause(situation))
+    const journal = new Journal(situation.moment.now, cause)
     const current = bringUpToDate(situation.holdings, situation.moment.now, journal)
     const result = rule({ ...situation, holdings: current, journal })
     if (isRefusal(result)) return result

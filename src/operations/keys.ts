@@ -3,14 +3,6 @@ import type { Environment } from '../domain/customer.ts'
 import type { Store } from '../store/store.ts'
 
 const PREFIXES: Record<Environment, string> = { sandbox: 'am_sk_test_', live: 'am_sk_live_' }
-const SECRET_KEY = /^am_sk_(test|live)_[A-Za-z0-9_-]+$/
-
-/** Which environment a text is a secret key of, by its form alone; null when it has no such form. Source: B10. */
-export function environmentOfKey(key: string): Environment | null {
-  const match = SECRET_KEY.exec(key)
-  if (match === null) return null
-  return match[1] === 'live' ? 'live' : 'sandbox'
-}
 
 /** The secret keys of a deployment. Only their SHA-256 is stored. */
 export class Keys {
@@ -42,7 +34,7 @@ export class Keys {
     return [...this.#byHash.values()].includes(env)
   }
 
-  /** Makes a key valid. Harmless when it is already. @param key of the form that `environmentOfKey` accepts. */
+  /** Makes a key valid. Harmless when it is already. @param key of the form that `environmentOfKey` in `domain/key.ts` accepts. */
   async add(key: string, env: Environment, now: number): Promise<void> {
     const hash = hashOf(key)
     if (this.#byHash.has(hash)) return

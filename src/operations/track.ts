@@ -50,30 +50,26 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
         return refuse('invalid_inputs', 'timestamp: must not be in the future')
       }
       const eventUid = situation.moment.newId('evt')
-      return deciding(
-        request.customerId,
-        () => eventUid,
-        (bench) => {
-          const { holdings, catalogue, journal } = bench
-          const usage = use(holdings, features, request.value, request.behavior, catalogue, journal)
-          if (isRefusal(usage)) return usage
-          const summaries = summariesAfter(usage, catalogue)
-          const { value, properties, timestamp } = request
-          const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-          return {
-            holdings: usage.holdings,
-            answer: {
-              customerId: holdings.customer.id,
-              eventName: 'eventName' in request.of ? request.of.eventName : null,
-              value,
-              summary: summaries.principal,
-              summaries: summaries.all,
-              deductions: usage.deductions,
-            },
-            events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],
-          }
-        },
-      )(situation)
+      return deciding(request.customerId, eventUid, (bench) => {
+        const { holdings, catalogue, journal } = bench
+        const usage = use(holdings, features, request.value, request.behavior, catalogue, journal)
+        if (isRefusal(usage)) return usage
+        const summaries = summariesAfter(usage, catalogue)
+        const { value, properties, timestamp } = request
+        const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
+        return {
+          holdings: usage.holdings,
+          answer: {
+            customerId: holdings.customer.id,
+            eventName: 'eventName' in request.of ? request.of.eventName : null,
+            value,
+            summary: summaries.principal,
+            summaries: summaries.all,
+            deductions: usage.deductions,
+          },
+          events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],
+        }
+      })(situation)
     },
   })
 }

@@ -138,9 +138,15 @@ function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
   return {
     version,
     holdings: { ...balances, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
-    postings: [...(row?.postings ?? []), ...rows.postings],
-    events: [...(row?.events ?? []), ...rows.events],
+    postings: appended(row?.postings, rows.postings),
+    events: appended(row?.events, rows.events),
   }
+}
+
+/** In place: copying a growing list at every commit would make a long history quadratic. */
+function appended<T>(list: T[] = [], added: readonly T[]): T[] {
+  list.push(...added)
+  return list
 }
 
 function isSelected(event: UsageEvent, { names, from, to, after }: EventQuery): boolean {

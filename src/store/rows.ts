@@ -212,7 +212,7 @@ export function eventFromRow(row: SqlRow): EventRow {
   }
 }
 
-/** Every use writes one of these, so it is a bare list: less to write for each row, and a third of the time of named fields. */
+/** Every use writes one of these, so it is a bare list: less to write for each row. */
 type DeductionList = [
   balance: string,
   feature: string,

@@ -34,14 +34,12 @@ const details = {
 }
 
 export const getOrCreateCustomerInput = z.object({
-  customer_id: z
-    .preprocess((value) => value, newCustomerId.nullable())
-    .superRefine((value, ctx) => {
-      if (value !== null) return
-      const message =
-        'a customer without an id is not supported by this version of Granary: send your own id of the customer'
-      ctx.addIssue({ code: 'custom', message, params: { code: 'not_supported' } })
-    }),
+  customer_id: newCustomerId.nullable().superRefine((value, ctx) => {
+    if (value !== null) return
+    const message =
+      'a customer without an id is not supported by this version of Granary: send your own id of the customer'
+    ctx.addIssue({ code: 'custom', message, params: { code: 'not_supported' } })
+  }),
   entity_id: later('entity_id'),
   entity_data: later('entity_data'),
   ...details,

@@ -2,7 +2,8 @@
  * The schema, one step per entry; `pragma user_version` counts the steps taken. Steps are never edited once released.
  * Amounts are decimal text (exact). Instants are Unix milliseconds.
  *
- * A commit costs mostly by the pages it touches (some 7 µs each, measured), and random customers touch random pages. So:
+ * A commit costs mostly by the pages it touches, and random customers touch random pages (leaving out one index by customer
+ * saved 8 of 44 µs per track, measured). So:
  * what every commit changes of a customer is a row of its own of a few bytes (`customer_states`); postings and events are
  * appended in the order in which they come; postings of one customer are a chain (`previous`) and need no index at all.
  * `idempotency` is clustered by time bucket first: a table keyed by random hashes alone slows from 9 to 25 µs at 1 M rows.
