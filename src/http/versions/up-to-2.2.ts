@@ -1,94 +1,107 @@
-import type { Wire, WireObject } from '../wire/wire.ts'
-import type { VersionChange } from './version.ts'
+import type { WireObject } from '../wire/wire.ts'
+import { OPTIONAL } from './optional.ts'
+import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
+import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
-/** How many events a page has when the caller does not say, and at the most (R171). */
-const PAGE = 100
+/** How many rows a page has when the caller does not say (R171, B209), and at the most. */
+const EVENTS_PAGE = 100
+const SUBJECTS_PAGE = 10
 const LARGEST_PAGE = 1000
 const LARGEST_OFFSET = 1_000_000
 
 /**
- * Clients of 2.1 and 2.2 refuse an answer in which an optional key is absent (K3, K23), and they page events by offset.
+ * Clients of 2.1 and 2.2 refuse an answer in which an optional key is absent (K3, K23), and they page by offset.
  */
 export const upTo22: VersionChange = {
   upTo: '2.2',
-  about: 'Every optional key is present, null where there is nothing; events are paged by offset and limit.',
+  about:
+    'Every optional key is present, null where there is nothing; events, customers and entities are paged by offset and limit.',
   request: {
-    'events.list': ({ start_cursor: _, offset = 0, limit = PAGE, ...body }) => {
-      if (!isWhole(offset, 0, LARGEST_OFFSET))
-        return { problem: `offset: must be a whole number, 0 to ${LARGEST_OFFSET}` }
-      if (!isWhole(limit, 1, LARGEST_PAGE)) return { problem: `limit: must be a whole number, 1 to ${LARGEST_PAGE}` }
-      return { body: { ...body, limit, start_cursor: cursorAt(offset) } }
-    },
+    'events.list': (body) => fromOffset(body, EVENTS_PAGE),
+    'customers.list': (body) => fromOffset({ ...body, with_counts: true }, SUBJECTS_PAGE),
+    'entities.list': (body) => fromOffset({ ...body, with_counts: true }, SUBJECTS_PAGE),
   },
   response: {
     feature,
-    features: (answer) => ({ list: listOf(answer['list']).map(feature) }),
-    customer: (answer) => ({
-      ...NO_EXPANSIONS,
-      ...answer,
-      billing_controls: { ...NO_CONTROLS, ...objectOf(answer['billing_controls']) },
-      balances: mapped(answer['balances'], balance),
-      flags: mapped(answer['flags'], flag),
-    }),
+    features: (answer) => eachListed(answer, feature),
+    customer,
+    customers: (answer, body) => countedPage(eachListed(answer, customer), body),
+    entity: (answer) => oneOrListed(answer, entity),
+    entities: (answer, body) => countedPage(eachListed(answer, entity), body),
     check: (answer) => ({
-      ...withBalances(answer),
-      entity_id: answer['entity_id'] ?? null,
-      required_balance: answer['required_balance'] ?? null,
+      ...withBalances(filled(answer, OPTIONAL.check)),
       flag: orNull(answer['flag'], flag),
-      preview: answer['preview'] ?? null,
     }),
-    track: (answer) => ({
-      ...withBalances(answer),
-      entity_id: answer['entity_id'] ?? null,
-      event_name: answer['event_name'] ?? null,
-    }),
-    events: (answer, body) => ({
-      list: answer['list'],
-      has_more: (answer['next_cursor'] ?? null) !== null,
-      offset: Number(body['offset'] ?? 0),
-      limit: Number(body['limit'] ?? PAGE),
-      // The number on this page: that is what these versions mean by it (R171).
-      total: listOf(answer['list']).length,
-    }),
+    track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
+    events: (answer, body) => page(answer, body, EVENTS_PAGE),
   },
 }
 
-const NO_EXPANSIONS = {
-  invoices: null,
-  entities: null,
-  trials_used: null,
-  rewards: null,
-  referrals: null,
-  payment_method: null,
+/** The newest shape knows no offset, but a cursor may stand for one. */
+function fromOffset({ offset = 0, limit, ...body }: Body, usual: number): UpgradedBody {
+  const size = limit === undefined ? usual : limit
+  if (!isWhole(offset, 0, LARGEST_OFFSET)) return { problem: `offset: must be a whole number, 0 to ${LARGEST_OFFSET}` }
+  if (!isWhole(size, 1, LARGEST_PAGE)) return { problem: `limit: must be a whole number, 1 to ${LARGEST_PAGE}` }
+  const cursor = Buffer.from(JSON.stringify({ v: 0, o: offset })).toString('base64url')
+  return { body: { ...body, limit: size, start_cursor: cursor } }
 }
 
-const NO_CONTROLS = {
-  auto_topups: null,
-  spend_limits: null,
-  usage_limits: null,
-  usage_alerts: null,
-  overage_allowed: null,
+function isWhole(value: unknown, least: number, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+}
+
+/** @param body as the caller sent it. @param usual how many rows there are when it does not say. */
+function page(answer: WireObject, body: Body, usual: number): WireObject {
+  return {
+    list: answer['list'],
+    has_more: (answer['next_cursor'] ?? null) !== null,
+    offset: Number(body['offset'] ?? 0),
+    limit: Number(body['limit'] ?? usual),
+    // The number on this page: that is what these versions mean by it (R171, B209).
+    total: listOf(answer['list']).length,
+  }
+}
+
+function countedPage(answer: WireObject, body: Body): WireObject {
+  const { total_count, total_filtered_count } = answer
+  return { ...page(answer, body, SUBJECTS_PAGE), total_count, total_filtered_count }
+}
+
+function customer(value: WireObject): WireObject {
+  return subject(filled(value, OPTIONAL.customer))
+}
+
+function entity(value: WireObject): WireObject {
+  return subject(filled(value, OPTIONAL.entity))
+}
+
+function subject(value: WireObject): WireObject {
+  return {
+    ...value,
+    billing_controls: filled(objectOf(value['billing_controls']), OPTIONAL.billingControls),
+    balances: mapped(value['balances'], balance),
+    flags: mapped(value['flags'], flag),
+  }
 }
 
 function feature(value: WireObject): WireObject {
-  return { ...value, credit_schema: value['credit_schema'] ?? null, display: value['display'] ?? null }
+  return filled(value, OPTIONAL.feature)
 }
 
 function flag(value: WireObject): WireObject {
-  return { ...value, feature: orNull(value['feature'], feature) }
+  return { ...filled(value, OPTIONAL.flag), feature: orNull(value['feature'], feature) }
 }
 
 function balance(value: WireObject): WireObject {
   return {
-    ...value,
+    ...filled(value, OPTIONAL.balance),
     feature: orNull(value['feature'], feature),
     breakdown: listOf(value['breakdown']).map((line) => ({ ...line, reset: orNull(line['reset'], reset) })),
-    rollovers: value['rollovers'] ?? null,
   }
 }
 
 function reset(value: WireObject): WireObject {
-  return { ...value, interval_count: value['interval_count'] ?? null }
+  return filled(value, OPTIONAL.reset)
 }
 
 /** Clients of these versions refuse a null inside the map of balances (trap 12), so what is not held is left out. */
@@ -97,29 +110,4 @@ function withBalances(answer: WireObject): WireObject {
   if (balances == null) return { ...answer, balance: orNull(answer['balance'], balance), balances: null }
   const held = Object.fromEntries(Object.entries(objectOf(balances)).filter(([, value]) => value !== null))
   return { ...answer, balance: orNull(answer['balance'], balance), balances: mapped(held, balance) }
-}
-
-function mapped(value: Wire | undefined, change: (item: WireObject) => WireObject): WireObject {
-  return Object.fromEntries(Object.entries(objectOf(value)).map(([key, item]) => [key, orNull(item, change)]))
-}
-
-function orNull(value: Wire | undefined, change: (item: WireObject) => WireObject): WireObject | null {
-  return value == null ? null : change(objectOf(value))
-}
-
-function objectOf(value: Wire | undefined): WireObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as WireObject) : {}
-}
-
-function listOf(value: Wire | undefined): readonly WireObject[] {
-  return Array.isArray(value) ? value.map(objectOf) : []
-}
-
-/** A cursor that passes over a number of rows; the newest shape knows no offset. */
-function cursorAt(offset: number): string {
-  return Buffer.from(JSON.stringify({ v: 0, o: offset })).toString('base64url')
-}
-
-function isWhole(value: unknown, least: number, most: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
 }

@@ -1,12 +1,12 @@
 import type { WireObject } from '../wire/wire.ts'
 
 /** The versions of the public API that are served, oldest first. Inside there is only the newest shape. */
-export const VERSIONS = ['2.1', '2.2', '2.3', '2.4'] as const
+export const VERSIONS = ['1.2', 'beta', '2.0', '2.1', '2.2', '2.3', '2.4'] as const
 export type Version = (typeof VERSIONS)[number]
 const NEWEST: Version = '2.4'
 
 /** Known versions that are not served: the caller is told so, rather than that they do not exist. */
-const OLDER = new Set(['0.1', '0.2', '1.1', '1.2', '2.0', 'beta'])
+const OLDER = new Set(['0.1', '0.2', '1.1'])
 const DATES: Readonly<Record<string, string>> = {
   '2025-02-01': '0.1',
   '2025-04-01': '0.2',
@@ -20,7 +20,7 @@ const DATES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Reads `x-api-version`: `2.1`, `2.1.0`, `2`, a release date, or nothing (the newest).
+ * Reads `x-api-version`: `2.1`, `2.1.0`, `2`, `beta`, a release date, or nothing (the newest).
  * @returns the version, `not_served` for a known older one, `unknown` for anything else. Source: B13-B15, K4.
  */
 export function readVersion(header: string | undefined): Version | 'not_served' | 'unknown' {
@@ -34,11 +34,28 @@ export function readVersion(header: string | undefined): Version | 'not_served' 
   return served ?? (OLDER.has(name) ? 'not_served' : 'unknown')
 }
 
-/** The shapes of answers that a version may change. */
-export type Shape = 'success' | 'feature' | 'features' | 'customer' | 'check' | 'track' | 'events'
+/**
+ * The shapes of answers that a version may change: `customers` and `entities` are pages, `entity` is one or, where several
+ * were created at once, a `list`. `success` and `other` are the same in every version.
+ */
+export type Shape =
+  | 'success'
+  | 'feature'
+  | 'features'
+  | 'customer'
+  | 'customers'
+  | 'entity'
+  | 'entities'
+  | 'check'
+  | 'track'
+  | 'events'
+  | 'other'
+
+/** A request body: an object, not validated yet. */
+export type Body = Readonly<Record<string, unknown>>
 
 /** A body in the next newer shape, or what is wrong with it in its own version. */
-export type UpgradedBody = { readonly body: Record<string, unknown> } | { readonly problem: string }
+export type UpgradedBody = { readonly body: Body } | { readonly problem: string }
 
 /**
  * What requests at `upTo` and older did differently. Requests are brought to the next newer shape, answers taken back from
@@ -49,9 +66,7 @@ export interface VersionChange {
   /** One sentence for the people who call the API. */
   readonly about: string
   /** By operation. */
-  readonly request: Readonly<Partial<Record<string, (body: Readonly<Record<string, unknown>>) => UpgradedBody>>>
-  /** By shape. `body` is the request as this version sent it. */
-  readonly response: Readonly<
-    Partial<Record<Shape, (answer: WireObject, body: Readonly<Record<string, unknown>>) => WireObject>>
-  >
+  readonly request: Readonly<Partial<Record<string, (body: Body) => UpgradedBody>>>
+  /** By shape. `body` is the request as the caller sent it. */
+  readonly response: Readonly<Partial<Record<Shape, (answer: WireObject, body: Body) => WireObject>>>
 }

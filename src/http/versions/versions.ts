@@ -1,9 +1,11 @@
 import type { WireObject } from '../wire/wire.ts'
+import { upTo20 } from './up-to-2.0.ts'
 import { upTo22 } from './up-to-2.2.ts'
-import { type Shape, VERSIONS, type Version, type VersionChange } from './version.ts'
+import { upToBeta } from './up-to-beta.ts'
+import { type Body, type Shape, VERSIONS, type Version, type VersionChange } from './version.ts'
 
 /** Oldest first. A request passes them upwards, its answer downwards. */
-const CHANGES: readonly VersionChange[] = [upTo22]
+const CHANGES: readonly VersionChange[] = [upToBeta, upTo20, upTo22]
 
 const APPLYING: ReadonlyMap<Version, readonly VersionChange[]> = new Map(
   VERSIONS.map((version) => [
@@ -22,7 +24,7 @@ export function upgradeRequest(
   for (const { request } of APPLYING.get(version) ?? []) {
     const change = request[operation]
     if (change === undefined || typeof current !== 'object' || current === null || Array.isArray(current)) continue
-    const upgraded = change(current as Record<string, unknown>)
+    const upgraded = change(current as Body)
     if ('problem' in upgraded) return upgraded
     current = upgraded.body
   }
@@ -35,7 +37,7 @@ export function downgradeResponse(version: Version, shape: Shape, answer: WireOb
   let current = answer
   for (let i = changes.length - 1; i >= 0; i--) {
     const change = changes[i]?.response[shape]
-    if (change !== undefined) current = change(current, body as Record<string, unknown>)
+    if (change !== undefined) current = change(current, body as Body)
   }
   return current
 }

@@ -1,0 +1,16 @@
+/**
+ * Keys that hold something only sometimes, by object. 2.3 and newer leave them out, and so do 2.0 and older; 2.1 and 2.2 show
+ * them as null.
+ */
+export const OPTIONAL = {
+  feature: ['credit_schema', 'display'],
+  flag: ['feature'],
+  balance: ['feature', 'rollovers'],
+  reset: ['interval_count'],
+  check: ['entity_id', 'required_balance', 'balances', 'flag', 'preview'],
+  track: ['entity_id', 'event_name', 'balances'],
+  /** Each of these is an expansion of the same name. */
+  customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
+  entity: ['invoices'],
+  billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],
+} as const
