@@ -52,7 +52,8 @@ const sources = () =>
     .sort()
 
 const wantedBuild = (install) => {
-  const files = [...sources().map((file) => path.join('src', file)), 'tsconfig.json', 'tsconfig.build.json']
+  const settings = ['tsconfig.json', 'tsconfig.build.json', path.join('scripts', 'bundle.mjs')]
+  const files = [...sources().map((file) => path.join('src', file)), ...settings]
   return hash(install, ...files.flatMap((file) => [file, fs.readFileSync(at(file), 'utf8')]))
 }
 
@@ -199,15 +200,14 @@ const build = async (wanted) => {
     if (name.startsWith('dist.')) fs.rmSync(at(name), { recursive: true, force: true })
   }
   const fresh = at(`dist.${process.pid}`)
-  const tsc = at('node_modules/typescript/bin/tsc')
-  const ended = await run(node, [tsc, '-p', at('tsconfig.build.json'), '--outDir', fresh])
-  if (ended !== 0) {
+  // The types for those who use the package, and at once the check of all types; then what runs.
+  const tsc = ['tsc', [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.build.json'), '--outDir', fresh]]
+  const bundle = ['the bundler', [at('scripts/bundle.mjs'), fresh]]
+  for (const [name, args] of [tsc, bundle]) {
+    const ended = await run(node, args)
+    if (ended === 0) continue
     fs.rmSync(fresh, { recursive: true, force: true })
-    throw new Failure(`Building failed: tsc ended with ${ended}.`)
-  }
-  for (const file of sources().filter((name) => !name.endsWith('.ts'))) {
-    fs.mkdirSync(path.dirname(path.join(fresh, file)), { recursive: true })
-    fs.copyFileSync(at('src', file), path.join(fresh, file))
+    throw new Failure(`Building failed: ${name} ended with ${ended}.`)
   }
   if (fs.existsSync(path.join(fresh, 'main.js'))) fs.chmodSync(path.join(fresh, 'main.js'), 0o755)
   fs.writeFileSync(path.join(fresh, '.built'), wanted)
