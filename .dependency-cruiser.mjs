@@ -16,6 +16,9 @@ const wire = '^src/http/wire/'
 const cli = '^src/cli/'
 const config = '^src/config\\.ts$'
 const main = '^src/main\\.ts$'
+const index = '^src/index\\.ts$'
+const assembly = '^src/granary\\.ts$'
+const answers = '^src/answers\\.ts$'
 const zod = '^node_modules/zod/'
 const nodeCrypto = '^(node:)?crypto$'
 
@@ -100,18 +103,35 @@ export default {
       to: outside(cli, domain, zod, '^src/log\\.ts$'),
     },
     {
-      name: 'only-main-chooses-a-store',
-      comment: 'Only main.ts imports a store; everyone else is handed one.',
+      name: 'only-the-doors-choose-a-store',
+      comment: 'Only main.ts and index.ts, the two doors, import a store; everyone else is handed one.',
       severity: 'error',
-      from: { pathNot: [store, main] },
+      from: { pathNot: [store, main, index] },
       to: { path: store, pathNot: storeInterface },
+    },
+    {
+      name: 'assembly-imports',
+      comment: 'granary.ts puts engine, operations and http together, for whoever hands it a store.',
+      severity: 'error',
+      from: { path: assembly },
+      to: otherThan(engine, operations, '^src/http/app\\.ts$', domain, storeInterface),
+    },
+    {
+      name: 'index-imports',
+      comment: 'index.ts, the door for other programs, knows no server, no command line and no settings.',
+      severity: 'error',
+      from: { path: index },
+      to: outside(assembly, answers, '^src/http/(app\\.ts$|wire/)', domain, store, zod),
     },
     {
       name: 'every-file-has-its-place',
       comment: 'A file outside of the folders above imports nothing: give a new folder its arrows here.',
       severity: 'error',
       from: {
-        pathNot: ['^src/(domain|engine|operations|store|http|cli|worker)/', '^src/(main|config|index|log)\\.ts$'],
+        pathNot: [
+          '^src/(domain|engine|operations|store|http|cli|worker)/',
+          '^src/(main|config|index|granary|log)\\.ts$',
+        ],
       },
       to: {},
     },
@@ -126,7 +146,7 @@ export default {
       name: 'no-orphans',
       comment: 'Every module is connected to another.',
       severity: 'error',
-      from: { orphan: true, pathNot: [main] },
+      from: { orphan: true, pathNot: [main, index] },
       to: {},
     },
     {

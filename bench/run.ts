@@ -6,6 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { CUSTOMERS, createCustomers, sampleAnswers, totalUsage } from './customers.ts'
+import { describeInside, measureInside } from './inside.ts'
 import { describeMachine, machineOf } from './machine.ts'
 import { has, memoryOf, sleep, stop, temporaryFolder } from './processes.ts'
 import { describeTarget, type Row, rowOf, table, targetsOf } from './report.ts'
@@ -129,6 +130,7 @@ async function main(): Promise<boolean> {
   note('Starting on the existing data…')
   const start = await measureStart(folder, options.quick ? 3 : 10, options.quick ? 2 : 10)
   say(describeStart(start))
+  say(describeInside(measureInside(options.quick ? 3 : 10)))
   say(`Peak        ${peakMiB.toFixed(0)} MiB resident under the loads above\n`)
 
   const targets = targetsOf(rows)

@@ -2,12 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { HELP, readArguments } from './cli/arguments.ts'
 import { type Config, readConfig } from './config.ts'
-import { Engine } from './engine/engine.ts'
-import { idGenerator } from './engine/ids.ts'
-import { createApp } from './http/app.ts'
+import type { Engine } from './engine/engine.ts'
+import { assemble } from './granary.ts'
 import { type RunningServer, serveHttp } from './http/server.ts'
 import { describe, type Log, logger } from './log.ts'
-import { Keys } from './operations/keys.ts'
 import type { Store } from './store/store.ts'
 
 /** How long requests under way may take when the server is told to stop. */
@@ -29,6 +27,14 @@ async function main(): Promise<void> {
       return
     case 'mistake':
       return giveUp(invocation.message)
+    case 'clock':
+      try {
+        const { runClock } = await import('./cli/clock.ts')
+        process.stdout.write(`${await runClock(invocation, process.env)}\n`)
+      } catch (error) {
+        giveUp(explain(error))
+      }
+      return
     case 'serve':
       try {
         await serve(readConfig(process.env, invocation))
@@ -43,22 +49,16 @@ async function serve(config: Config): Promise<void> {
   const log = logger(config.logLevel)
   const store = await openStore(config)
   try {
-    const engine = await Engine.start({
+    const { engine, keys, app, addKey } = await assemble({
       store,
       clock: Date.now,
-      newId: idGenerator(Date.now),
       idempotency: config.idempotency,
       onBroken: (error) => stopAtOnce(error, log),
-    })
-    const keys = await Keys.load(store)
-    if (config.secretKey !== null) await keys.add(config.secretKey.key, config.secretKey.env, Date.now())
-    const app = createApp({
-      engine,
-      keys,
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
     })
-    const server = await serveHttp(app, config.host, config.port)
+    if (config.secretKey !== null) await addKey(config.secretKey.key, config.secretKey.env)
+    const server = await serveHttp(app.handle, config.host, config.port)
     // Before anyone is told that the server is there: who waits for the line below may send a signal at once.
     stopWhenTold(server, engine, store, log)
     // Only now that nothing can go wrong any more: a key is shown once, so a start that fails must not have made one.

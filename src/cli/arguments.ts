@@ -3,21 +3,41 @@ import { parseArgs } from 'node:util'
 /** What the command line asks for. */
 export type Invocation =
   | { readonly kind: 'serve'; readonly port?: string; readonly host?: string; readonly dataDir?: string }
+  | ClockInvocation
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string }
 
-export const HELP = `Usage: granary [serve] [options]
+/** `granary clock [get]`, or `granary clock advance` by a length of time or to an instant. */
+export interface ClockInvocation {
+  readonly kind: 'clock'
+  /** Null only looks. */
+  readonly advance: string | null
+  /** One customer's clock instead of the environment's. */
+  readonly customer?: string
+  readonly url?: string
+}
 
-Starts the server. Every option has a setting in the environment; the option wins.
+export const HELP = `Usage: granary [serve] [options]
+       granary clock [get | advance <time>] [--customer <id>] [--url <address>]
+
+serve starts the server. Every option has a setting in the environment; the option wins.
 
   --port <number>      port to listen on            PORT               default 4747
   --host <address>     address to listen on         HOST               default 127.0.0.1
   --data-dir <folder>  where the store lives        GRANARY_DATA_DIR   default ./data
+
+clock shows or moves the clock of a running server's sandbox. <time> is a length of time (31d, 12h, 90m, 30s, 2w, 1mo,
+1y) or an instant (2027-01-31T10:00:00Z). Clocks only move forward, and only in the sandbox.
+
+  --customer <id>      this customer's clock alone
+  --url <address>      where the server listens     GRANARY_URL        default http://127.0.0.1:4747
+                       its secret key               GRANARY_SECRET_KEY
+
   --help               this text
   --version            the version
 
-More settings: GRANARY_SECRET_KEY, GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_URL. See README.md.
+More settings: GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_URL. See README.md.
 `
 
 /** @param args what follows the program's name. */
@@ -30,22 +50,46 @@ export function readArguments(args: readonly string[]): Invocation {
         port: { type: 'string' },
         host: { type: 'string' },
         'data-dir': { type: 'string' },
+        customer: { type: 'string' },
+        url: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },
     })
     if (values.help === true) return { kind: 'help' }
     if (values.version === true) return { kind: 'version' }
-    const [command = 'serve', extra] = positionals
-    if (command !== 'serve') return { kind: 'mistake', message: `unknown command "${command}": try granary --help` }
-    if (extra !== undefined) return { kind: 'mistake', message: `unexpected argument "${extra}": try granary --help` }
+    const [command = 'serve', ...rest] = positionals
+    const { port, host, customer, url, 'data-dir': dataDir } = values
+    if (command === 'clock') {
+      if (port !== undefined || host !== undefined || dataDir !== undefined) {
+        return mistake('--port, --host and --data-dir are for granary serve; say with --url which server is meant')
+      }
+      return readClock(rest, { ...(customer === undefined ? {} : { customer }), ...(url === undefined ? {} : { url }) })
+    }
+    if (command !== 'serve') return mistake(`unknown command "${command}": try granary --help`)
+    if (rest[0] !== undefined) return mistake(`unexpected argument "${rest[0]}": try granary --help`)
+    if (customer !== undefined || url !== undefined) return mistake('--customer and --url are for granary clock')
     return {
       kind: 'serve',
-      ...(values.port === undefined ? {} : { port: values.port }),
-      ...(values.host === undefined ? {} : { host: values.host }),
-      ...(values['data-dir'] === undefined ? {} : { dataDir: values['data-dir'] }),
+      ...(port === undefined ? {} : { port }),
+      ...(host === undefined ? {} : { host }),
+      ...(dataDir === undefined ? {} : { dataDir }),
     }
   } catch (error) {
-    return { kind: 'mistake', message: `${error instanceof Error ? error.message : String(error)}: try granary --help` }
+    return mistake(`${error instanceof Error ? error.message : String(error)}: try granary --help`)
   }
+}
+
+function readClock(words: readonly string[], options: Pick<ClockInvocation, 'customer' | 'url'>): Invocation {
+  const [verb = 'get', time, extra] = words
+  if (verb !== 'get' && verb !== 'advance') return mistake(`unknown command "clock ${verb}": try granary --help`)
+  const unexpected = verb === 'get' ? time : extra
+  if (unexpected !== undefined) return mistake(`unexpected argument "${unexpected}": try granary --help`)
+  if (verb === 'get') return { kind: 'clock', advance: null, ...options }
+  if (time === undefined) return mistake('by how long, or to when? For instance: granary clock advance 31d')
+  return { kind: 'clock', advance: time, ...options }
+}
+
+function mistake(message: string): Invocation {
+  return { kind: 'mistake', message }
 }

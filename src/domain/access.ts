@@ -1,6 +1,8 @@
 import { type Amount, multiplyHalfEven, ZERO } from './amount.ts'
+import type { Balance } from './balance.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { balancesOf, type Holdings } from './holdings.ts'
+import { type Holdings, within } from './holdings.ts'
+import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
 
 /** Which feature answers a check, and with what. */
@@ -9,39 +11,62 @@ export interface Access {
   /** In the units of the feature that answers: credits where a credit system does (R28). */
   readonly required: Amount
   readonly feature: Feature
+  /** What the subject is shown; for a customer it counts its entities too, which `allowed` does not (R34). */
   readonly summary: Summary | null
   readonly flag: Flag | null
+}
+
+/** What a subject may itself use of one feature. */
+interface Judgement {
+  readonly allowed: boolean
+  readonly owned: boolean
+  readonly required: Amount
+  readonly feature: Feature
 }
 
 /**
  * May the subject use `required` of `feature` now? Reads only.
  * @param holdings brought up to now.
+ * @param entity whose use it would be, by internal id, or null for the customer itself.
  * @param required in the feature's own units, any sign.
  * Source: R33-R45; the answering feature R36, with the converted amount in step 3.
  */
-export function judge(holdings: Holdings, feature: Feature, required: Amount, catalogue: Catalogue): Access {
-  const own = judgeOne(holdings, feature, required)
+export function judge(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature,
+  required: Amount,
+  catalogue: Catalogue,
+): Access {
+  const own = judgeOne(holdings, entity, feature, required)
   const payers = catalogue.payersOf.get(feature.uid)
-  if (payers === undefined || (own.summary !== null && own.allowed)) return own
-  let owned: Access | null = null
-  let any: Access | null = null
+  if (payers === undefined || (own.owned && own.allowed)) return shown(holdings, entity, own)
+  let owned: Judgement | null = null
+  let any: Judgement | null = null
   for (const { system, cost } of payers) {
-    const access = judgeOne(holdings, system, multiplyHalfEven(required, cost))
-    if (access.summary !== null && access.allowed) return access
-    if (access.summary !== null) owned ??= access
-    any ??= access
+    const judgement = judgeOne(holdings, entity, system, multiplyHalfEven(required, cost))
+    if (judgement.owned && judgement.allowed) return shown(holdings, entity, judgement)
+    if (judgement.owned) owned ??= judgement
+    any ??= judgement
   }
-  return owned ?? (own.summary === null ? any : null) ?? own
+  if (owned !== null) return shown(holdings, entity, owned)
+  const access = shown(holdings, entity, own)
+  return access.summary === null && any !== null ? shown(holdings, entity, any) : access
 }
 
-function judgeOne(holdings: Holdings, feature: Feature, required: Amount): Access {
-  const balances = balancesOf(holdings, feature.uid)
-  if (feature.type.kind === 'boolean') {
-    const flag = flagOf(feature, holdings)
-    return { allowed: flag !== null, required, feature, summary: null, flag }
-  }
+function judgeOne(holdings: Holdings, entity: string | null, feature: Feature, required: Amount): Judgement {
+  const balances = within(holdings, entity, feature.uid)
+  if (feature.type.kind === 'boolean') return { allowed: balances.length > 0, owned: false, required, feature }
   const summary = summarise(feature, balances)
-  return { allowed: isAllowed(summary, required), required, feature, summary, flag: null }
+  return { allowed: isAllowed(summary, required), owned: summary !== null, required, feature }
+}
+
+function shown(holdings: Holdings, entity: string | null, { allowed, required, feature }: Judgement): Access {
+  if (feature.type.kind === 'boolean') {
+    const flag = flagOf(feature, within(holdings, entity, feature.uid))
+    return { allowed, required, feature, summary: null, flag }
+  }
+  return { allowed, required, feature, summary: summaryFor(holdings, entity, feature), flag: null }
 }
 
 /** The rows of the table in spec 3.4; the first that applies decides. Limits on use will stand between the third and the last. */
@@ -53,7 +78,7 @@ function isAllowed(summary: Summary | null, required: Amount): boolean {
 }
 
 /** The flag of a boolean feature: one, however many balances give it (R24). */
-export function flagOf(feature: Feature, holdings: Holdings): Flag | null {
-  const first = balancesOf(holdings, feature.uid)[0]
+export function flagOf(feature: Feature, balances: readonly Balance[]): Flag | null {
+  const first = balances[0]
   return first === undefined ? null : { id: first.uid, feature, expiresAt: first.expiresAt }
 }

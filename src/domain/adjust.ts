@@ -2,21 +2,13 @@ import { type Amount, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, spendableOf } from './balance.ts'
 import { applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { balancesOf, type Holdings, withBalances, withoutBalances } from './holdings.ts'
-import type { Journal } from './ledger.ts'
+import { allBalances, type Holdings, withBalances, within, withoutBalances } from './holdings.ts'
+import { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close, reset } from './reset.ts'
-import { boundaryAfter, type Instant, type Interval } from './time.ts'
+import { matches, noneMatches, type Target } from './target.ts'
+import { boundaryAfter, type Instant } from './time.ts'
 import { candidatesFor } from './usage.ts'
-
-/** Which balances of a feature an operator means; all given filters must match (B92-B95). */
-export interface Target {
-  readonly interval?: Interval | 'one_off' | undefined
-  /** The caller's id, or the internal id of a balance that has none. */
-  readonly balanceId?: string | undefined
-  /** The internal id, whether or not the balance has one of the caller's. */
-  readonly balanceUid?: string | undefined
-}
 
 /** What `balances.update` asks for. Undefined is "leave it". */
 export interface Adjustment {
@@ -31,12 +23,14 @@ export interface Adjustment {
 /**
  * Changes the targeted balances of `feature` by hand, in a fixed order: amounts, grant, next reset, expiry (B91).
  * @param holdings brought up to the journal's instant.
+ * @param entity internal id: its own balances and those that it inherits. Null: the customer's own alone (B93).
  * @returns the new holdings, or `invalid_inputs` (amounts that exclude each other), `invalid_request` (a past expiry,
  * a one-off balance that is to reset), `balance_not_found`. Nothing is half applied.
  * Source: spec section 7 with the corrections of the seeds (update).
  */
 export function adjust(
   holdings: Holdings,
+  entity: string | null,
   feature: Feature,
   target: Target,
   change: Adjustment,
@@ -47,17 +41,17 @@ export function adjust(
   if (problem !== null) return problem
   if (Object.values(change).every((value) => value === undefined)) return holdings
   let current = holdings
-  const targets = () => balancesOf(current, feature.uid).filter((balance) => matches(balance, target))
+  const targets = () => within(current, entity, feature.uid).filter((balance) => matches(balance, target))
   const apply = (changed: Balance[]) => {
     current = withBalances(current, changed)
   }
   if (change.addToBalance !== undefined) {
-    const candidates = candidatesFor(current, feature, catalogue, 'overflow').filter(({ balance }) =>
+    const candidates = candidatesFor(current, entity, feature, catalogue, 'overflow').filter(({ balance }) =>
       matches(balance, target),
     )
-    if (candidates.length === 0) return notFound(holdings, feature)
+    if (candidates.length === 0) return noneMatches(holdings, feature)
     apply(add(candidates, change.addToBalance, journal))
-  } else if (targets().length === 0) return notFound(holdings, feature)
+  } else if (targets().length === 0) return noneMatches(holdings, feature)
   if (change.remaining !== undefined) apply(setRemaining(targets(), change.remaining, journal))
   if (change.usage !== undefined) apply(setUsage(targets(), change.usage, journal))
   const rest: ((balances: Balance[]) => Balance | Refusal)[] = []
@@ -65,7 +59,7 @@ export function adjust(
   if (includedGrant !== undefined) rest.push((balances) => setGrant(balances, includedGrant, journal))
   if (nextResetAt !== undefined) rest.push((balances) => moveReset(balances, nextResetAt, journal))
   if (expiresAt !== undefined) rest.push((balances) => setExpiry(balances, expiresAt))
-  if (rest.length > 0 && targets().length === 0) return notFound(holdings, feature)
+  if (rest.length > 0 && targets().length === 0) return noneMatches(holdings, feature)
   for (const step of rest) {
     const changed = step(targets())
     if ('kind' in changed) return changed
@@ -76,19 +70,52 @@ export function adjust(
 
 /**
  * Deletes every targeted balance with its rollovers and its use (B129, B132).
+ * @param entity internal id: its own balances. Null: those of the customer and of all its entities.
  * @param feature null for all features, then a `balanceId` is needed.
  */
 export function remove(
   holdings: Holdings,
+  entity: string | null,
   feature: Feature | null,
   target: Target,
   journal: Journal,
 ): Holdings | Refusal {
-  const lists = feature === null ? [...holdings.balances.values()] : [balancesOf(holdings, feature.uid)]
-  const gone = lists.flat().filter((balance) => matches(balance, target))
-  if (gone.length === 0) return notFound(holdings, feature)
+  const gone: Balance[] = []
+  for (const balance of allBalances(holdings)) {
+    if (feature !== null && balance.feature !== feature.uid) continue
+    if (entity !== null && balance.entity !== entity) continue
+    if (matches(balance, target)) gone.push(balance)
+  }
+  if (gone.length === 0) return noneMatches(holdings, feature)
   for (const balance of gone) close('void', balance, journal)
   return withoutBalances(holdings, gone)
+}
+
+/**
+ * Makes what may be spent of a feature equal to `target` and moves the grant with it, so that the used amount stays what it
+ * was. Rollovers are left alone: what they hold stays on top where the target is below it. The setter of the oldest API.
+ * @returns the new holdings, or `balance_not_found`, `invalid_request` (nothing finite to set). Source: B125.
+ */
+export function setTotal(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature,
+  target: Amount,
+  journal: Journal,
+): Holdings | Refusal {
+  const balances = within(holdings, entity, feature.uid)
+  if (balances.length === 0) return noneMatches(holdings, feature)
+  if (balances.some(({ terms }) => terms.kind !== 'finite')) {
+    return refuse('invalid_request', `The balance of ${feature.id} cannot be set: it is unlimited or has no amount`)
+  }
+  const bare = balances.map((balance) => ({ ...balance, rollovers: [] }))
+  const kept = sum(balances.map(spendableOf)) - sum(bare.map(spendableOf))
+  const wanted = target > kept ? target - kept : ZERO
+  const set = setRemaining(bare, wanted, new Journal(journal.at, journal.cause))
+  const changed = balances.map((balance, i) =>
+    regrant(balance, (set[i]?.remaining ?? ZERO) - balance.remaining, journal),
+  )
+  return withBalances(holdings, changed)
 }
 
 function contradiction(feature: Feature, change: Adjustment, now: Instant): Refusal | null {
@@ -112,19 +139,8 @@ function contradiction(feature: Feature, change: Adjustment, now: Instant): Refu
   return null
 }
 
-function matches(balance: Balance, { interval, balanceId, balanceUid }: Target): boolean {
-  if (balanceUid !== undefined && balance.uid !== balanceUid) return false
-  if (interval !== undefined && (balance.reset?.interval ?? 'one_off') !== interval) return false
-  return balanceId === undefined || (balance.id ?? balance.uid) === balanceId
-}
-
-function notFound(holdings: Holdings, feature: Feature | null): Refusal {
-  const which = feature === null ? 'matching the request' : `of feature ${feature.id} matching the request`
-  return refuse('balance_not_found', `Customer ${holdings.customer.id} has no balance ${which}`)
-}
-
 /** Positive: debts are healed, the rest goes to the first. Negative: rollovers, then each to zero, then debt on the first (B106). */
-function add(candidates: readonly Candidate[], value: Amount, journal: Journal): Balance[] {
+export function add(candidates: readonly Candidate[], value: Amount, journal: Journal): Balance[] {
   return applyMoves(deduct(candidates, -value, 'overflow').moves, { take: 'adjust', give: 'adjust' }, journal)
 }
 
@@ -196,13 +212,20 @@ function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | 
   return { ...chosen, expiresAt }
 }
 
-function shift(balance: Balance, amount: Amount, journal: Journal): Balance {
+export function shift(balance: Balance, amount: Amount, journal: Journal): Balance {
   const remaining = balance.remaining + amount
   journal.post('adjust', balance, null, { amount, after: remaining, permit: 'adjust' })
   return { ...balance, remaining }
 }
 
-function asCandidate(balance: Balance): Candidate {
+/** As `shift`, and the grant with it. */
+function regrant(balance: Balance, amount: Amount, journal: Journal): Balance {
+  const remaining = balance.remaining + amount
+  journal.post('adjust', balance, null, { amount, granted: amount, after: remaining, permit: 'adjust' })
+  return { ...balance, remaining, adjustment: balance.adjustment + amount }
+}
+
+export function asCandidate(balance: Balance): Candidate {
   return { balance, cost: ONE, mayOverdraw: false }
 }
 

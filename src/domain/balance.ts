@@ -10,11 +10,15 @@ export interface Balance {
   readonly id: string | null
   /** The feature's internal id. */
   readonly feature: string
+  /** The internal id of the entity that it belongs to, or null for the customer itself. */
+  readonly entity: string | null
   readonly terms: Terms
   /** What may be spent now, rollovers apart. Negative is debt; for unlimited terms it counts use downwards from zero. */
   readonly remaining: Amount
   /** What updates of the grant added to the allowance, until the next reset (B117). */
   readonly adjustment: Amount
+  /** How many entities sit on it: each took one when it was created and gives it back when it goes. */
+  readonly seats: number
   readonly reset: Reset | null
   readonly rolloverPolicy: RolloverPolicy | null
   /** Sorted by expiry, never-expiring last. */
@@ -80,12 +84,14 @@ export function rolledOver(balance: Balance): Amount {
 
 /**
  * A loose one-off balance that is used up exactly. Reads leave it out, as clients of the reference expect; it still takes
- * refunds, and updates and deletes still find it. Recurring ones stay visible at zero. Source: B96, B175, B176 (REC).
+ * refunds, and updates and deletes still find it. Recurring ones stay visible at zero, and so does one that entities sit
+ * on: it is in use, not used up. Source: B96, B175, B176 (REC).
  */
 export function isDrained(balance: Balance): boolean {
   return (
     balance.terms.kind === 'finite' &&
     balance.reset === null &&
+    balance.seats === 0 &&
     balance.remaining === ZERO &&
     rolledOver(balance) === ZERO
   )

@@ -14,14 +14,18 @@ export interface Customer {
   /** Internal, never reused: `cus_…`. */
   readonly uid: string
   readonly env: Environment
-  /** The caller's id. */
-  readonly id: string
+  /** The caller's id, or null for someone known only by e-mail (B185). */
+  readonly id: string | null
   readonly name: string | null
   readonly email: string | null
   readonly fingerprint: string | null
   readonly stripeId: string | null
   readonly metadata: JsonObject
   readonly sendEmailReceipts: boolean
+  /** Whether entities see and spend the customer's own balances beside theirs (B51, R35). */
+  readonly sharesWithEntities: boolean
+  /** How far the customer's clock was moved ahead of its environment's, in milliseconds; zero outside of tests. */
+  readonly clockAhead: number
   readonly createdAt: Instant
 }
 
@@ -33,12 +37,13 @@ export interface CustomerDetails {
   readonly stripeId?: string | null | undefined
   readonly metadata?: JsonObject | null | undefined
   readonly sendEmailReceipts?: boolean | undefined
+  readonly sharesWithEntities?: boolean | undefined
 }
 
 export function newCustomer(
   uid: string,
   env: Environment,
-  id: string,
+  id: string | null,
   details: CustomerDetails,
   now: Instant,
 ): Customer {
@@ -52,6 +57,8 @@ export function newCustomer(
     stripeId: details.stripeId ?? null,
     metadata: withoutNulls(details.metadata ?? {}),
     sendEmailReceipts: details.sendEmailReceipts ?? false,
+    sharesWithEntities: details.sharesWithEntities ?? true,
+    clockAhead: 0,
     createdAt: now,
   }
 }
@@ -85,7 +92,29 @@ export function amend(customer: Customer, details: CustomerDetails, newId: strin
         ? customer.metadata
         : withoutNulls({ ...customer.metadata, ...(details.metadata ?? {}) }),
     sendEmailReceipts: details.sendEmailReceipts ?? customer.sendEmailReceipts,
+    sharesWithEntities: details.sharesWithEntities ?? customer.sharesWithEntities,
   }
+}
+
+/**
+ * The name under which someone without an id is found: the e-mail in lower case, of which there is one per environment
+ * (B186). It begins with a character that no caller's id can hold.
+ */
+export function claimOf(email: string): string {
+  return CLAIM + email.toLowerCase()
+}
+
+/** The e-mail in lower case that a claim is made of; null for any other name. */
+export function emailIn(name: string): string | null {
+  return name.startsWith(CLAIM) ? name.slice(CLAIM.length) : null
+}
+
+const CLAIM = '\u0000'
+
+/** Every name that stands for the customer: the caller's id, or the e-mail where there is none, and the internal id (B187). */
+export function namesOf({ uid, id, email }: Customer): string[] {
+  const name = id ?? (email === null ? null : claimOf(email))
+  return name === null ? [uid] : [name, uid]
 }
 
 function withoutNulls(metadata: JsonObject): JsonObject {

@@ -39,6 +39,8 @@ export interface Payer {
 /** All features of one environment, indexed for the hot path. Immutable; a change makes a new one with the next version. */
 export interface Catalogue {
   readonly version: number
+  /** How far the environment's clock was moved ahead, in milliseconds; always zero for live data. */
+  readonly clockAhead: number
   /** In order of creation. */
   readonly features: readonly Feature[]
   readonly byId: ReadonlyMap<string, Feature>
@@ -47,7 +49,7 @@ export interface Catalogue {
   readonly byEventName: ReadonlyMap<string, readonly Feature[]>
 }
 
-export function catalogueOf(version: number, features: readonly Feature[]): Catalogue {
+export function catalogueOf(version: number, features: readonly Feature[], clockAhead = 0): Catalogue {
   const payersOf = new Map<string, Payer[]>()
   const byEventName = new Map<string, Feature[]>()
   for (const feature of features) {
@@ -57,6 +59,7 @@ export function catalogueOf(version: number, features: readonly Feature[]): Cata
   }
   return {
     version,
+    clockAhead,
     features,
     byId: new Map(features.map((feature) => [feature.id, feature])),
     byUid: new Map(features.map((feature) => [feature.uid, feature])),

@@ -1,10 +1,12 @@
 import { type Amount, ZERO } from './amount.ts'
 import type { Balance, Reset, RolloverPolicy, Terms } from './balance.ts'
+import type { Entity } from './entity.ts'
 import { type Feature, isConsumable } from './feature.ts'
-import { allBalances, balancesOf, type Holdings, withBalances } from './holdings.ts'
+import { allBalances, balancesOf, type Holdings, ownOf, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { boundaryAfter, type Every, type Instant, type Moment } from './time.ts'
+import { seatEntities } from './seats.ts'
+import { boundaryAfter, type Every, type Instant, type Moment, orderingWeight } from './time.ts'
 
 /** What `balances.create` asks for. */
 export interface GrantRequest {
@@ -21,14 +23,16 @@ export interface GrantRequest {
 }
 
 /**
- * Opens a balance. Nothing is ever merged: each grant is a balance of its own.
+ * Opens a balance of the customer, or of one of its entities. Nothing is ever merged: each grant is a balance of its own.
+ * Entities that have no seat yet take theirs from a new balance of their feature.
  * @param holdings brought up to the moment.
  * @returns the new holdings, or a refusal: `invalid_inputs` for fields that exclude each other, `invalid_request` for what
  * the rules forbid, `flag_already_held`, `balance_id_in_use`.
- * Source: B70-B84 with the corrections of the seeds (creation).
+ * Source: B70-B84, B218 with the corrections of the seeds (creation).
  */
 export function grant(
   holdings: Holdings,
+  entity: Entity | null,
   feature: Feature,
   request: GrantRequest,
   moment: Moment,
@@ -36,16 +40,18 @@ export function grant(
 ): Holdings | Refusal {
   const problem =
     contradiction(feature, request, moment.now) ??
-    forbidden(feature, request, moment.now) ??
-    taken(holdings, feature, request)
+    forbidden(feature, entity, request, moment.now) ??
+    taken(holdings, entity, feature, request)
   if (problem !== null) return problem
   const balance: Balance = {
     uid: moment.newId('cus_ent'),
     id: request.balanceId ?? null,
     feature: feature.uid,
+    entity: entity?.uid ?? null,
     terms: termsOf(feature, request),
     remaining: request.included ?? ZERO,
     adjustment: ZERO,
+    seats: 0,
     reset: resetOf(request, moment.now),
     rolloverPolicy: request.rolloverPolicy ?? null,
     rollovers: [],
@@ -57,7 +63,8 @@ export function grant(
     granted: balance.remaining,
     after: balance.remaining,
   })
-  return withBalances(holdings, [balance])
+  const granted = withBalances(holdings, [balance])
+  return entity === null ? seatEntities(granted, feature.uid, journal) : granted
 }
 
 function termsOf(feature: Feature, request: GrantRequest): Terms {
@@ -100,14 +107,23 @@ function contradiction(feature: Feature, request: GrantRequest, now: Instant): R
 }
 
 /** What the feature and the calendar do not allow. */
-function forbidden(feature: Feature, request: GrantRequest, now: Instant): Refusal | null {
+function forbidden(feature: Feature, entity: Entity | null, request: GrantRequest, now: Instant): Refusal | null {
   const { every, expiresAt, nextResetAt, rolloverPolicy } = request
   const invalid = (message: string) => refuse('invalid_request', message)
+  if (entity?.feature === feature.uid) {
+    return invalid(`An entity is itself one of ${feature.id} and cannot hold any: grant them to the customer`)
+  }
   if (rolloverPolicy !== undefined && !isConsumable(feature)) {
     return invalid(`rollover cannot be given for ${feature.id}: only consumable features reset and roll over`)
   }
   if (rolloverPolicy !== undefined && !every)
     return invalid('rollover needs a reset that repeats: a one-time balance has nothing to roll over')
+  const kept = every ? rolloversAtOnce(every, rolloverPolicy) : 0
+  if (kept > MOST_ROLLOVERS) {
+    return invalid(
+      `rollover: with this interval up to ${kept} rollovers would be kept at once, and ${MOST_ROLLOVERS} is the most: choose a longer interval or a shorter length`,
+    )
+  }
   if (every && !isConsumable(feature)) {
     return refuse('invalid_inputs', `reset cannot be given for ${feature.id}: only consumable features reset`)
   }
@@ -118,10 +134,21 @@ function forbidden(feature: Feature, request: GrantRequest, now: Instant): Refus
   return null
 }
 
+/** Each is a row of every answer, and each has its expiry to be looked after. A rollover for ever is a single one. */
+const MOST_ROLLOVERS = 10_000
+
+function rolloversAtOnce(every: Every, policy: RolloverPolicy | undefined): number {
+  return policy?.months == null ? 0 : Math.ceil((policy.months * orderingWeight(MONTH)) / orderingWeight(every))
+}
+
+const MONTH: Every = { interval: 'month', count: 1 }
+
 /** What the customer has already. */
-function taken(holdings: Holdings, feature: Feature, request: GrantRequest): Refusal | null {
-  if (feature.type.kind === 'boolean' && balancesOf(holdings, feature.uid).length > 0) {
-    return refuse('flag_already_held', `Customer ${holdings.customer.id} already has the boolean feature ${feature.id}`)
+function taken(holdings: Holdings, entity: Entity | null, feature: Feature, request: GrantRequest): Refusal | null {
+  const held = entity === null ? balancesOf(holdings, feature.uid) : ownOf(holdings, entity.uid, feature.uid)
+  if (feature.type.kind === 'boolean' && held.length > 0) {
+    const whose = entity === null ? `Customer ${holdings.customer.id}` : `Entity ${entity.id}`
+    return refuse('flag_already_held', `${whose} already has the boolean feature ${feature.id}`)
   }
   if (request.balanceId === undefined) return null
   for (const balance of allBalances(holdings)) {

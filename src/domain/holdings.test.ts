@@ -32,7 +32,7 @@ test('law 7: what is taken does not depend on the order in which rows were loade
       )
       const shuffled = balances.toSorted(() => ((chance.next().value ?? 0) % 2 === 0 ? 1 : -1))
       const taken = [balances, shuffled].map((list) => {
-        const candidates = balancesOf(holdingsOf(alice, list, 0, 0), 'feat_messages').map((one) => ({
+        const candidates = balancesOf(holdingsOf(alice, [], list, 0, 0), 'feat_messages').map((one) => ({
           balance: one,
           cost: ONE,
           mayOverdraw: false,
@@ -47,7 +47,7 @@ test('law 7: what is taken does not depend on the order in which rows were loade
 
 test('only what changed is written, and what is gone is removed', () => {
   const [a, b, c] = [balance({ uid: 'cus_ent_a' }), balance({ uid: 'cus_ent_b' }), balance({ uid: 'cus_ent_c' })]
-  const before = holdingsOf(alice, [a, b, c], 0, 0)
+  const before = holdingsOf(alice, [], [a, b, c], 0, 0)
   const [changed] = applyMoves(
     deduct([{ balance: b, cost: ONE, mayOverdraw: false }], amount(1), 'cap').moves,
     { take: 'use', give: 'refund' },
@@ -58,5 +58,5 @@ test('only what changed is written, and what is gone is removed', () => {
   const { written, removed } = differences(before, after)
   expect(written.map(({ uid }) => uid).toSorted()).toEqual(['cus_ent_b', 'cus_ent_d'])
   expect(removed.map(({ uid }) => uid)).toEqual(['cus_ent_c'])
-  expect(differences(before, before)).toEqual({ written: [], removed: [] })
+  expect(differences(before, before)).toEqual({ written: [], removed: [], entitiesWritten: [], entitiesRemoved: [] })
 })

@@ -1,15 +1,18 @@
 import { assert } from './assert.ts'
 import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
+import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
 import { advance } from './reset.ts'
 import type { Instant } from './time.ts'
+import { changesBetween, Fold, get, set, type Tree, valuesOf, without } from './tree.ts'
 
-/** Everything one customer has, loaded together. Immutable; a change of one feature copies that feature's list only. */
+/** Everything one customer has, loaded together. Immutable; a change copies what belongs to one feature of one owner. */
 export interface Holdings {
   readonly customer: Customer
-  /** By the feature's internal id, each list in consumption order and never empty. */
-  readonly balances: ReadonlyMap<string, readonly Balance[]>
+  /** The customer's own, those of its entities apart. */
+  readonly balances: Shelf
+  readonly entities: Entities
   /** No boundary or expiry lies before this instant; until then nothing has to be brought up to date. */
   readonly dueAt: Instant
   /** The latest instant that a saved change carries. Time never runs backwards for a customer, whatever a clock says. */
@@ -18,90 +21,275 @@ export interface Holdings {
   readonly postings: number
 }
 
-const NONE: readonly Balance[] = []
+/** Balances by the feature's internal id, each list in consumption order and never empty. */
+type Shelf = ReadonlyMap<string, readonly Balance[]>
 
-/** @param balances in any order: deductions never depend on the order in which rows were loaded (law 7). */
+/** One entity with the balances that are its own. */
+export interface EntityHoldings {
+  readonly entity: Entity
+  readonly balances: Shelf
+  readonly dueAt: Instant
+}
+
+/** A customer may have tens of thousands, so they stand in trees. */
+export interface Entities {
+  readonly byUid: Tree<EntityHoldings>
+  /** Internal ids by the caller's id; the one that has none stands under the empty text. */
+  readonly uids: Tree<string>
+}
+
+const NONE: readonly Balance[] = []
+const EMPTY: Shelf = new Map()
+const NOBODY: Entities = { byUid: null, uids: null }
+
+/** @param balances of the customer and its entities, in any order: deductions never depend on the order in which rows were loaded (law 7). */
 export function holdingsOf(
   customer: Customer,
+  entities: readonly Entity[],
   balances: readonly Balance[],
   latest: Instant,
   postings: number,
 ): Holdings {
-  const lists = new Map<string, Balance[]>()
-  for (const balance of balances) {
-    const list = lists.get(balance.feature)
-    if (list === undefined) lists.set(balance.feature, [balance])
-    else list.push(balance)
+  const owners = Map.groupBy(balances, ({ entity }) => entity)
+  const own = shelfOf(owners.get(null) ?? NONE)
+  let all = NOBODY
+  for (const entity of entities) {
+    const shelf = shelfOf(owners.get(entity.uid) ?? NONE)
+    all = withHoldings(all, { entity, balances: shelf, dueAt: earliest(shelf) })
   }
-  for (const list of lists.values()) list.sort(consumptionOrder)
-  return { customer, balances: lists, dueAt: earliest(balances), latest, postings }
+  const due = Math.min(earliest(own), DUE.over(all.byUid))
+  return { customer, balances: own, entities: all, dueAt: due, latest, postings }
 }
 
+/** The customer's own balances of a feature. */
 export function balancesOf(holdings: Holdings, feature: string): readonly Balance[] {
   return holdings.balances.get(feature) ?? NONE
 }
 
+/**
+ * The balances of a feature that a subject sees and spends, in consumption order: an entity's own before those that it
+ * inherits from its customer, which it shares with all other entities.
+ * @param entity internal id, or null for the customer itself, which does not spend what belongs to its entities.
+ * Source: B49, B51, B56, R82, R84 key 1.
+ */
+export function within(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
+  if (entity === null) return balancesOf(holdings, feature)
+  const own = ownOf(holdings, entity, feature)
+  return holdings.customer.sharesWithEntities ? joined(own, balancesOf(holdings, feature)) : own
+}
+
+/** What an entity has of a feature apart from what it inherits. */
+export function ownOf(holdings: Holdings, entity: string, feature: string): readonly Balance[] {
+  return get(holdings.entities.byUid, entity)?.balances.get(feature) ?? NONE
+}
+
+/** The same list as long as both parts are the same, because summaries are remembered by the list. */
+function joined(own: readonly Balance[], shared: readonly Balance[]): readonly Balance[] {
+  if (own.length === 0) return shared
+  if (shared.length === 0) return own
+  const known = joins.get(own)
+  if (known?.shared === shared) return known.both
+  // An unlimited one absorbs everything, whoever's it is (R88).
+  const both = [...own, ...shared].sort((a, b) => Number(isUnlimited(b)) - Number(isUnlimited(a)))
+  joins.set(own, { shared, both })
+  return both
+}
+
+function isUnlimited({ terms }: Balance): boolean {
+  return terms.kind === 'unlimited'
+}
+
+const joins = new WeakMap<
+  readonly Balance[],
+  { readonly shared: readonly Balance[]; readonly both: readonly Balance[] }
+>()
+
+/** The entity with this id of the caller's, else with this internal id (B221); null asks for the one without an id. */
+export function findEntity({ entities }: Holdings, id: string | null): Entity | undefined {
+  return get(entities.byUid, get(entities.uids, id ?? '') ?? id ?? '')?.entity
+}
+
+/** In order of creation. */
+export function entitiesOf({ entities }: Holdings): Entity[] {
+  return [...valuesOf(entities.byUid)]
+    .map(({ entity }) => entity)
+    .sort((a, b) => a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : 1))
+}
+
+/** How many entities a customer has of each feature, by its internal id. */
+export const COUNTS = new Fold<EntityHoldings, ReadonlyMap<string, number>>(
+  new Map(),
+  ({ entity }) => new Map([[entity.feature, 1]]),
+  (a, b) => {
+    const sum = new Map(a)
+    for (const [feature, count] of b) sum.set(feature, count + (sum.get(feature) ?? 0))
+    return sum
+  },
+)
+
+const ROWS = new Fold<EntityHoldings, number>(
+  0,
+  ({ balances }) => 1 + lengthOf(balances),
+  (a, b) => a + b,
+)
+
+/** How many rows the holdings are made of. */
+export function rowsIn({ balances, entities }: Holdings): number {
+  return 1 + lengthOf(balances) + ROWS.over(entities.byUid)
+}
+
+function lengthOf(shelf: Shelf): number {
+  let rows = 0
+  for (const list of shelf.values()) rows += list.length
+  return rows
+}
+
+/** Every balance, the entities' included. */
 export function* allBalances(holdings: Holdings): Generator<Balance> {
   for (const list of holdings.balances.values()) yield* list
+  for (const { balances } of valuesOf(holdings.entities.byUid)) for (const list of balances.values()) yield* list
 }
 
 /** Applies every expiry and boundary due by `now`. The same object when nothing was due, which costs one comparison. */
 export function bringUpToDate(holdings: Holdings, now: Instant, journal: Journal): Holdings {
   if (holdings.dueAt > now) return holdings
+  const balances = advanceShelf(holdings.balances, now, journal)
+  let { entities } = holdings
+  for (const part of dueBy(entities.byUid, now)) {
+    const shelf = advanceShelf(part.balances, now, journal)
+    entities = withHoldings(entities, { ...part, balances: shelf, dueAt: earliest(shelf) })
+  }
+  return { ...holdings, balances, entities, dueAt: Math.min(earliest(balances), DUE.over(entities.byUid)) }
+}
+
+function advanceShelf(shelf: Shelf, now: Instant, journal: Journal): Shelf {
   const balances = new Map<string, readonly Balance[]>()
-  for (const [feature, list] of holdings.balances) {
+  for (const [feature, list] of shelf) {
     const current = list.map((balance) => advance(balance, now, journal)).filter((balance) => balance !== null)
     if (current.length === 0) continue
     const unchanged = current.length === list.length && current.every((balance, i) => balance === list[i])
     balances.set(feature, unchanged ? list : current.sort(consumptionOrder))
   }
-  return { ...holdings, balances, dueAt: earliest([...balances.values()].flat()) }
+  return balances
 }
 
-/** Puts `changed` in the place of the balances with the same internal id, and adds those that are new. */
+const DUE = new Fold<EntityHoldings, Instant>(Number.POSITIVE_INFINITY, ({ dueAt: due }) => due, Math.min)
+
+/** The entities for which something is due, found without looking at the others. */
+function* dueBy(tree: Tree<EntityHoldings>, now: Instant): Generator<EntityHoldings> {
+  if (DUE.over(tree) > now || tree === null) return
+  if (tree.kind === 'branch') for (const node of tree.slots) yield* dueBy(node, now)
+  else for (const part of tree.entries.values()) if (part.dueAt <= now) yield part
+}
+
+/** Puts `changed` in the place of the balances with the same internal id, and adds those that are new, each to its owner. */
 export function withBalances(holdings: Holdings, changed: readonly Balance[]): Holdings {
   if (changed.length === 0) return holdings
-  const balances = new Map(holdings.balances)
-  let due = holdings.dueAt
+  let { entities, dueAt: due } = holdings
+  const own = new Map(holdings.balances)
   for (const balance of changed) {
-    const list = balances.get(balance.feature) ?? NONE
-    const at = list.findIndex((other) => other.uid === balance.uid)
-    const next = at === -1 ? [...list, balance] : list.with(at, balance)
-    const before = list[at]
-    balances.set(
-      balance.feature,
-      before !== undefined && samePlace(before, balance) ? next : next.sort(consumptionOrder),
-    )
     due = Math.min(due, dueAt(balance))
+    if (balance.entity === null) place(own, balance)
+    else {
+      const part = get(entities.byUid, balance.entity)
+      assert(part !== undefined, 'the entity of a balance is there')
+      const shelf = new Map(part.balances)
+      place(shelf, balance)
+      entities = withHoldings(entities, { ...part, balances: shelf, dueAt: Math.min(part.dueAt, dueAt(balance)) })
+    }
   }
-  return { ...holdings, balances, dueAt: due }
+  return { ...holdings, balances: own, entities, dueAt: due }
+}
+
+function place(shelf: Map<string, readonly Balance[]>, balance: Balance): void {
+  const list = shelf.get(balance.feature) ?? NONE
+  const at = list.findIndex((other) => other.uid === balance.uid)
+  const next = at === -1 ? [...list, balance] : list.with(at, balance)
+  const before = list[at]
+  shelf.set(balance.feature, before !== undefined && samePlace(before, balance) ? next : next.sort(consumptionOrder))
 }
 
 export function withoutBalances(holdings: Holdings, gone: readonly Balance[]): Holdings {
-  const balances = new Map(holdings.balances)
-  for (const balance of gone) {
-    const left = (balances.get(balance.feature) ?? NONE).filter((other) => other.uid !== balance.uid)
-    if (left.length === 0) balances.delete(balance.feature)
-    else balances.set(balance.feature, left)
+  let { balances, entities } = holdings
+  for (const [entity, group] of Map.groupBy(gone, (balance) => balance.entity)) {
+    const part = entity === null ? null : get(entities.byUid, entity)
+    if (part === undefined) continue
+    if (part === null) balances = cleared(balances, group)
+    else entities = withHoldings(entities, { ...part, balances: cleared(part.balances, group) })
   }
-  return { ...holdings, balances }
+  return { ...holdings, balances, entities }
 }
 
-/** What changed between two states of one customer, row by row. Unchanged features are skipped by identity. */
-export function differences(before: Holdings | null, after: Holdings): { written: Balance[]; removed: Balance[] } {
+function cleared(shelf: Shelf, gone: readonly Balance[]): Shelf {
+  const uids = new Set(gone.map(({ uid }) => uid))
+  const left = new Map<string, readonly Balance[]>()
+  for (const [feature, list] of shelf) {
+    const kept = list.filter(({ uid }) => !uids.has(uid))
+    if (kept.length > 0) left.set(feature, kept.length === list.length ? list : kept)
+  }
+  return left
+}
+
+/** Adds an entity, or changes the one with the same internal id; its balances stay. */
+export function withEntity(holdings: Holdings, entity: Entity): Holdings {
+  const before = get(holdings.entities.byUid, entity.uid)
+  const { byUid, uids } = holdings.entities
+  const named = before === undefined || before.entity.id === entity.id ? uids : without(uids, before.entity.id ?? '')
+  const part = before ?? { balances: EMPTY, dueAt: Number.POSITIVE_INFINITY }
+  return { ...holdings, entities: withHoldings({ byUid, uids: named }, { ...part, entity }) }
+}
+
+export function withoutEntity(holdings: Holdings, { uid, id }: Entity): Holdings {
+  const { byUid, uids } = holdings.entities
+  // The id may be someone else's by now.
+  const named = get(uids, id ?? '') === uid ? without(uids, id ?? '') : uids
+  return { ...holdings, entities: { byUid: without(byUid, uid), uids: named } }
+}
+
+function withHoldings({ byUid, uids }: Entities, part: EntityHoldings): Entities {
+  const { uid, id } = part.entity
+  return {
+    byUid: set(byUid, uid, part),
+    uids: get(uids, id ?? '') === uid ? uids : set(uids, id ?? '', uid),
+  }
+}
+
+/** Rows to write and to remove. */
+export interface Differences {
+  readonly written: readonly Balance[]
+  readonly removed: readonly Balance[]
+  readonly entitiesWritten: readonly Entity[]
+  readonly entitiesRemoved: readonly Entity[]
+}
+
+/** What changed between two states of one customer, row by row. What both share is skipped by identity. */
+export function differences(before: Holdings | null, after: Holdings): Differences {
   const written: Balance[] = []
   const removed: Balance[] = []
-  for (const [feature, list] of after.balances) {
-    const old = before?.balances.get(feature)
+  const entitiesWritten: Entity[] = []
+  const entitiesRemoved: Entity[] = []
+  compare(before?.balances, after.balances, written, removed)
+  for (const [old, now] of changesBetween(before?.entities.byUid ?? null, after.entities.byUid)) {
+    if (now === undefined) {
+      if (old !== undefined) entitiesRemoved.push(old.entity)
+    } else if (now.entity !== old?.entity) entitiesWritten.push(now.entity)
+    compare(old?.balances, now?.balances ?? EMPTY, written, removed)
+  }
+  return { written, removed, entitiesWritten, entitiesRemoved }
+}
+
+function compare(before: Shelf | undefined, after: Shelf, written: Balance[], removed: Balance[]): void {
+  if (before === after) return
+  for (const [feature, list] of after) {
+    const old = before?.get(feature)
     if (old === list) continue
     for (const balance of list) if (old === undefined || !old.includes(balance)) written.push(balance)
   }
-  for (const [feature, list] of before?.balances ?? []) {
-    const kept = after.balances.get(feature)
+  for (const [feature, list] of before ?? []) {
+    const kept = after.get(feature)
     if (kept === list) continue
     for (const balance of list) if (!kept?.some((other) => other.uid === balance.uid)) removed.push(balance)
   }
-  return { written, removed }
 }
 
 /** Closes an operation: numbers its postings and remembers the instant. */
@@ -110,12 +298,19 @@ export function settle(holdings: Holdings, journal: Journal): Holdings {
   return { ...holdings, latest: journal.at, postings: holdings.postings + journal.postings.length }
 }
 
+function shelfOf(balances: readonly Balance[]): Shelf {
+  if (balances.length === 0) return EMPTY
+  const lists = Map.groupBy(balances, ({ feature }) => feature)
+  for (const list of lists.values()) list.sort(consumptionOrder)
+  return lists
+}
+
 function samePlace(a: Balance, b: Balance): boolean {
   return a.expiresAt === b.expiresAt && a.terms === b.terms && a.reset?.interval === b.reset?.interval
 }
 
-function earliest(balances: readonly Balance[]): Instant {
+function earliest(shelf: Shelf): Instant {
   let due = Number.POSITIVE_INFINITY
-  for (const balance of balances) due = Math.min(due, dueAt(balance))
+  for (const list of shelf.values()) for (const balance of list) due = Math.min(due, dueAt(balance))
   return due
 }

@@ -9,6 +9,8 @@ import type { Instant } from './time.ts'
  * to what was granted, so used = granted − remaining is proved as well.
  */
 export interface Posting {
+  /** The internal id of the entity whose balance it is, or null for the customer's own. */
+  readonly entity: string | null
   readonly feature: string
   readonly balance: string
   /** The rollover it concerns, or null for the balance's main amount. */
@@ -58,6 +60,7 @@ export class Journal {
     const permit = entry.permit ?? null
     assert(entry.after >= 0n || permit !== null || entry.amount > 0n || balance.terms.kind === 'unlimited', 'overspent')
     this.postings.push({
+      entity: balance.entity,
       feature: balance.feature,
       balance: balance.uid,
       rollover: rollover?.uid ?? null,

@@ -143,7 +143,7 @@ function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Ins
   const expiresAt = policy.months === null ? null : addMonths(at, policy.months)
   if (expiresAt !== null && expiresAt <= at) return null
   const uid = `roll_${suffix(balance)}_${expiresAt === null ? 'ever' : at.toString(36)}`
-  const before = balance.rollovers.findLast((rollover) => rollover.uid === uid)
+  const before = balance.rollovers[placeOf(balance.rollovers, uid, expiresAt)]
   return { uid, remaining: (before?.remaining ?? ZERO) + amount, used: before?.used ?? ZERO, expiresAt }
 }
 
@@ -153,12 +153,20 @@ function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Ins
  */
 function addRollover(draft: Draft, kept: Rollover, amount: Amount): void {
   const { rollovers } = draft
-  const same = rollovers.findLastIndex(({ uid }) => uid === kept.uid)
+  const same = placeOf(rollovers, kept.uid, kept.expiresAt)
   if (same !== -1) rollovers.splice(same, 1)
   let place = rollovers.length
   while (place > 0 && expiryOf(rollovers[place - 1]) > expiryOf(kept)) place -= 1
   rollovers.splice(place, 0, kept)
   draft.rolledOver += amount
+}
+
+/** Where a rollover stands, or -1. Only those that do not end before it are looked at: nearly always just the last one. */
+function placeOf(rollovers: readonly Rollover[], uid: string, expiresAt: Instant | null): number {
+  const end = expiresAt ?? Number.POSITIVE_INFINITY
+  for (let i = rollovers.length - 1; i >= 0 && expiryOf(rollovers[i]) >= end; i--)
+    if (rollovers[i]?.uid === uid) return i
+  return -1
 }
 
 function expiryOf(rollover: Rollover | undefined): number {

@@ -58,6 +58,7 @@ export function summarise(
   balances: readonly Balance[],
   touched?: ReadonlySet<string>,
 ): Summary | null {
+  if (balances.length === 0) return null
   if (touched !== undefined) return addUp(feature, balances, touched)
   const known = summaries.get(balances)
   if (known?.feature === feature) return known.summary
@@ -74,9 +75,9 @@ const summaries = new WeakMap<readonly Balance[], { readonly feature: Feature; r
 
 function addUp(feature: Feature, balances: readonly Balance[], touched?: ReadonlySet<string>): Summary | null {
   const visible = balances.filter((balance) => !isDrained(balance) || touched?.has(balance.uid) === true)
-  const first = visible[0]
-  if (first === undefined) return null
-  if (first.terms.kind === 'unlimited') return unlimited(feature, first, visible)
+  if (visible.length === 0) return null
+  const first = visible.find(({ terms }) => terms.kind === 'unlimited')
+  if (first !== undefined) return unlimited(feature, first, visible)
   let granted = ZERO
   let remaining = ZERO
   let usage = ZERO
@@ -99,7 +100,7 @@ function addUp(feature: Feature, balances: readonly Balance[], touched?: Readonl
     usage,
     unlimited: false,
     nextResetAt,
-    breakdown: visible.map((balance) => line(feature, balance)),
+    breakdown: visible.map((balance) => breakdownLine(feature, balance)),
     rollovers: rolloverLines(visible),
   }
 }
@@ -121,13 +122,14 @@ function unlimited(feature: Feature, first: Balance, visible: readonly Balance[]
   return { feature, ...nothing, usage, unlimited: true, breakdown: [breakdown] }
 }
 
-function line(feature: Feature, balance: Balance): BreakdownLine {
+/** One balance as it is shown. What an unlimited one was drawn for counts as used. */
+export function breakdownLine(feature: Feature, balance: Balance): BreakdownLine {
   return {
     id: balance.id ?? balance.uid,
     includedGrant: grantedOf(balance),
-    remaining: atLeastZero(balance.remaining),
+    remaining: balance.terms.kind === 'unlimited' ? ZERO : atLeastZero(balance.remaining),
     usage: usedOf(balance),
-    unlimited: false,
+    unlimited: balance.terms.kind === 'unlimited',
     reset: resetLine(feature, balance),
     expiresAt: balance.expiresAt,
   }

@@ -8,7 +8,7 @@ export interface Moment {
   newId(prefix: IdPrefix): string
 }
 
-export type IdPrefix = 'cus' | 'cus_ent' | 'evt' | 'feat'
+export type IdPrefix = 'cus' | 'cus_ent' | 'ent' | 'evt' | 'feat'
 
 export const INTERVALS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'semi_annual', 'year'] as const
 export type Interval = (typeof INTERVALS)[number]
@@ -87,4 +87,35 @@ export function orderingWeight(every: Every): number {
 function nominalLength(every: Every): number {
   const unit = UNITS[every.interval]
   return every.count * MINUTE * ('minutes' in unit ? unit.minutes : unit.months * 30.436875 * 1440)
+}
+
+/** A length of time as people say it; months and years are those of the calendar. */
+export interface Span {
+  readonly count: number
+  readonly unit: SpanUnit
+}
+
+type SpanUnit = keyof typeof SPAN_UNITS
+const SPAN_UNITS = {
+  ms: { ms: 1 },
+  s: { ms: 1000 },
+  m: { ms: MINUTE },
+  h: { ms: 60 * MINUTE },
+  d: { ms: 1440 * MINUTE },
+  w: { ms: 10_080 * MINUTE },
+  mo: { months: 1 },
+  y: { months: 12 },
+} as const satisfies Record<string, { readonly ms: number } | { readonly months: number }>
+
+/** Reads `31d`, `12h`, `90m`, `30s`, `250ms`, `2w`, `1mo` or `1y`; null for anything else. */
+export function readSpan(text: string): Span | null {
+  const match = /^(\d{1,12})(ms|s|m|h|d|w|mo|y)$/.exec(text)
+  if (match === null) return null
+  return { count: Number(match[1]), unit: match[2] as SpanUnit }
+}
+
+/** The instant `span` after `from`, at most `END_OF_TIME`. */
+export function later(from: Instant, { count, unit }: Span): Instant {
+  const size = SPAN_UNITS[unit]
+  return Math.min('ms' in size ? from + size.ms * count : addMonths(from, size.months * count), END_OF_TIME)
 }

@@ -3,10 +3,11 @@ import { consumptionOrder } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { applyMoves, type Candidate, deduct, type Move, type OverageBehavior } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { balancesOf, type Holdings, withBalances } from './holdings.ts'
+import { type Holdings, withBalances, within } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { type ResetLine, resetLine, type Summary, summarise } from './summary.ts'
+import { summaryFor } from './subject-summary.ts'
+import { type ResetLine, resetLine, type Summary } from './summary.ts'
 import type { Instant } from './time.ts'
 
 /** One recorded use. `value` is what was asked, whatever could be taken (R60, R74). */
@@ -16,6 +17,8 @@ export interface UsageEvent {
   readonly name: string
   readonly value: Amount
   readonly properties: JsonObject
+  /** The caller's id of the entity that used it, else its internal id, or null for the customer itself. */
+  readonly entity: string | null
   /** When the use happened, by the caller. */
   readonly timestamp: Instant
   /** When it was recorded, and from which balances it was taken. */
@@ -33,6 +36,8 @@ export interface DeductionLine {
 
 export interface Usage {
   readonly holdings: Holdings
+  /** Whose use it was: the entity's internal id, or null. */
+  readonly entity: string | null
   readonly deductions: readonly DeductionLine[]
   /** Per tracked feature, the balances that may pay for it. */
   readonly tracked: readonly { readonly feature: Feature; readonly deducted: ReadonlySet<string> }[]
@@ -43,6 +48,7 @@ export interface Usage {
 
 /**
  * Uses `value` of each feature, one after the other, each from its own balances first and then from credit systems.
+ * @param entity whose use it is, by internal id, or null for the customer itself.
  * @param holdings brought up to the journal's instant.
  * @returns the new holdings with what was taken, or refusal `insufficient_balance` (only under `reject`).
  * A customer without any balance of the feature is no refusal: the use is recorded and nothing is taken (R66).
@@ -50,6 +56,7 @@ export interface Usage {
  */
 export function use(
   holdings: Holdings,
+  entity: string | null,
   features: readonly Feature[],
   value: Amount,
   behavior: OverageBehavior,
@@ -61,7 +68,7 @@ export function use(
   const moves: Move[] = []
   const tracked: { feature: Feature; deducted: Set<string> }[] = []
   for (const feature of features) {
-    const candidates = candidatesFor(current, feature, catalogue, behavior)
+    const candidates = candidatesFor(current, entity, feature, catalogue, behavior)
     held ||= candidates.length > 0
     const deduction = deduct(candidates, value, behavior)
     if (behavior === 'reject' && deduction.missing > ZERO && candidates.length > 0) {
@@ -79,6 +86,7 @@ export function use(
   }
   return {
     holdings: current,
+    entity,
     deductions: linesOf(moves, catalogue),
     tracked,
     touched: new Set(moves.map(({ balance }) => balance.uid)),
@@ -86,30 +94,42 @@ export function use(
   }
 }
 
-/** The balances that may pay for `feature`, in consumption order (R80-R88, R94). Boolean features have none. */
+/**
+ * The balances that may pay for `feature`, in consumption order: an entity's own, credits included, before those that it
+ * inherits (R80-R88, R94). Boolean features have none.
+ */
 export function candidatesFor(
   holdings: Holdings,
+  entity: string | null,
   feature: Feature,
   catalogue: Catalogue,
   behavior: OverageBehavior,
 ): Candidate[] {
   if (feature.type.kind === 'boolean') return []
   const seats = feature.type.kind === 'metered' && !feature.type.consumable && behavior !== 'reject'
-  const candidates: Candidate[] = balancesOf(holdings, feature.uid).map((balance) => ({
+  const candidates: Candidate[] = within(holdings, entity, feature.uid).map((balance) => ({
     balance,
     cost: ONE,
     mayOverdraw: seats,
   }))
   const payers = catalogue.payersOf.get(feature.uid)
-  if (payers === undefined) return candidates
-  const paying = payers.flatMap(({ system, cost }) =>
-    balancesOf(holdings, system.uid).map((balance) => ({ balance, cost, mayOverdraw: false })),
-  )
-  candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
+  if (payers !== undefined) {
+    const paying = payers.flatMap(({ system, cost }) =>
+      within(holdings, entity, system.uid).map((balance) => ({ balance, cost, mayOverdraw: false })),
+    )
+    candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
+    // The sorts are stable, so what remains is the order above within each of the two levels.
+    if (entity !== null) candidates.sort((a, b) => level(a) - level(b))
+  }
   // The first unlimited balance absorbs everything, even when it belongs to a credit system (R88).
   const unlimited = candidates.findIndex(({ balance }) => balance.terms.kind === 'unlimited')
   if (unlimited > 0) candidates.unshift(...candidates.splice(unlimited, 1))
   return candidates
+}
+
+/** An entity's own come first, credits before the inherited balance of the feature itself (R84 key 1, R85). */
+function level({ balance }: Candidate): number {
+  return balance.entity === null ? 1 : 0
 }
 
 /** Summaries by the caller's feature id. A list, because answers must survive being stored as text. */
@@ -150,7 +170,7 @@ export function summariesAfter(usage: Usage, catalogue: Catalogue): UsageSummari
 }
 
 export function summaryAfter(usage: Usage, feature: Feature): Summary | null {
-  return summarise(feature, balancesOf(usage.holdings, feature.uid), usage.touched)
+  return summaryFor(usage.holdings, usage.entity, feature, usage.touched)
 }
 
 function payingSystems(feature: Feature, catalogue: Catalogue): Feature[] {

@@ -21,6 +21,8 @@ export interface Command<A> {
   /** As the caller wrote it: the caller's id or the internal one. */
   readonly customerId: string
   readonly keys: readonly IdempotencyKey[]
+  /** Its keys belong to the name that the caller wrote and not to the customer, because they must outlive it. */
+  readonly keyedByName?: boolean
   decide(situation: Situation): Outcome<A>
 }
 
@@ -32,7 +34,7 @@ export interface Situation {
   readonly catalogue: Catalogue
 }
 
-export type Outcome<A> = Done<A> | Unchanged<A> | Refusal
+export type Outcome<A> = Done<A> | Unchanged<A> | Gone<A> | Refusal
 
 /** Something changes: durable before it is answered. */
 export interface Done<A> {
@@ -43,6 +45,12 @@ export interface Done<A> {
   readonly events: readonly UsageEvent[]
   /** What to answer when the customer's new id turns out to be taken. */
   readonly whenIdTaken?: Refusal
+}
+
+/** The customer is deleted with all it has. */
+export interface Gone<A> {
+  readonly kind: 'gone'
+  readonly answer: A
 }
 
 /** Nothing changes. */
@@ -64,4 +72,6 @@ export interface Waiting {
   reject(error: unknown): void
   /** How often it met a conflict. */
   attempts: number
+  /** To be decided by itself: together with others it could not be told whose name was taken. */
+  alone: boolean
 }

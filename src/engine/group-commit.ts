@@ -72,7 +72,7 @@ export class GroupCommit {
           then(value)
           if (this.#waiting === 0) this.#tellDrained()
         }
-      this.#enqueue(entry, { command, resolve: settled(resolve), reject: settled(reject), attempts: 0 })
+      this.#enqueue(entry, { command, resolve: settled(resolve), reject: settled(reject), attempts: 0, alone: false })
     })
   }
 
@@ -87,9 +87,12 @@ export class GroupCommit {
     return new Promise((resolve) => this.#drained.push(resolve))
   }
 
-  /** The moment for a customer: its time never runs backwards, whatever the clock says. */
-  moment(holdings: Holdings | null): Moment {
-    return { now: Math.max(this.#options.clock(), holdings?.latest ?? 0), newId: this.#options.newId }
+  /** The moment for a customer, as far ahead as its clock was moved: its time never runs backwards, whatever the clock says. */
+  moment(env: Environment, holdings: Holdings | null): Moment {
+    const { clock, catalogue, newId } = this.#options
+    const now = clock() + catalogue(env).clockAhead
+    if (holdings === null) return { now, newId }
+    return { now: Math.max(now + holdings.customer.clockAhead, holdings.latest), newId }
   }
 
   #loaded(entry: Entry, error?: Error): void {
@@ -127,9 +130,10 @@ export class GroupCommit {
       customers -= 1
       this.#ready.delete(entry)
       const group = new Group(entry, this.#options.idempotency)
-      const waiting = entry.waiting.splice(0, room)
+      const waiting = entry.waiting.splice(0, Math.min(room, together(entry.waiting)))
       room -= waiting.length
-      group.decideAll(waiting, this.moment(entry.holdings), this.#options.catalogue(entry.env))
+      group.decideAll(waiting, (holdings) => this.moment(entry.env, holdings), this.#options.catalogue(entry.env))
+      entry.waiting.unshift(...group.later)
       if (group.needsStore) {
         entry.inFlight = true
         groups.push(group)
@@ -145,11 +149,11 @@ export class GroupCommit {
 
   async #commit(groups: Group[]): Promise<void> {
     this.#inFlight += 1
-    try {
-      await this.#settleAll(groups, await this.#write(groups))
-    } catch (error) {
+    const results = await this.#write(groups).catch((error: unknown) => {
       this.#failed(groups, error)
-    }
+      return null
+    })
+    if (results !== null) await this.#settleAll(groups, results).catch((bug: unknown) => this.#confused(groups, bug))
     for (const group of groups) this.#release(group.entry)
     this.#schedule()
   }
@@ -176,13 +180,15 @@ export class GroupCommit {
     assert(result !== undefined, 'the store answers every change')
     switch (result.kind) {
       case 'committed':
-        if (group.after !== null) this.cache.install(entry, { holdings: group.after, version: result.version })
+        if (group.deletes) this.cache.empty(entry)
+        else if (group.after !== null) this.cache.install(entry, { holdings: group.after, version: result.version })
         return group.answer()
       case 'known':
         group.answerKnown(result.records)
         break
       case 'id_taken':
-        if (entry.state === 'present') group.answerIdTaken()
+        if (group.members.length > 1) for (const { waiting } of group.members) waiting.alone = true
+        else if (entry.state === 'present') group.answerIdTaken()
         else this.cache.reload(entry)
         break
       case 'conflict':
@@ -210,6 +216,14 @@ export class GroupCommit {
     if (error instanceof StoreBroken) this.#options.onBroken(error)
   }
 
+  /** A bug after the store has answered: nobody may be told that nothing was applied, and the store knows what is. */
+  #confused(groups: readonly Group[], bug: unknown): void {
+    for (const group of groups) {
+      for (const { reject } of group.unanswered()) reject(bug)
+      if (group.entry.state === 'present') this.cache.reload(group.entry)
+    }
+  }
+
   #failAll(waiting: readonly Waiting[], cause: unknown): void {
     for (const { reject } of waiting)
       reject(new StoreUnavailable('the store did not answer; nothing was applied', { cause }))
@@ -224,4 +238,10 @@ export class GroupCommit {
   #tellDrained(): void {
     for (const tell of this.#drained.splice(0)) tell()
   }
+}
+
+/** How many commands at the head of a lane may be decided in one go. */
+function together(lane: readonly Waiting[]): number {
+  const first = lane.findIndex(({ alone }) => alone)
+  return first === -1 ? lane.length : Math.max(first, 1)
 }

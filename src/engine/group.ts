@@ -1,4 +1,5 @@
 import { assert } from '../domain/assert.ts'
+import { namesOf } from '../domain/customer.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import { differences, type Holdings } from '../domain/holdings.ts'
 import { isRefusal } from '../domain/refusal.ts'
@@ -26,7 +27,10 @@ export class Group {
   readonly members: Member[] = []
   /** Commands that name the customer by an id that it no longer has. */
   readonly astray: Waiting[] = []
+  /** Commands that wait until this group is committed: a deletion stands alone, and what follows it sees nobody. */
+  readonly later: Waiting[] = []
   after: Holdings | null = null
+  deletes = false
   needsStore = false
   readonly #mode: IdempotencyMode
   #catalogue = 0
@@ -37,11 +41,15 @@ export class Group {
   }
 
   /** Each command sees what the ones before it left. Nothing of it counts until the commit. */
-  decideAll(waiting: readonly Waiting[], moment: Moment, catalogue: Catalogue): void {
+  decideAll(waiting: readonly Waiting[], momentOf: (holdings: Holdings | null) => Moment, catalogue: Catalogue): void {
     this.#catalogue = catalogue.version
     let holdings = this.entry.holdings
     const holders = new Map<string, Member>()
-    for (const one of waiting) {
+    for (const [i, one] of waiting.entries()) {
+      if (this.deletes) {
+        this.later.push(...waiting.slice(i))
+        break
+      }
       if (holdings !== null && !isNamed(holdings, one.command.customerId)) {
         this.astray.push(one)
         continue
@@ -54,13 +62,20 @@ export class Group {
         member.reply = this.#follow(holder, member)
         continue
       }
-      holdings = this.#decide(member, { holdings, moment, catalogue })
-      if (member.done === null) continue
+      // Asked anew for each: the one before may have moved the customer's clock.
+      holdings = this.#decide(member, { holdings, moment: momentOf(holdings), catalogue })
+      if (this.deletes && this.after !== null) {
+        this.members.pop()
+        this.deletes = false
+        this.later.push(...waiting.slice(i))
+        break
+      }
+      if (member.done === null || this.deletes) continue
       this.after = holdings
       member.hashes = this.#hash(one.command, holdings)
       for (const hash of member.hashes) holders.set(hash, member)
     }
-    this.needsStore = this.after !== null || this.members.some(({ hashes }) => hashes.length > 0)
+    this.needsStore = this.deletes || this.after !== null || this.members.some(({ hashes }) => hashes.length > 0)
   }
 
   /** @returns the holdings that the next command sees. */
@@ -72,7 +87,11 @@ export class Group {
         return situation.holdings
       }
       member.reply = { outcome: { kind: 'answered', answer: outcome.answer }, replayed: false }
-      if (outcome.kind === 'done') member.done = outcome
+      if (outcome.kind === 'gone') {
+        assert(situation.holdings !== null, 'only who is there can be deleted')
+        this.deletes = true
+        member.done = { kind: 'done', answer: outcome.answer, after: situation.holdings, postings: [], events: [] }
+      } else if (outcome.kind === 'done') member.done = outcome
       // A success that changed nothing still uses up its key.
       else if (member.hashes.length > 0 && situation.holdings !== null) {
         member.done = { kind: 'done', answer: outcome.answer, after: situation.holdings, postings: [], events: [] }
@@ -94,11 +113,12 @@ export class Group {
 
   change(): CustomerChange {
     const { entry } = this
-    const uid = (this.after ?? entry.holdings)?.customer.uid
-    assert(uid !== undefined, 'a change is about a customer')
-    // A customer that is created here has no keys yet that could be known.
-    const claims = entry.holdings === null ? [] : [...new Set(this.members.flatMap(({ hashes }) => hashes))]
-    return { env: entry.env, uid, claims, rows: this.after === null ? null : this.#rows(this.after) }
+    // Without a customer there are only keys to be looked up. One that is created here has none yet that could be known.
+    const uid = (this.after ?? entry.holdings)?.customer.uid ?? ''
+    const asked = this.members.filter(({ waiting }) => entry.holdings !== null || waiting.command.keyedByName === true)
+    const claims = [...new Set(asked.flatMap(({ hashes }) => hashes))]
+    const after = this.deletes ? entry.holdings : this.after
+    return { env: entry.env, uid, claims, rows: after === null ? null : this.#rows(after) }
   }
 
   #rows(after: Holdings): CustomerRows {
@@ -108,6 +128,7 @@ export class Group {
     return {
       expected: stored?.version ?? null,
       catalogue: this.#catalogue,
+      deleted: this.deletes,
       customer: after.customer === before?.customer ? null : after.customer,
       latest: after.latest,
       postingsBefore: before?.postings ?? 0,
@@ -145,17 +166,21 @@ export class Group {
     return this.members.filter(({ answered }) => !answered).map(({ waiting }) => waiting)
   }
 
-  /** Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. */
+  /**
+   * Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. Those of a
+   * deletion belong to the name: a late retry must not delete whoever has that name by then.
+   */
   #hash(command: Command<unknown>, holdings: Holdings | null): readonly string[] {
-    if (holdings === null || command.keys.length === 0) return NO_HASHES
-    return command.keys.map((key) => keyHash(this.entry.env, holdings.customer.uid, key))
+    if (command.keys.length === 0) return NO_HASHES
+    const scope = command.keyedByName === true ? `named ${command.customerId}` : holdings?.customer.uid
+    return scope === undefined ? NO_HASHES : command.keys.map((key) => keyHash(this.entry.env, scope, key))
   }
 }
 
 const NO_HASHES: readonly string[] = []
 
 function isNamed({ customer }: Holdings, id: string): boolean {
-  return customer.id === id || customer.uid === id
+  return namesOf(customer).includes(id)
 }
 
 function answerMember(member: Member): void {

@@ -1,5 +1,5 @@
-import type { Environment } from '../domain/customer.ts'
-import type { Holdings } from '../domain/holdings.ts'
+import { type Environment, namesOf } from '../domain/customer.ts'
+import { type Holdings, rowsIn } from '../domain/holdings.ts'
 import type { CustomerReference, Store, StoredCustomer } from '../store/store.ts'
 import type { Waiting } from './command.ts'
 
@@ -19,10 +19,13 @@ export class Entry {
   /** For eviction: looked at since the last pass. */
   recent = true
   weight = 0
+  /** Under which it stands in the cache. */
+  names: readonly string[]
 
   constructor(env: Environment, id: string) {
     this.env = env
     this.id = id
+    this.names = [id]
   }
 
   get idle(): boolean {
@@ -86,24 +89,30 @@ export class HoldingsCache {
     const { customer } = stored.holdings
     entry.stored = stored
     entry.state = 'present'
-    if (before?.id !== customer.id) {
-      if (before !== undefined) this.#entries.delete(`${entry.env} ${before.id}`)
-      this.#entries.set(`${entry.env} ${customer.id}`, entry)
-      this.#entries.set(`${entry.env} ${customer.uid}`, entry)
-    }
-    this.#weigh(entry, weightOf(stored.holdings))
+    if (before?.id !== customer.id || before.email !== customer.email) this.#rename(entry, namesOf(customer))
+    this.#weigh(entry, rowsIn(stored.holdings))
+  }
+
+  /** The customer is deleted: what waits in the lane finds nobody. The internal id is never anyone else's. */
+  empty(entry: Entry): void {
+    this.#weigh(entry, 0)
+    entry.stored = null
+    entry.state = 'absent'
   }
 
   /** Forgets an entry that holds nothing (an absent customer) or may not be trusted (a failed commit). */
   drop(entry: Entry): void {
     this.#weigh(entry, 0)
-    const customer = entry.holdings?.customer
-    const names = customer === undefined ? [entry.id] : [entry.id, customer.id, customer.uid]
-    for (const name of names) {
-      const key = `${entry.env} ${name}`
-      if (this.#entries.get(key) === entry) this.#entries.delete(key)
-    }
+    this.#rename(entry, [])
     entry.stored = null
+  }
+
+  #rename(entry: Entry, names: string[]): void {
+    for (const name of entry.names) {
+      if (this.find(entry.env, name) === entry) this.#entries.delete(`${entry.env} ${name}`)
+    }
+    for (const name of names) this.#entries.set(`${entry.env} ${name}`, entry)
+    entry.names = names
   }
 
   async #loadAll(): Promise<void> {
@@ -143,7 +152,8 @@ export class HoldingsCache {
   #weigh(entry: Entry, weight: number): void {
     this.#weight += weight - entry.weight
     entry.weight = weight
-    if (this.#weight > this.#maxWeight) this.#evict()
+    // Not for what is dropped: evicting drops entries itself, and would never end where one entry alone is too heavy.
+    if (weight > 0 && this.#weight > this.#maxWeight) this.#evict()
   }
 
   /**
@@ -165,10 +175,4 @@ export class HoldingsCache {
       else this.drop(entry)
     }
   }
-}
-
-function weightOf(holdings: Holdings): number {
-  let rows = 1
-  for (const list of holdings.balances.values()) rows += list.length
-  return rows
 }

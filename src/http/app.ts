@@ -7,7 +7,7 @@ import { authenticate } from './auth.ts'
 import type { Answer, Endpoint } from './endpoint.ts'
 import { readJson, writeJson } from './json.ts'
 import { faultOf, type Problem, problemBody, problemOf } from './problems.ts'
-import { ROUTES } from './routes.ts'
+import { type Found, findRoute } from './routes.ts'
 import { readVersion, VERSIONS, type Version } from './versions/version.ts'
 import { downgradeResponse, upgradeRequest } from './versions/versions.ts'
 
@@ -16,6 +16,8 @@ export interface HttpRequest {
   readonly method: string
   /** Without query. */
   readonly path: string
+  /** What follows the question mark, or nothing. */
+  readonly query?: string | undefined
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: string
@@ -37,34 +39,38 @@ export interface AppOptions {
 /** The longest `Idempotency-Key` that is accepted. */
 const LONGEST_KEY = 255
 
-/** The whole application as a function, without a port: answers at once where nothing has to be waited for. */
-export function createApp({
-  engine,
-  keys,
-  onFault,
-}: AppOptions): (request: HttpRequest) => HttpResponse | Promise<HttpResponse> {
+/** Bodies above this are refused: one item of the API fits many times over. */
+export const MAX_BODY_BYTES = 1024 * 1024
+
+/** The whole application without a port. Answers at once where nothing has to be waited for. */
+export interface App {
+  /** A request that says with its key who asks. */
+  handle(request: HttpRequest): HttpResponse | Promise<HttpResponse>
+  /** A request of someone who needs no key, because it is the same program. */
+  handleAs(env: Environment, request: HttpRequest): HttpResponse | Promise<HttpResponse>
+}
+
+export function createApp({ engine, keys, onFault }: AppOptions): App {
   const failed = (error: unknown, request: HttpRequest, env: Environment): HttpResponse => {
     onFault(error, request)
     return problemResponse(faultOf(error), env)
   }
 
-  return (request) => {
-    const target = ROUTES.get(request.path)
-    if (target === undefined || request.method !== 'POST') return withoutRoute(request, target)
-    const env = authenticate(header(request, 'authorization'), keys)
-    if (typeof env !== 'string') return problemResponse(env, environmentOf(request))
+  const perform = (env: Environment, found: Found, request: HttpRequest) => {
+    const target = found.route.endpoint
     try {
       const version = readVersion(header(request, 'x-api-version'))
       if (version === 'unknown' || version === 'not_served') return problemResponse(badVersion(request, version), env)
       const json = readJson(request.body)
       if ('problem' in json) return refused(env, 'invalid_inputs', `body: ${json.problem}`)
-      const upgraded = upgradeRequest(version, target.operation, json.value)
+      const sent = gathered(found, request, json.value)
+      const upgraded = upgradeRequest(version, target.operation, sent)
       if ('problem' in upgraded) return refused(env, 'invalid_inputs', upgraded.problem)
       const { body } = upgraded
       const idempotency = keysOf(request, target, body)
       if (isRefusal(idempotency)) return refused(env, idempotency.code, idempotency.message)
       const answer = target.handle({ engine, env, keys: idempotency }, body)
-      const finish = (one: Answer) => respond(one, target, version, env, json.value)
+      const finish = (one: Answer) => respond(one, target, version, env, sent)
       return answer instanceof Promise
         ? answer.then(finish).catch((error: unknown) => failed(error, request, env))
         : finish(answer)
@@ -72,6 +78,25 @@ export function createApp({
       return failed(error, request, env)
     }
   }
+
+  return {
+    handle(request) {
+      const found = findRoute(request.method, request.path)
+      if (!('route' in found)) return withoutRoute(request, found)
+      const env = authenticate(header(request, 'authorization'), keys)
+      return typeof env === 'string' ? perform(env, found, request) : problemResponse(env, environmentOf(request))
+    },
+    handleAs(env, request) {
+      const found = findRoute(request.method, request.path)
+      return 'route' in found ? perform(env, found, request) : withoutRoute(request, found)
+    },
+  }
+}
+
+/** The answer to a body that is larger than `MAX_BODY_BYTES`. */
+export function tooLarge(request: Pick<HttpRequest, 'headers'>): HttpResponse {
+  const message = `The body is larger than ${MAX_BODY_BYTES} bytes: send less in one request`
+  return problemResponse({ status: 413, code: 'body_too_large', message }, environmentOf(request))
 }
 
 function respond(answer: Answer, { shape }: Endpoint, version: Version, env: Environment, body: unknown): HttpResponse {
@@ -105,13 +130,38 @@ function keysOf(
 
 const NO_KEYS: readonly IdempotencyKey[] = []
 
-function withoutRoute(request: HttpRequest, target: Endpoint | undefined): HttpResponse {
+/** The body with what the path and the query say; the body wins over the query, which beside a full body can only expand (R5). */
+function gathered({ route, params }: Found, { query = '' }: HttpRequest, body: unknown): unknown {
+  if (route.gather !== undefined) return route.gather({ params, query: readQuery(query), body })
+  if (query === '' || typeof body !== 'object' || body === null || Array.isArray(body)) return body
+  const { expand } = readQuery(query)
+  return expand === undefined ? body : { expand, ...body }
+}
+
+const NUMBERS = new Set(['limit', 'offset'])
+const TRUTH_VALUES = new Set(['with_autumn_id', 'delete_in_stripe'])
+
+/** A query has only texts: where a number or a truth value is expected, what looks like one becomes one. A repeated name is a list. */
+function readQuery(query: string): Record<string, unknown> {
+  const fields = Map.groupBy(new URLSearchParams(query), ([name]) => name)
+  return Object.fromEntries(
+    [...fields].map(([name, [first, ...more]]) => {
+      const text = first?.[1] ?? ''
+      if (more.length > 0) return [name, [text, ...more.map(([, other]) => other)]]
+      if (NUMBERS.has(name) && /^\d{1,9}$/.test(text)) return [name, Number(text)]
+      return [name, TRUTH_VALUES.has(name) && /^(true|false)$/.test(text) ? text === 'true' : text]
+    }),
+  )
+}
+
+/** @param methods that there are at this path. */
+function withoutRoute(request: HttpRequest, methods: readonly string[]): HttpResponse {
   if (request.path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) {
     return { status: 200, headers: JSON_HEADERS, body: writeJson({ status: 'ok' }) }
   }
   const env = environmentOf(request)
-  if (target !== undefined || request.path === '/health') {
-    const allow = target === undefined ? 'GET' : 'POST'
+  if (methods.length > 0 || request.path === '/health') {
+    const allow = methods.length === 0 ? 'GET' : methods.join(', ')
     const message = `${request.method} is not possible at ${request.path}: use ${allow}`
     return problemResponse({ status: 405, code: 'method_not_allowed', message, headers: { allow } }, env)
   }
@@ -120,7 +170,7 @@ function withoutRoute(request: HttpRequest, target: Endpoint | undefined): HttpR
 }
 
 /** The environment that a request is about by the look of its key, for errors that come before the key is known (B17). */
-export function environmentOf(request: Pick<HttpRequest, 'headers'>): Environment {
+function environmentOf(request: Pick<HttpRequest, 'headers'>): Environment {
   return /^Bearer am_(sk|pk)_live/i.test(header(request, 'authorization') ?? '') ? 'live' : 'sandbox'
 }
 
@@ -140,7 +190,7 @@ function refused(env: Environment, code: Parameters<typeof problemOf>[0], messag
   return problemResponse(problemOf(code, message), env)
 }
 
-export function problemResponse(problem: Problem, env: Environment): HttpResponse {
+function problemResponse(problem: Problem, env: Environment): HttpResponse {
   return {
     status: problem.status,
     headers: { ...JSON_HEADERS, ...problem.headers },

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import type { Context } from '../operations/decide.ts'
@@ -71,8 +71,10 @@ function refusalOf(issues: readonly z.core.$ZodIssue[], body: unknown): Refusal 
   const [only, another] = sentences
   const message =
     another === undefined ? (only ?? 'input: is not valid') : `[Validation Errors] ${sentences.join('; ')}`
-  const unsupported = issues.some((issue) => issue.code === 'custom' && issue.params?.['code'] === NOT_SUPPORTED)
-  return refuse(unsupported ? 'not_supported' : 'invalid_inputs', message)
+  // An issue of ours may say under which code it is to be reported; what is merely not supported comes first.
+  const codes = issues.map((issue) => (issue.code === 'custom' ? issue.params?.['code'] : undefined))
+  if (codes.includes(NOT_SUPPORTED)) return refuse(NOT_SUPPORTED, message)
+  return refuse(codes.includes('invalid_request') ? 'invalid_request' : 'invalid_inputs', message)
 }
 
 function sentenceOf(issue: z.core.$ZodIssue, body: unknown): string {

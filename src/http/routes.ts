@@ -1,275 +1,193 @@
-import { ONE } from '../domain/amount.ts'
-import type { Flag, Summary } from '../domain/summary.ts'
-import { createBalance, deleteBalance, updateBalance } from '../operations/balances.ts'
-import { check, checkAndUse } from '../operations/check.ts'
-import { type CustomerView, getCustomer, getOrCreateCustomer, updateCustomer } from '../operations/customers.ts'
-import type { Context } from '../operations/decide.ts'
-import { listEvents } from '../operations/events.ts'
-import { createFeature, type FeatureView, getFeature, listFeatures, viewOf } from '../operations/features.ts'
-import { track } from '../operations/track.ts'
-import { type Endpoint, endpoint } from './endpoint.ts'
-import {
-  balancesToWire,
-  balanceToWire,
-  deductionToWire,
-  featureToWire,
-  flagToWire,
-  lastingBalanceToWire,
-  type ShowFeature,
-} from './wire/balance.ts'
-import {
-  adjustmentOf,
-  createBalanceInput,
-  deleteBalanceInput,
-  grantRequest,
-  targetOf,
-  updateBalanceInput,
-} from './wire/balances.ts'
-import {
-  customerToWire,
-  detailsOf,
-  getCustomerInput,
-  getOrCreateCustomerInput,
-  updateCustomerInput,
-} from './wire/customers.ts'
-import { createFeatureInput, featureIdInput, featureType, nothingInput } from './wire/features.ts'
-import { quickCheck, quickTrack } from './wire/quick.ts'
-import { checkInput, listEventsInput, previewToWire, trackInput } from './wire/usage.ts'
-import type { WireObject } from './wire/wire.ts'
+import type { Endpoint } from './endpoint.ts'
+import { balances } from './endpoints/balances.ts'
+import { clock } from './endpoints/clock.ts'
+import { customers } from './endpoints/customers.ts'
+import { entities } from './endpoints/entities.ts'
+import { events } from './endpoints/events.ts'
+import { features } from './endpoints/features.ts'
+import { usage } from './endpoints/usage.ts'
 
-const features: Endpoint[] = [
-  endpoint({
-    operation: 'features.create',
-    shape: 'feature',
-    input: createFeatureInput,
-    kind: 'write',
-    run: (context, input) =>
-      createFeature(context, {
-        id: input.feature_id,
-        name: input.name,
-        type: featureType(input),
-        eventNames: input.event_names ?? [],
-        display:
-          input.display == null
-            ? null
-            : { singular: input.display.singular ?? null, plural: input.display.plural ?? null },
-      }),
-    show: showView,
-  }),
-  endpoint({
-    operation: 'features.get',
-    shape: 'feature',
-    input: featureIdInput,
-    kind: 'read',
-    run: (context, input) => getFeature(context, input.feature_id),
-    show: showView,
-  }),
-  endpoint({
-    operation: 'features.list',
-    shape: 'features',
-    input: nothingInput,
-    kind: 'read',
-    run: (context) => listFeatures(context),
-    show: (views) => ({ list: views.map(showView) }),
-  }),
-]
+/** What a request says outside of its JSON. */
+export interface Parts {
+  /** What stood in the braces of the path. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, unknown>>
+  /** Not validated; an empty body is an empty object. */
+  readonly body: unknown
+}
 
-const customers: Endpoint[] = [
-  endpoint({
-    operation: 'customers.get_or_create',
-    shape: 'customer',
-    input: getOrCreateCustomerInput,
-    kind: 'write',
-    run: (context, input) => getOrCreateCustomer(context, input.customer_id ?? '', detailsOf(input)),
-    show: (view, input, context) => showCustomer(view, input.expand, context),
-  }),
-  endpoint({
-    operation: 'customers.get',
-    shape: 'customer',
-    input: getCustomerInput,
-    kind: 'read',
-    run: (context, input) => getCustomer(context, input.customer_id),
-    show: (view, input, context) => showCustomer(view, input.expand, context),
-  }),
-  endpoint({
-    operation: 'customers.update',
-    shape: 'customer',
-    input: updateCustomerInput,
-    kind: 'write',
-    run: (context, input) => updateCustomer(context, input.customer_id, detailsOf(input), input.new_customer_id),
-    show: (view, input, context) => showCustomer(view, input.expand, context),
-  }),
-]
+export interface Route {
+  readonly endpoint: Endpoint
+  /** Puts what the path and the query say into the body, as the endpoint expects it. Absent where the body says all. */
+  readonly gather?: (parts: Parts) => unknown
+}
 
-const balances: Endpoint[] = [
-  endpoint({
-    operation: 'balances.create',
-    shape: 'success',
-    input: createBalanceInput,
-    kind: 'write',
-    run: (context, input) => createBalance(context, subjectOf(input), grantRequest(input)),
-    show: (success) => success,
-  }),
-  endpoint({
-    operation: 'balances.update',
-    shape: 'success',
-    input: updateBalanceInput,
-    kind: 'write',
-    run: (context, input) => updateBalance(context, subjectOf(input), targetOf(input), adjustmentOf(input)),
-    show: (success) => success,
-  }),
-  endpoint({
-    operation: 'balances.delete',
-    shape: 'success',
-    input: deleteBalanceInput,
-    kind: 'write',
-    run: (context, { customer_id, feature_id, entity_id, ...filters }) =>
-      deleteBalance(
-        context,
-        { customerId: customer_id, featureId: feature_id, entityId: entity_id },
-        targetOf(filters),
-      ),
-    show: (success) => success,
-  }),
-]
+const ENDPOINTS = new Map(
+  [...features, ...customers, ...entities, ...balances, ...usage, ...events, ...clock].map((one) => [
+    one.operation,
+    one,
+  ]),
+)
 
-const usage: Endpoint[] = [
-  endpoint({
-    operation: 'balances.check',
-    shape: 'check',
-    input: checkInput,
-    quick: quickCheck,
-    kind: (body) => (fieldOf(body, 'send_event') === true ? 'write' : 'read'),
-    run: (context, input) =>
-      input.send_event === true
-        ? checkAndUse(context, subjectOf(input), input.required, input.properties ?? {})
-        : check(context, subjectOf(input), input.required),
-    show: ({ access, customerId, summaries }, input, context) => {
-      const { allowed, required, summary, flag, feature } = access
-      const { with_preview, expand = NOTHING, send_event } = input
-      return {
-        allowed,
-        customer_id: customerId,
-        required_balance: required,
-        balance:
-          summary === null
-            ? null
-            : showBalance(summary, expanding(expand, 'balance.feature', context), send_event !== true),
-        balances: summaries === null ? undefined : balancesToWire(summaries, null),
-        flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', context)),
-        preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
-      }
-    },
-  }),
-  endpoint({
-    operation: 'balances.track',
-    shape: 'track',
-    input: trackInput,
-    quick: quickTrack,
-    kind: 'write',
-    bodyKey: (body) => {
-      const key = fieldOf(body, 'idempotency_key')
-      return typeof key === 'string' && key !== '' ? key : undefined
-    },
-    run: (context, input) =>
-      track(context, {
-        customerId: input.customer_id,
-        entityId: input.entity_id,
-        of: input.of,
-        value: input.value ?? ONE,
-        properties: input.properties ?? {},
-        timestamp: input.timestamp,
-        behavior: input.overage_behavior ?? 'cap',
-      }),
-    show: (answer) => ({
-      customer_id: answer.customerId,
-      event_name: answer.eventName ?? undefined,
-      value: answer.value,
-      balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
-      balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-      deductions: answer.deductions.map(deductionToWire),
-    }),
-  }),
-]
+/** Two endpoints belong to the older surface alone and have no path of their own. */
+const WITHOUT_OWN_PATH = new Set(['customers.set_balances', 'usage.set'])
 
-const events: Endpoint[] = [
-  endpoint({
-    operation: 'events.list',
-    shape: 'events',
-    input: listEventsInput,
-    kind: 'read',
-    run: (context, input) =>
-      listEvents(context, {
-        customerId: input.customer_id,
-        entityId: input.entity_id,
-        names: input.feature_id,
-        from: input.custom_range?.start,
-        to: input.custom_range?.end,
-        cursor: input.start_cursor ?? '',
-        limit: input.limit ?? 50,
-      }),
-    show: ({ events: rows, nextCursor }) => ({
-      list: rows.map((event) => ({
-        id: event.uid,
-        timestamp: event.timestamp,
-        feature_id: event.name,
-        customer_id: event.customerId,
-        value: event.value,
-        properties: event.properties,
-        deductions: event.deductions.length === 0 ? null : event.deductions.map(deductionToWire),
-      })),
-      next_cursor: nextCursor,
-    }),
-  }),
-]
-
-/** Every path of the API, all of them `POST`. */
-export const ROUTES: ReadonlyMap<string, Endpoint> = new Map([
-  ...[...features, ...customers, ...balances, ...usage, ...events].map((one) => [`/v1/${one.operation}`, one] as const),
-  ...aliases('balances.check', '/v1/check', '/v1/entitled'),
-  ...aliases('balances.track', '/v1/track', '/v1/events'),
+/** Every `POST` with an exact path whose body says all: nearly all requests, and a map look-up. */
+export const ROUTES: ReadonlyMap<string, Route> = new Map([
+  ...[...ENDPOINTS.values()]
+    .filter(({ operation }) => !WITHOUT_OWN_PATH.has(operation))
+    .map((one) => [`/v1/${one.operation}`, { endpoint: one }] as const),
+  ...(
+    [
+      ['/v1/check', 'balances.check'],
+      ['/v1/entitled', 'balances.check'],
+      ['/v1/track', 'balances.track'],
+      ['/v1/events', 'balances.track'],
+      ['/v1/events/list', 'events.list'],
+      ['/v1/usage', 'usage.set'],
+      ['/v1/balances/create', 'balances.create'],
+      ['/v1/balances/update', 'balances.update'],
+      ['/v1/balances/recalculate', 'balances.recalculate'],
+      ['/v1/balances/preview_recalculate', 'balances.preview_recalculate'],
+      ['/v1/customers/list', 'customers.list'],
+    ] as const
+  ).map(([path, operation]) => [path, { endpoint: endpointOf(operation) }] as const),
 ])
 
-function aliases(operation: string, ...paths: string[]): (readonly [string, Endpoint])[] {
-  const target = usage.find((one) => one.operation === operation)
-  return target === undefined ? [] : paths.map((path) => [path, target] as const)
+/** The older surface, with parameters in the path and the query (B1). */
+const PATTERNS: readonly (Route & { readonly method: string; readonly path: readonly string[] })[] = [
+  pattern('GET', 'customers', 'customers.list', ({ query }) => query),
+  pattern('POST', 'customers', 'customers.get_or_create', ({ query, body }) => {
+    const { id, ...rest } = objectOf(body)
+    return { ...query, customer_id: id ?? null, ...rest }
+  }),
+  pattern('GET', 'customers/{customer}', 'customers.get', inBody),
+  pattern('POST', 'customers/{customer}', 'customers.update', renaming),
+  pattern('PATCH', 'customers/{customer}', 'customers.update', renaming),
+  pattern('DELETE', 'customers/{customer}', 'customers.delete', inBody),
+  pattern('POST', 'customers/{customer}/balances', 'customers.set_balances', inBody),
+  pattern('GET', 'customers/{customer}/entities', 'entities.list', inBody),
+  pattern(
+    'POST',
+    'customers/{customer}/entities',
+    'entities.create',
+    ({ params, query, body }) => {
+      const one = Array.isArray(body) ? { entities: body.map(withEntityId) } : objectOf(withEntityId(body))
+      return { ...query, ...one, customer_id: params['customer'] }
+    },
+    'lists too',
+  ),
+  pattern('GET', 'customers/{customer}/entities/{entity}', 'entities.get', inBody),
+  pattern('DELETE', 'customers/{customer}/entities/{entity}', 'entities.delete', inBody),
+  pattern('GET', 'features', 'features.list', inBody),
+  pattern('POST', 'features', 'features.create', ({ body }) => {
+    const { id, ...rest } = objectOf(body)
+    return { feature_id: id, name: id, ...rest }
+  }),
+  pattern('GET', 'features/{feature}', 'features.get', inBody),
+  pattern('POST', 'features/{feature}', 'features.update', ({ params, body }) => {
+    const { id, ...rest } = objectOf(body)
+    return { ...rest, ...(id === undefined ? {} : { new_feature_id: id }), feature_id: params['feature'] }
+  }),
+  pattern('DELETE', 'features/{feature}', 'features.delete', inBody),
+  pattern('GET', 'balances/list', 'balances.list', inBody),
+]
+
+export interface Found {
+  readonly route: Route
+  readonly params: Readonly<Record<string, string>>
 }
 
-function subjectOf(input: { customer_id: string; feature_id: string; entity_id?: string | undefined }) {
-  return { customerId: input.customer_id, featureId: input.feature_id, entityId: input.entity_id }
+/** @returns the route, or the methods that there are at this path; none where there is nothing at all. */
+export function findRoute(method: string, path: string): Found | readonly string[] {
+  const exact = ROUTES.get(path)
+  if (exact !== undefined && method === 'POST') return { route: exact, params: NO_PARAMS }
+  const parts = path.split('/').slice(1)
+  const methods = exact === undefined ? [] : ['POST']
+  for (const route of PATTERNS) {
+    const params = match(route.path, parts)
+    if (params === null) continue
+    if (route.method === method) return { route, params }
+    if (!methods.includes(route.method)) methods.push(route.method)
+  }
+  return methods
 }
 
-/** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
-function showBalance(summary: Summary, showFeature: ShowFeature | null, often: boolean): WireObject {
-  return often && showFeature === null ? lastingBalanceToWire(summary) : balanceToWire(summary, showFeature)
+const NO_PARAMS = {}
+
+/** The parameters of a path, or null where it is another one. */
+function match(pattern: readonly string[], parts: readonly string[]): Record<string, string> | null {
+  if (pattern.length !== parts.length) return null
+  const params: Record<string, string> = {}
+  for (const [i, expected] of pattern.entries()) {
+    const part = parts[i] ?? ''
+    if (!expected.startsWith('{')) {
+      if (part !== expected) return null
+      continue
+    }
+    const value = decoded(part)
+    if (value === null || value === '') return null
+    params[expected.slice(1, -1)] = value
+  }
+  return params
 }
 
-const NOTHING: readonly string[] = []
-
-function showView({ feature, memberIds }: FeatureView): WireObject {
-  return featureToWire(feature, (uid) => memberIds[uid] ?? uid)
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return null
+  }
 }
 
-function showCustomer(
-  { customer, summaries, flags }: CustomerView,
-  expand: readonly string[] = [],
-  context: Context,
-): WireObject {
-  const ofBalances = expanding(expand, 'balances.feature', context)
-  const ofFlags = expanding(expand, 'flags.feature', context)
-  const flagMap = Object.fromEntries(flags.map((flag: Flag) => [flag.feature.id, flagToWire(flag, ofFlags)]))
-  const balanceMap = Object.fromEntries(
-    summaries.map((summary) => [summary.feature.id, showBalance(summary, ofBalances, true)]),
-  )
-  return customerToWire(customer, balanceMap, flagMap, expand)
+function pattern(
+  method: string,
+  path: string,
+  operation: string,
+  gather: (parts: Parts) => unknown,
+  lists: 'lists too' | 'objects only' = 'objects only',
+) {
+  return {
+    method,
+    path: ['v1', ...path.split('/')],
+    endpoint: endpointOf(operation),
+    // What is no object is left for validation to refuse; at one place a list is a way to say "several".
+    gather: (parts: Parts) =>
+      isObject(parts.body) || (lists === 'lists too' && Array.isArray(parts.body)) ? gather(parts) : parts.body,
+  }
 }
 
-/** How to show a feature inside another object, or null where that was not asked for. */
-function expanding(expand: readonly string[], wanted: string, { engine, env }: Context): ShowFeature | null {
-  if (!expand.includes(wanted)) return null
-  return (feature) => showView(viewOf(feature, engine.catalogue(env).byUid))
+function endpointOf(operation: string): Endpoint {
+  const found = ENDPOINTS.get(operation)
+  if (found === undefined) throw new Error(`there is no endpoint ${operation}`)
+  return found
 }
 
-function fieldOf(body: unknown, field: string): unknown {
-  return typeof body === 'object' && body !== null ? Reflect.get(body, field) : undefined
+/** Path, then body, then query: what the path says cannot be overruled, and the body wins over the query (R5). */
+function inBody({ params, query, body }: Parts): object {
+  return { ...query, ...objectOf(body), ...idsOf(params) }
+}
+
+function idsOf(params: Parts['params']): object {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [`${name}_id`, value]))
+}
+
+/** On this surface `id` in the body is the new id (B202). */
+function renaming({ params, query, body }: Parts): object {
+  const { id, ...rest } = objectOf(body)
+  return { ...query, ...rest, ...(id === undefined ? {} : { new_customer_id: id }), ...idsOf(params) }
+}
+
+function withEntityId(body: unknown): unknown {
+  if (!isObject(body)) return body
+  const { id, ...rest } = objectOf(body)
+  return { ...(id === undefined ? {} : { entity_id: id }), ...rest }
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isObject(value) ? value : {}
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,13 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { environmentOf, type HttpRequest, type HttpResponse, problemResponse } from './app.ts'
+import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './app.ts'
 
 // Not by `import`: that asks the module for each of its exports, and one of them loads a whole HTTP client and WebSocket
 // (measured: 5 MB resident).
 const { createServer } = process.getBuiltinModule('node:http')
-
-/** Bodies above this are refused: one item of the API fits many times over. */
-export const MAX_BODY_BYTES = 1024 * 1024
 
 /** A body that is too large is read to its end for so long, so that its sender gets to see the answer. */
 const DISCARD_MS = 2_000
@@ -80,7 +77,8 @@ class Listener implements RunningServer {
       const [only, another] = chunks
       const body = another === undefined ? (only?.toString() ?? '') : Buffer.concat(chunks).toString()
       const { method = '', url = '', headers } = incoming
-      const response = this.#handle({ method, path: pathOf(url), headers, body })
+      const { path, query } = split(url)
+      const response = this.#handle({ method, path, query, headers, body })
       if (response instanceof Promise) void response.then((late) => this.#send(outgoing, late))
       else this.#send(outgoing, response)
     })
@@ -104,11 +102,7 @@ class Listener implements RunningServer {
  * connection that is closed while its client writes shows the client an error instead of the answer.
  */
 function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const message = `The body is larger than ${MAX_BODY_BYTES} bytes: send less in one request`
-  const { status, headers, body } = problemResponse(
-    { status: 413, code: 'body_too_large', message },
-    environmentOf(incoming),
-  )
+  const { status, headers, body } = tooLarge(incoming)
   outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
   outgoing.write(body)
   const timer = setTimeout(() => outgoing.end(), DISCARD_MS)
@@ -116,7 +110,7 @@ function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
   outgoing.once('close', () => clearTimeout(timer))
 }
 
-function pathOf(url: string): string {
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
+function split(url: string): { path: string; query: string } {
+  const mark = url.indexOf('?')
+  return mark === -1 ? { path: url, query: '' } : { path: url.slice(0, mark), query: url.slice(mark + 1) }
 }

@@ -1,58 +1,183 @@
-import { type Adjustment, adjust, remove, type Target } from '../domain/adjust.ts'
+import { type Adjustment, adjust, remove, setTotal } from '../domain/adjust.ts'
+import type { Amount } from '../domain/amount.ts'
+import type { Balance } from '../domain/balance.ts'
+import type { CustomerDetails } from '../domain/customer.ts'
+import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import { type GrantRequest, grant } from '../domain/grant.ts'
-import type { Holdings } from '../domain/holdings.ts'
+import { allBalances, entitiesOf, type Holdings } from '../domain/holdings.ts'
+import { type Redistribution, redistribute, settleRedistribution } from '../domain/redistribution.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
+import { type BreakdownLine, breakdownLine } from '../domain/summary.ts'
+import type { Target } from '../domain/target.ts'
 import type { Reply, Situation } from '../engine/command.ts'
+import { ensureCustomer } from './customers.ts'
 import {
+  asOf,
   type Bench,
   type Context,
   deciding,
-  entityNotFound,
+  entityIn,
   featureNotFound,
   featureOf,
+  nobody,
+  SUCCESS,
   type Subject,
+  type SubjectFeature,
+  type Success,
 } from './decide.ts'
 
-/** Writes answer nothing but that they are done (B2). */
-export type Success = { readonly success: true }
-const SUCCESS: Success = { success: true }
-
 /** Opens a balance. Refusals: those of `grant`, and `feature_not_found`, `customer_not_found`, `entity_not_found` (B69). */
-export function createBalance(context: Context, subject: Subject, request: GrantRequest): Promise<Reply<Success>> {
-  return change(context, 'balances.create', subject.customerId, {
+export function createBalance(
+  context: Context,
+  subject: SubjectFeature,
+  request: GrantRequest,
+): Promise<Reply<Success>> {
+  return change(context, 'balances.create', subject, {
     of: ({ catalogue }) => featureOf(subject, catalogue),
-    rule: (feature: Feature, { holdings, moment, journal }) => grant(holdings, feature, request, moment, journal),
+    rule: (feature: Feature, { holdings, entity, moment, journal }) =>
+      grant(holdings, entity, feature, request, moment, journal),
   })
 }
 
 /** Changes balances by hand. Refusals: those of `adjust`, and the unknown feature, customer, entity. */
 export function updateBalance(
   context: Context,
-  subject: Subject,
+  subject: SubjectFeature,
   target: Target,
   adjustment: Adjustment,
 ): Promise<Reply<Success>> {
-  return change(context, 'balances.update', subject.customerId, {
+  return change(context, 'balances.update', subject, {
     of: ({ catalogue }) => featureOf(subject, catalogue),
-    rule: (feature: Feature, { holdings, catalogue, journal }) =>
-      adjust(holdings, feature, target, adjustment, catalogue, journal),
+    rule: (feature: Feature, { holdings, entity, catalogue, journal }) =>
+      adjust(holdings, entity?.uid ?? null, feature, target, adjustment, catalogue, journal),
   })
 }
 
 /** Deletes balances. `featureId` may be left out when a balance is named. Refusals as for updates. */
 export function deleteBalance(
   context: Context,
-  { customerId, featureId, entityId }: Omit<Subject, 'featureId'> & { readonly featureId: string | undefined },
+  subject: Subject,
+  featureId: string | undefined,
   target: Target,
 ): Promise<Reply<Success>> {
-  return change(context, 'balances.delete', customerId, {
+  return change(context, 'balances.delete', subject, {
     of({ catalogue }) {
-      const feature = featureId === undefined ? null : catalogue.byId.get(featureId)
-      if (feature === undefined) return featureNotFound(featureId ?? '')
-      return entityId === undefined ? feature : entityNotFound(entityId)
+      if (featureId === undefined) return null
+      return catalogue.byId.get(featureId) ?? featureNotFound(featureId)
     },
-    rule: (feature: Feature | null, { holdings, journal }) => remove(holdings, feature, target, journal),
+    rule: (feature: Feature | null, { holdings, entity, journal }) =>
+      remove(holdings, entity?.uid ?? null, feature, target, journal),
+  })
+}
+
+/** Sets debts off against what is left elsewhere. Refusals: those of `redistribute`, and the unknown ones. Source: B136-B141. */
+export function recalculateBalance(context: Context, subject: SubjectFeature, target: Target): Promise<Reply<Success>> {
+  return change(context, 'balances.recalculate', subject, {
+    of: ({ catalogue }) => featureOf(subject, catalogue),
+    rule(feature: Feature, { holdings, entity, journal }) {
+      const found = redistribute(holdings, entity?.uid ?? null, feature, target)
+      return isRefusal(found) ? found : settleRedistribution(holdings, found, journal)
+    },
+  })
+}
+
+/** What `recalculateBalance` would do; nothing is written (B140). */
+export function previewRecalculation(
+  { engine, env }: Context,
+  subject: SubjectFeature,
+  target: Target,
+): readonly Redistribution[] | Refusal | Promise<readonly Redistribution[] | Refusal> {
+  const feature = featureOf(subject, engine.catalogue(env))
+  if (isRefusal(feature)) return feature
+  return engine.read(env, subject.customerId, (holdings, { now }) => {
+    if (holdings === null) return nobody(subject)
+    const entity = entityIn(holdings, subject)
+    if (isRefusal(entity)) return entity
+    return redistribute(asOf(holdings, now), entity?.uid ?? null, feature, target)
+  })
+}
+
+/** Sets totals, moving the grants with them. All are set or none. Source: B125. */
+export function setBalances(
+  context: Context,
+  subject: Subject,
+  totals: readonly { readonly featureId: string; readonly total: Amount }[],
+): Promise<Reply<Success>> {
+  return change(context, 'customers.set_balances', subject, {
+    of({ catalogue }) {
+      const unknown = totals.find(({ featureId }) => !catalogue.byId.has(featureId))
+      return unknown === undefined ? null : featureNotFound(unknown.featureId)
+    },
+    rule(_: null, { holdings, entity, catalogue, journal }) {
+      let current = holdings
+      for (const { featureId, total } of totals) {
+        const feature = featureOf({ ...subject, featureId }, catalogue)
+        if (isRefusal(feature)) return feature
+        const after = setTotal(current, entity?.uid ?? null, feature, total, journal)
+        if (isRefusal(after)) return after
+        current = after
+      }
+      return current
+    },
+  })
+}
+
+/** Sets what was used, and creates the customer if there is none. Refusals: those of `adjust`. Source: B126, R115. */
+export async function setUsage(
+  context: Context,
+  subject: SubjectFeature,
+  usage: Amount,
+  details: CustomerDetails,
+): Promise<Reply<Success>> {
+  const feature = featureOf(subject, context.engine.catalogue(context.env))
+  if (isRefusal(feature)) return { outcome: feature, replayed: false }
+  // A customer that is created here has no entities, so naming one would only leave an empty customer behind.
+  if (subject.entityId === undefined) {
+    const problem = await ensureCustomer(context, { customerId: subject.customerId }, details, undefined)
+    if (problem !== null) return { outcome: problem, replayed: false }
+  }
+  return change(context, 'usage.set', subject, {
+    of: ({ catalogue }) => featureOf(subject, catalogue),
+    rule: (found: Feature, { holdings, entity, catalogue, journal }) =>
+      adjust(holdings, entity?.uid ?? null, found, {}, { usage }, catalogue, journal),
+  })
+}
+
+/** One balance as `balances.list` shows it: drained ones too. */
+export interface ListedBalance {
+  readonly balance: Balance
+  readonly featureId: string
+  /** The entity that it belongs to, or null. */
+  readonly entity: Entity | null
+  readonly line: BreakdownLine
+}
+
+/** Every balance of a customer and its entities, or of one entity alone, in order of creation. Source: B142 (REC). */
+export function listBalances(
+  { engine, env }: Context,
+  subject: Subject,
+  featureId: string | undefined,
+): readonly ListedBalance[] | Refusal | Promise<readonly ListedBalance[] | Refusal> {
+  const catalogue = engine.catalogue(env)
+  const wanted = featureId === undefined ? null : (catalogue.byId.get(featureId) ?? featureNotFound(featureId))
+  if (isRefusal(wanted)) return wanted
+  return engine.read(env, subject.customerId, (stored, { now }) => {
+    if (stored === null) return nobody(subject)
+    const only = entityIn(stored, subject)
+    if (isRefusal(only)) return only
+    const holdings = asOf(stored, now)
+    const entities = new Map(entitiesOf(holdings).map((entity) => [entity.uid, entity]))
+    return [...allBalances(holdings)]
+      .filter((balance) => wanted === null || balance.feature === wanted.uid)
+      .filter((balance) => only === null || balance.entity === only.uid)
+      .sort((a, b) => a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : 1))
+      .flatMap((balance) => {
+        const feature = catalogue.byUid.get(balance.feature)
+        if (feature === undefined) return []
+        const entity = balance.entity === null ? null : (entities.get(balance.entity) ?? null)
+        return [{ balance, featureId: feature.id, entity, line: breakdownLine(feature, balance) }]
+      })
   })
 }
 
@@ -60,13 +185,13 @@ export function deleteBalance(
 function change<F extends Feature | null>(
   { engine, env, keys }: Context,
   operation: string,
-  customerId: string,
+  subject: Subject,
   { of, rule }: { of(situation: Situation): F | Refusal; rule(feature: F, bench: Bench): Holdings | Refusal },
 ): Promise<Reply<Success>> {
   return engine.submit({
     env,
     keys,
-    customerId,
+    customerId: subject.customerId,
     decide(situation) {
       const feature = of(situation)
       if (isRefusal(feature)) return feature
@@ -74,7 +199,7 @@ function change<F extends Feature | null>(
         const after = rule(feature, bench)
         return isRefusal(after) ? after : { holdings: after, answer: SUCCESS }
       }
-      return deciding(customerId, operation, act)(situation)
+      return deciding(subject, operation, act)(situation)
     },
   })
 }

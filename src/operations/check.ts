@@ -9,11 +9,13 @@ import {
   asOf,
   type Bench,
   type Context,
-  customerNotFound,
   deciding,
+  entityIn,
   featureOf,
+  nameOf,
+  nobody,
   type Result,
-  type Subject,
+  type SubjectFeature,
 } from './decide.ts'
 import { eventOf } from './track.ts'
 
@@ -27,16 +29,18 @@ export interface CheckAnswer {
 /** May the customer use `required` of the feature now? A read: answered at once when the customer is in memory (R31-R45). */
 export function check(
   { engine, env }: Context,
-  subject: Subject,
+  subject: SubjectFeature,
   required: Amount,
 ): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
   const catalogue = engine.catalogue(env)
   const feature = featureOf(subject, catalogue)
   if (isRefusal(feature)) return feature
   return engine.read(env, subject.customerId, (holdings, { now }) => {
-    if (holdings === null) return customerNotFound(subject.customerId)
-    const access = judge(asOf(holdings, now), feature, required, catalogue)
-    return { access, customerId: holdings.customer.id, summaries: null }
+    if (holdings === null) return nobody(subject)
+    const entity = entityIn(holdings, subject)
+    if (isRefusal(entity)) return entity
+    const access = judge(asOf(holdings, now), entity?.uid ?? null, feature, required, catalogue)
+    return { access, customerId: nameOf(holdings.customer), summaries: null }
   })
 }
 
@@ -46,7 +50,7 @@ export function check(
  */
 export function checkAndUse(
   { engine, env, keys }: Context,
-  subject: Subject,
+  subject: SubjectFeature,
   required: Amount,
   properties: JsonObject,
 ): Promise<Reply<CheckAnswer>> {
@@ -65,7 +69,7 @@ export function checkAndUse(
       }
       const eventUid = situation.moment.newId('evt')
       const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid)
-      return deciding(subject.customerId, eventUid, rule)(situation)
+      return deciding(subject, eventUid, rule)(situation)
     },
   })
 }
@@ -78,9 +82,10 @@ function useWhole(
   eventUid: string,
 ): Result<CheckAnswer> {
   const { holdings, catalogue, journal } = bench
-  const before = judge(holdings, feature, required, catalogue)
-  const customerId = holdings.customer.id
-  const usage = use(holdings, [feature], required, 'reject', catalogue, journal)
+  const entity = bench.entity?.uid ?? null
+  const before = judge(holdings, entity, feature, required, catalogue)
+  const customerId = nameOf(holdings.customer)
+  const usage = use(holdings, entity, [feature], required, 'reject', catalogue, journal)
   const no = (access: Access) => ({
     holdings,
     answer: { access: { ...access, allowed: false }, customerId, summaries: null },

@@ -1,6 +1,7 @@
 import type { Environment } from '../domain/customer.ts'
+import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
-import { bringUpToDate, type Holdings, settle } from '../domain/holdings.ts'
+import { bringUpToDate, findEntity, type Holdings, settle } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { UsageEvent } from '../domain/usage.ts'
@@ -15,9 +16,22 @@ export interface Context {
   readonly keys: readonly IdempotencyKey[]
 }
 
+/** Whom an operation is about: a customer, or one entity of it. */
+export interface Subject {
+  readonly customerId: string
+  readonly entityId?: string | undefined
+}
+
+/** Whose balance of what. */
+export interface SubjectFeature extends Subject {
+  readonly featureId: string
+}
+
 /** The customer's holdings as they stand at the moment, for a rule to act on. */
 export interface Bench extends Situation {
   readonly holdings: Holdings
+  /** Null where the customer itself is meant. */
+  readonly entity: Entity | null
   readonly journal: Journal
 }
 
@@ -30,42 +44,66 @@ export interface Result<A> {
 
 /**
  * Load, decide, save: wraps a rule so that it sees holdings brought up to the moment and a journal, and turns what it made
- * into an outcome. A missing customer is refused. A rule that changes nothing saves nothing: due resets stay lazy.
+ * into an outcome. A missing customer or entity is refused. A rule that changes nothing saves nothing: due resets stay lazy.
  */
 export function deciding<A>(
-  customerId: string,
+  subject: Subject,
   cause: string,
   rule: (bench: Bench) => Result<A> | Refusal,
 ): (situation: Situation) => Outcome<A> {
   return (situation) => {
-    if (situation.holdings === null) return customerNotFound(customerId)
+    if (situation.holdings === null) return nobody(subject)
+    const entity = entityIn(situation.holdings, subject)
+    if (isRefusal(entity)) return entity
     const journal = new Journal(situation.moment.now, cause)
     const current = bringUpToDate(situation.holdings, situation.moment.now, journal)
-    const result = rule({ ...situation, holdings: current, journal })
+    const result = rule({ ...situation, holdings: current, entity, journal })
     if (isRefusal(result)) return result
-    const { answer, holdings, events = [] } = result
-    if (holdings === current && events.length === 0) return { kind: 'unchanged', answer }
-    return { kind: 'done', answer, after: settle(holdings, journal), postings: journal.postings, events }
+    return saved(current, result, journal)
   }
 }
 
-/** Holdings as they stand at the moment, for reading only. */
+/** The outcome of a rule that turned `before` into `result`. */
+export function saved<A>(before: Holdings | null, result: Result<A>, journal: Journal): Outcome<A> {
+  const { answer, holdings, events = [] } = result
+  if (holdings === before && events.length === 0) return { kind: 'unchanged', answer }
+  return { kind: 'done', answer, after: settle(holdings, journal), postings: journal.postings, events }
+}
+
+/**
+ * Holdings as they stand at the moment, for reading only. Until a write saves what became due, every read would work it out
+ * again, and a customer may have ten thousand entities whose month ends at once: so it is remembered until the next is due.
+ */
 export function asOf(holdings: Holdings, now: number): Holdings {
-  return bringUpToDate(holdings, now, new Journal(now, 'time'))
+  if (holdings.dueAt > now) return holdings
+  const known = upToDate.get(holdings)
+  if (known !== undefined && known.at <= now && now < known.current.dueAt) return known.current
+  const current = bringUpToDate(holdings, now, new Journal(now, 'time'))
+  upToDate.set(holdings, { at: now, current })
+  return current
 }
 
-/** Whose balance of what. An entity that does not exist is refused and never falls back to its customer. */
-export interface Subject {
-  readonly customerId: string
-  readonly featureId: string
-  readonly entityId: string | undefined
+const upToDate = new WeakMap<Holdings, { readonly at: number; readonly current: Holdings }>()
+
+/** The entity that an subject names, or null for the customer itself. One that does not exist never falls back to its customer. */
+export function entityIn(holdings: Holdings, { entityId }: Subject): Entity | null | Refusal {
+  if (entityId === undefined) return null
+  return findEntity(holdings, entityId) ?? entityNotFound(entityId)
 }
 
-/** The feature that a subject names. Refusals: `feature_not_found`, then `entity_not_found`; the customer comes after (R31, R32). */
-export function featureOf({ featureId, entityId }: Subject, catalogue: Catalogue): Feature | Refusal {
-  const feature = catalogue.byId.get(featureId)
-  if (feature === undefined) return featureNotFound(featureId)
-  return entityId === undefined ? feature : entityNotFound(entityId)
+/** Where an entity is named, a missing customer is reported as the missing entity, as the contract has it (R32, S20). */
+export function nobody({ customerId, entityId }: Subject): Refusal {
+  return entityId === undefined ? customerNotFound(customerId) : entityNotFound(entityId)
+}
+
+/** The feature that a subject names; it comes before the customer (R31). Refusal: `feature_not_found`. */
+export function featureOf({ featureId }: SubjectFeature, catalogue: Catalogue): Feature | Refusal {
+  return catalogue.byId.get(featureId) ?? featureNotFound(featureId)
+}
+
+/** How a customer is called in an answer: by the caller's id, or by the internal one where there is none. */
+export function nameOf({ id, uid }: { readonly id: string | null; readonly uid: string }): string {
+  return id ?? uid
 }
 
 export function customerNotFound(id: string): Refusal {
@@ -79,3 +117,7 @@ export function featureNotFound(id: string): Refusal {
 export function entityNotFound(id: string): Refusal {
   return refuse('entity_not_found', `Entity ${id} not found`)
 }
+
+/** Writes answer nothing but that they are done (B2). */
+export type Success = { readonly success: true }
+export const SUCCESS: Success = { success: true }

@@ -1,7 +1,8 @@
 import { type Feature, type FeatureTypeAsWritten, resolveType } from '../domain/feature.ts'
+import { lastReference, type Redefinition, redefine } from '../domain/redefine.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
-import { type Context, featureNotFound } from './decide.ts'
+import { type Context, featureNotFound, SUCCESS, type Success } from './decide.ts'
 
 export interface FeatureView {
   readonly feature: Feature
@@ -19,7 +20,7 @@ export interface NewFeature {
 
 /** Defines a feature. Refusals: `duplicate_feature_id`, `invalid_feature`, `feature_not_found` (a credit system's member). Source: B230. */
 export function createFeature({ engine, env, keys }: Context, input: NewFeature): Promise<Reply<FeatureView>> {
-  return engine.submitFeature({
+  return engine.submitToCatalogue({
     env,
     keys,
     decide(catalogue, { now, newId }) {
@@ -27,17 +28,53 @@ export function createFeature({ engine, env, keys }: Context, input: NewFeature)
       const type = resolveType(input.type, catalogue)
       if (isRefusal(type)) return type
       const { id, name, eventNames, display } = input
-      const feature: Feature = {
-        uid: newId('feat'),
-        id,
-        name,
-        type,
-        eventNames,
-        display,
-        archived: false,
-        createdAt: now,
-      }
-      return { feature, answer: (next) => viewOf(feature, next.byUid) }
+      const uid = newId('feat')
+      const written: Feature = { uid, id, name, type, eventNames, display, archived: false, createdAt: now }
+      return { written, answer: (next) => viewOf(written, next.byUid) }
+    },
+  })
+}
+
+/** Changes a feature. Refusals: `feature_not_found`, and those of `redefine`; `invalid_feature` while somebody has it. Source: B234. */
+export function updateFeature(
+  { engine, env, keys }: Context,
+  id: string,
+  change: Redefinition,
+): Promise<Reply<FeatureView>> {
+  return engine.submitToCatalogue({
+    env,
+    keys,
+    decide(catalogue) {
+      const feature = catalogue.byId.get(id)
+      if (feature === undefined) return featureNotFound(id)
+      const redefined = redefine(feature, change, catalogue)
+      if (isRefusal(redefined)) return redefined
+      const { feature: written, unused } = redefined
+      const whenUsed = refuse(
+        'invalid_feature',
+        `Feature ${id} is in use: its type and its id can change only while no customer has a balance or an entity of it`,
+      )
+      return { written, unless: { ...unused, feature, whenUsed }, answer: (next) => viewOf(written, next.byUid) }
+    },
+  })
+}
+
+/** Removes a feature that nobody has. Refusals: `feature_not_found`, `feature_in_use`. Source: B236. */
+export function deleteFeature({ engine, env, keys }: Context, id: string): Promise<Reply<Success>> {
+  return engine.submitToCatalogue({
+    env,
+    keys,
+    decide(catalogue) {
+      const feature = catalogue.byId.get(id)
+      if (feature === undefined) return featureNotFound(id)
+      const problem = lastReference(feature, catalogue)
+      if (problem !== null) return problem
+      const whenUsed = refuse(
+        'feature_in_use',
+        `Feature ${id} is in use: customers have balances or entities of it. Archive it with features.update instead`,
+      )
+      const unless = { balances: true, entities: true, feature, whenUsed }
+      return { removed: feature, unless, answer: () => SUCCESS }
     },
   })
 }

@@ -7,11 +7,9 @@ import type { Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { type DeductionLine, type NamedSummaries, summariesAfter, type UsageEvent, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
-import { type Bench, type Context, deciding, entityNotFound, featureNotFound } from './decide.ts'
+import { type Bench, type Context, deciding, featureNotFound, nameOf, type Subject } from './decide.ts'
 
-export interface TrackRequest {
-  readonly customerId: string
-  readonly entityId: string | undefined
+export interface TrackRequest extends Subject {
   /** A feature's id, or an event name that feeds every feature which lists it. */
   readonly of: { readonly featureId: string } | { readonly eventName: string }
   readonly value: Amount
@@ -45,14 +43,13 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
     decide(situation) {
       const features = featuresOf(request, situation.catalogue)
       if (isRefusal(features)) return features
-      if (request.entityId !== undefined) return entityNotFound(request.entityId)
       if (request.timestamp !== undefined && request.timestamp > situation.moment.now) {
         return refuse('invalid_inputs', 'timestamp: must not be in the future')
       }
       const eventUid = situation.moment.newId('evt')
-      return deciding(request.customerId, eventUid, (bench) => {
-        const { holdings, catalogue, journal } = bench
-        const usage = use(holdings, features, request.value, request.behavior, catalogue, journal)
+      return deciding(request, eventUid, (bench) => {
+        const { holdings, entity, catalogue, journal } = bench
+        const usage = use(holdings, entity?.uid ?? null, features, request.value, request.behavior, catalogue, journal)
         if (isRefusal(usage)) return usage
         const summaries = summariesAfter(usage, catalogue)
         const { value, properties, timestamp } = request
@@ -60,7 +57,7 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
         return {
           holdings: usage.holdings,
           answer: {
-            customerId: holdings.customer.id,
+            customerId: nameOf(holdings.customer),
             eventName: 'eventName' in request.of ? request.of.eventName : null,
             value,
             summary: summaries.principal,
@@ -74,7 +71,7 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
   })
 }
 
-function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): readonly Feature[] | Refusal {
+export function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): readonly Feature[] | Refusal {
   if ('featureId' in of) {
     const feature = catalogue.byId.get(of.featureId)
     return feature === undefined ? featureNotFound(of.featureId) : [feature]
@@ -92,11 +89,20 @@ function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): reado
 }
 
 export function eventOf(
-  { moment, journal }: Bench,
+  { entity, moment, journal }: Bench,
   uid: string,
   what: { name: string; value: Amount; properties: JsonObject; timestamp: Instant | undefined },
   deductions: readonly DeductionLine[],
 ): UsageEvent {
   const { name, value, properties, timestamp } = what
-  return { uid, name, value, properties, timestamp: timestamp ?? moment.now, recordedAt: journal.at, deductions }
+  return {
+    uid,
+    name,
+    value,
+    properties,
+    entity: entity === null ? null : nameOf(entity),
+    timestamp: timestamp ?? moment.now,
+    recordedAt: journal.at,
+    deductions,
+  }
 }

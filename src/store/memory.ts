@@ -1,20 +1,32 @@
-import type { Customer, Environment } from '../domain/customer.ts'
-import { allBalances, holdingsOf, withBalances, withoutBalances } from '../domain/holdings.ts'
+import { type Customer, type Environment, namesOf } from '../domain/customer.ts'
+import {
+  allBalances,
+  entitiesOf,
+  holdingsOf,
+  withBalances,
+  withEntity,
+  withoutBalances,
+  withoutEntity,
+} from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import {
   type ApiKey,
   type Batch,
+  type CatalogueChange,
   type CommitResult,
   type CustomerChange,
+  type CustomerQuery,
   type CustomerReference,
   type CustomerRows,
+  type EntityQuery,
+  type EntityRow,
   type EventQuery,
   type EventRow,
-  type FeatureChange,
   KEY_BUCKET_MS,
   type KeyRecord,
   liveBuckets,
+  type Page,
   type Store,
   type StoredCatalogue,
   type StoredCustomer,
@@ -34,16 +46,13 @@ export class MemoryStore implements Store {
   readonly #apiKeys = new Map<string, ApiKey>()
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    return this.#catalogues.get(env) ?? { version: 0, features: [] }
+    return this.#catalogues.get(env) ?? { version: 0, features: [], clockAhead: 0 }
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
     return references.map((reference) => {
       const row = this.#find(reference)
-      if (row === null) return null
-      // Rebuilt from its rows, as any store would, so that nothing depends on how the list was kept.
-      const { customer, latest, postings } = row.holdings
-      return { version: row.version, holdings: holdingsOf(customer, [...allBalances(row.holdings)], latest, postings) }
+      return row === null ? null : rebuilt(row)
     })
   }
 
@@ -51,14 +60,57 @@ export class MemoryStore implements Store {
     return batch.changes.map((change) => this.#apply(change, batch.at))
   }
 
-  async addFeature({ env, at, expected, feature, claims, keys }: FeatureChange): Promise<CommitResult> {
-    const known = this.#known(claims, at)
+  async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
+    const { env, at, expected, written, removed, clockAhead } = change
+    const known = this.#known(change.claims, at)
     if (known.length > 0) return { kind: 'known', records: known }
-    const { version, features } = await this.loadCatalogue(env)
+    const { version, features } = this.#catalogues.get(env) ?? { version: 0, features: [] }
     if (version !== expected) return { kind: 'conflict' }
-    this.#catalogues.set(env, { version: version + 1, features: [...features, feature] })
-    this.#remember(keys, at)
+    if (this.#isUsed(change)) return { kind: 'in_use' }
+    const others = features.filter(({ uid }) => uid !== removed)
+    const place = others.findIndex(({ uid }) => uid === written?.uid)
+    const after = written === null ? others : place === -1 ? [...others, written] : others.with(place, written)
+    this.#catalogues.set(env, { version: version + 1, features: after, clockAhead })
+    this.#remember(change.keys, at)
     return { kind: 'committed', version: version + 1 }
+  }
+
+  #isUsed({ env, now, unused }: CatalogueChange): boolean {
+    if (unused === null) return false
+    for (const { holdings } of this.#customers.values()) {
+      if (holdings.customer.env !== env) continue
+      if (unused.entities && entitiesOf(holdings).some(({ feature }) => feature === unused.feature)) return true
+      if (!unused.balances) continue
+      for (const { feature, expiresAt } of allBalances(holdings)) {
+        if (feature === unused.feature && (expiresAt === null || expiresAt > now)) return true
+      }
+    }
+    return false
+  }
+
+  async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
+    const all = [...this.#customers.values()].filter(({ holdings }) => holdings.customer.env === query.env)
+    const chosen = all.filter(({ holdings: { customer } }) => {
+      if (query.from !== undefined && customer.createdAt < query.from) return false
+      if (query.to !== undefined && customer.createdAt > query.to) return false
+      return mentions(query.search, customer.id, customer.name, customer.email)
+    })
+    const rows = pageOf(chosen, query, ({ holdings: { customer } }) => customer).map(rebuilt)
+    return { rows, ...counts(query, all, chosen) }
+  }
+
+  async listEntities(query: EntityQuery): Promise<Page<EntityRow>> {
+    const all: EntityRow[] = []
+    for (const [customer, { holdings }] of this.#customers) {
+      if (holdings.customer.env !== query.env) continue
+      for (const entity of entitiesOf(holdings)) all.push({ entity, customer })
+    }
+    const chosen = all.filter(({ entity, customer }) => {
+      if (query.customer !== undefined && query.customer !== customer) return false
+      if (query.id !== undefined && query.id !== entity.id && query.id !== entity.uid) return false
+      return mentions(query.search, entity.id, entity.name)
+    })
+    return { rows: pageOf(chosen, query, ({ entity }) => entity), ...counts(query, all, chosen) }
   }
 
   async listEvents(query: EventQuery): Promise<EventRow[]> {
@@ -68,7 +120,8 @@ export class MemoryStore implements Store {
       if (customer.env !== query.env) continue
       if (query.customerId !== undefined && query.customerId !== customer.id && query.customerId !== customer.uid)
         continue
-      for (const event of events) if (isSelected(event, query)) rows.push({ ...event, customerId: customer.id })
+      for (const event of events)
+        if (isSelected(event, query)) rows.push({ ...event, customerId: customer.id ?? customer.uid })
     }
     rows.sort((a, b) => b.timestamp - a.timestamp || (a.uid < b.uid ? 1 : -1))
     return rows.slice(query.offset, query.offset + query.limit)
@@ -89,8 +142,7 @@ export class MemoryStore implements Store {
   async close(): Promise<void> {}
 
   #find({ env, id }: CustomerReference): Row | null {
-    const row = this.#customers.get(this.#uids.get(`${env} ${id}`) ?? id)
-    return row?.holdings.customer.env === env ? row : null
+    return this.#customers.get(this.#uids.get(`${env} ${id}`) ?? '') ?? null
   }
 
   #apply(change: CustomerChange, at: number): CommitResult {
@@ -101,19 +153,26 @@ export class MemoryStore implements Store {
     if (rows === null) return { kind: 'committed', version: row?.version ?? 0 }
     if ((row?.version ?? null) !== rows.expected) return { kind: 'conflict' }
     if ((this.#catalogues.get(change.env)?.version ?? 0) !== rows.catalogue) return { kind: 'conflict' }
-    if (rows.customer !== null && !this.#name(rows.customer, row)) return { kind: 'id_taken' }
+    if (rows.deleted) {
+      if (row !== undefined) this.#rename(row.holdings.customer, null)
+      this.#customers.delete(change.uid)
+      this.#remember(rows.keys, at)
+      return { kind: 'committed', version: 0 }
+    }
+    if (rows.customer !== null && !this.#rename(row?.holdings.customer ?? null, rows.customer))
+      return { kind: 'id_taken' }
     const version = (rows.expected ?? 0) + 1
     this.#customers.set(change.uid, write(row, rows, version))
     this.#remember(rows.keys, at)
     return { kind: 'committed', version }
   }
 
-  /** @returns false when the id belongs to someone else. */
-  #name(customer: Customer, row: Row | undefined): boolean {
-    const owner = this.#uids.get(`${customer.env} ${customer.id}`)
-    if (owner !== undefined && owner !== customer.uid) return false
-    if (row !== undefined) this.#uids.delete(`${customer.env} ${row.holdings.customer.id}`)
-    this.#uids.set(`${customer.env} ${customer.id}`, customer.uid)
+  /** @returns false when a name belongs to someone else. */
+  #rename(before: Customer | null, after: Customer | null): boolean {
+    const names = after === null ? [] : namesOf(after).map((name) => `${after.env} ${name}`)
+    if (names.some((name) => (this.#uids.get(name) ?? after?.uid) !== after?.uid)) return false
+    if (before !== null) for (const name of namesOf(before)) this.#uids.delete(`${before.env} ${name}`)
+    if (after !== null) for (const name of names) this.#uids.set(name, after.uid)
     return true
   }
 
@@ -133,26 +192,63 @@ export class MemoryStore implements Store {
 function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
   const customer = rows.customer ?? row?.holdings.customer
   if (customer === undefined) throw new Error('a new customer comes with its row')
-  const base = row?.holdings ?? holdingsOf(customer, [], rows.latest, 0)
-  const balances = withoutBalances(withBalances({ ...base, customer }, rows.written), rows.removed)
+  let holdings = row?.holdings ?? holdingsOf(customer, [], [], rows.latest, 0)
+  for (const entity of rows.entitiesWritten) holdings = withEntity(holdings, entity)
+  holdings = withoutBalances(withBalances({ ...holdings, customer }, rows.written), rows.removed)
+  for (const entity of rows.entitiesRemoved) holdings = withoutEntity(holdings, entity)
   return {
     version,
-    holdings: { ...balances, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
+    holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
     postings: appended(row?.postings, rows.postings),
     events: appended(row?.events, rows.events),
   }
 }
 
+/** From its rows, as any store would, so that nothing depends on how they were kept. */
+function rebuilt({ version, holdings }: Row): StoredCustomer {
+  const { customer, latest, postings } = holdings
+  return {
+    version,
+    holdings: holdingsOf(customer, entitiesOf(holdings), [...allBalances(holdings)], latest, postings),
+  }
+}
+
 /** In place: copying a growing list at every commit would make a long history quadratic. */
 function appended<T>(list: T[] = [], added: readonly T[]): T[] {
-  list.push(...added)
+  for (const one of added) list.push(one)
   return list
 }
 
-function isSelected(event: UsageEvent, { names, from, to, after }: EventQuery): boolean {
+function isSelected(event: UsageEvent, { entity, names, from, to, after }: EventQuery): boolean {
+  if (entity !== undefined && event.entity !== entity) return false
   if (names !== undefined && !names.includes(event.name)) return false
   if (from !== undefined && event.timestamp < from) return false
   if (to !== undefined && event.timestamp > to) return false
   if (after === undefined) return true
   return event.timestamp < after.timestamp || (event.timestamp === after.timestamp && event.uid < after.uid)
+}
+
+function counts({ counted }: CustomerQuery | EntityQuery, all: readonly unknown[], chosen: readonly unknown[]) {
+  return counted ? { all: all.length, filtered: chosen.length } : { all: 0, filtered: 0 }
+}
+
+function mentions(search: string | undefined, ...texts: (string | null)[]): boolean {
+  if (search === undefined) return true
+  return texts.some((text) => text?.toLowerCase().includes(search.toLowerCase()))
+}
+
+/** The rows of a page, in the order that the query asks for. */
+function pageOf<T>(
+  rows: readonly T[],
+  { order, after, offset, limit }: CustomerQuery | EntityQuery,
+  keyOf: (row: T) => { readonly createdAt: number; readonly uid: string },
+): T[] {
+  const sign = order === 'newest' ? -1 : 1
+  const compare = (a: { createdAt: number; uid: string }, b: { createdAt: number; uid: string }) =>
+    sign * (a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : Number(a.uid > b.uid)))
+  const start = after === undefined ? undefined : { createdAt: after.at, uid: after.uid }
+  return rows
+    .filter((row) => start === undefined || compare(keyOf(row), start) > 0)
+    .sort((a, b) => compare(keyOf(a), keyOf(b)))
+    .slice(offset, offset + limit)
 }

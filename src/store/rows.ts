@@ -2,6 +2,7 @@ import { type Amount, amount, formatAmount } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
 import type { Balance, Reset, Rollover, RolloverPolicy, Terms } from '../domain/balance.ts'
 import type { Customer, Environment, JsonObject } from '../domain/customer.ts'
+import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
 import type { Interval } from '../domain/time.ts'
@@ -23,7 +24,10 @@ export const CUSTOMER_COLUMNS = [
   'stripe_id',
   'metadata',
   'send_email_receipts',
+  'shares_with_entities',
+  'clock_ahead',
   'created_at',
+  'claim',
 ] as const
 
 export function customerToRow(customer: Customer): SqlValue[] {
@@ -35,7 +39,10 @@ export function customerToRow(customer: Customer): SqlValue[] {
     customer.stripeId,
     JSON.stringify(customer.metadata),
     Number(customer.sendEmailReceipts),
+    Number(customer.sharesWithEntities),
+    customer.clockAhead,
     customer.createdAt,
+    customer.id === null ? (customer.email?.toLowerCase() ?? null) : null,
   ]
 }
 
@@ -43,13 +50,31 @@ export function customerFromRow(row: SqlRow): Customer {
   return {
     uid: text(row, 'uid'),
     env: text(row, 'env') as Environment,
-    id: text(row, 'id'),
+    id: optionalText(row, 'id'),
     name: optionalText(row, 'name'),
     email: optionalText(row, 'email'),
     fingerprint: optionalText(row, 'fingerprint'),
     stripeId: optionalText(row, 'stripe_id'),
     metadata: JSON.parse(text(row, 'metadata')) as JsonObject,
     sendEmailReceipts: row['send_email_receipts'] === 1,
+    sharesWithEntities: row['shares_with_entities'] === 1,
+    clockAhead: integer(row, 'clock_ahead'),
+    createdAt: integer(row, 'created_at'),
+  }
+}
+
+export const ENTITY_COLUMNS = ['uid', 'id', 'name', 'feature', 'created_at'] as const
+
+export function entityToRow({ uid, id, name, feature, createdAt }: Entity): SqlValue[] {
+  return [uid, id, name, feature, createdAt]
+}
+
+export function entityFromRow(row: SqlRow): Entity {
+  return {
+    uid: text(row, 'uid'),
+    id: optionalText(row, 'id'),
+    name: optionalText(row, 'name'),
+    feature: text(row, 'feature'),
     createdAt: integer(row, 'created_at'),
   }
 }
@@ -58,10 +83,12 @@ export const BALANCE_COLUMNS = [
   'uid',
   'id',
   'feature',
+  'entity',
   'terms',
   'allowance',
   'remaining',
   'adjustment',
+  'seats',
   'reset_interval',
   'reset_count',
   'reset_anchor',
@@ -76,6 +103,7 @@ export const BALANCE_COLUMNS = [
 export const CHANGING_BALANCE_COLUMNS = [
   'remaining',
   'adjustment',
+  'seats',
   'reset_anchor',
   'next_reset_at',
   'rollovers',
@@ -88,10 +116,12 @@ export function balanceToRow(balance: Balance): SqlValue[] {
     balance.uid,
     balance.id,
     balance.feature,
+    balance.entity,
     terms.kind,
     terms.kind === 'finite' ? formatAmount(terms.allowance) : null,
     formatAmount(balance.remaining),
     formatAmount(balance.adjustment),
+    balance.seats,
     reset?.interval ?? null,
     reset?.count ?? null,
     reset?.anchor ?? null,
@@ -111,9 +141,11 @@ export function balanceFromRow(row: SqlRow): Balance {
     uid: text(row, 'uid'),
     id: optionalText(row, 'id'),
     feature: text(row, 'feature'),
+    entity: optionalText(row, 'entity'),
     terms: termsFromRow(row),
     remaining: amount(text(row, 'remaining')),
     adjustment: amount(text(row, 'adjustment')),
+    seats: integer(row, 'seats'),
     reset: resetFromRow(row),
     rolloverPolicy: policy === null ? null : (fromJson(policy) as RolloverPolicy),
     rollovers: rollovers === null ? [] : (fromJson(rollovers) as Rollover[]),
@@ -141,6 +173,7 @@ function resetFromRow(row: SqlRow): Reset | null {
 }
 
 export const POSTING_COLUMNS = [
+  'entity',
   'feature',
   'balance',
   'rollover',
@@ -155,6 +188,7 @@ export const POSTING_COLUMNS = [
 
 export function postingToRow(posting: Posting): SqlValue[] {
   return [
+    posting.entity,
     posting.feature,
     posting.balance,
     posting.rollover,
@@ -170,6 +204,7 @@ export function postingToRow(posting: Posting): SqlValue[] {
 
 export function postingFromRow(row: SqlRow): Posting {
   return {
+    entity: optionalText(row, 'entity'),
     feature: text(row, 'feature'),
     balance: text(row, 'balance'),
     rollover: optionalText(row, 'rollover'),
@@ -183,7 +218,16 @@ export function postingFromRow(row: SqlRow): Posting {
   }
 }
 
-export const EVENT_COLUMNS = ['timestamp', 'uid', 'name', 'value', 'properties', 'recorded_at', 'deductions'] as const
+export const EVENT_COLUMNS = [
+  'timestamp',
+  'uid',
+  'name',
+  'value',
+  'properties',
+  'entity',
+  'recorded_at',
+  'deductions',
+] as const
 
 export function eventToRow(event: UsageEvent): SqlValue[] {
   return [
@@ -192,6 +236,7 @@ export function eventToRow(event: UsageEvent): SqlValue[] {
     event.name,
     formatAmount(event.value),
     isEmpty(event.properties) ? null : JSON.stringify(event.properties),
+    event.entity,
     event.recordedAt,
     event.deductions.length === 0 ? null : JSON.stringify(event.deductions.map(deductionToList)),
   ]
@@ -206,6 +251,7 @@ export function eventFromRow(row: SqlRow): EventRow {
     name: text(row, 'name'),
     value: amount(text(row, 'value')),
     properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
+    entity: optionalText(row, 'entity'),
     timestamp: integer(row, 'timestamp'),
     recordedAt: integer(row, 'recorded_at'),
     deductions: deductions === null ? [] : (JSON.parse(deductions) as DeductionList[]).map(deductionFromList),

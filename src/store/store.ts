@@ -1,5 +1,6 @@
 import type { Balance } from '../domain/balance.ts'
 import type { Customer, Environment } from '../domain/customer.ts'
+import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
@@ -17,8 +18,12 @@ export interface Store {
   load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]>
   /** One transaction. Each customer commits or conflicts on its own; one answer per change, in order. */
   commit(batch: Batch): Promise<CommitResult[]>
-  /** Adds a feature if the catalogue is still at `expected`. */
-  addFeature(change: FeatureChange): Promise<CommitResult>
+  /** Changes the catalogue if it is still at `expected`. */
+  changeCatalogue(change: CatalogueChange): Promise<CommitResult | { readonly kind: 'in_use' }>
+  /** In order of creation, each with all it has. */
+  listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>>
+  /** In order of creation. */
+  listEntities(query: EntityQuery): Promise<Page<EntityRow>>
   listEvents(query: EventQuery): Promise<EventRow[]>
   /** The customer's ledger, oldest posting first. */
   ledger(customerUid: string): Promise<Posting[]>
@@ -36,7 +41,7 @@ export class StoreBroken extends Error {
 
 export interface CustomerReference {
   readonly env: Environment
-  /** The caller's id or the internal id (B187). */
+  /** Any of the customer's names (`namesOf`): the caller's id, the internal id, the claim of one without an id (B186, B187). */
   readonly id: string
 }
 
@@ -47,6 +52,7 @@ export interface StoredCustomer {
 
 export interface StoredCatalogue {
   readonly version: number
+  readonly clockAhead: number
   readonly features: readonly Feature[]
 }
 
@@ -71,6 +77,8 @@ export interface CustomerRows {
   readonly expected: number | null
   /** The catalogue that was relied upon: conflict when it has moved. */
   readonly catalogue: number
+  /** The customer and all that belongs to it go; of the rest of this value only `keys` then has a meaning. */
+  readonly deleted: boolean
   /** The customer itself when it is new or changed, else null. */
   readonly customer: Customer | null
   readonly latest: Instant
@@ -79,17 +87,36 @@ export interface CustomerRows {
   readonly postings: readonly Posting[]
   readonly written: readonly Balance[]
   readonly removed: readonly Balance[]
+  readonly entitiesWritten: readonly Entity[]
+  readonly entitiesRemoved: readonly Entity[]
   readonly events: readonly UsageEvent[]
   readonly keys: readonly KeyRecord[]
 }
 
-export interface FeatureChange {
+export interface CatalogueChange {
   readonly env: Environment
+  /** Wall clock, for idempotency keys. */
   readonly at: Instant
+  /** The environment's clock: a balance that has expired by then does not count as use. */
+  readonly now: Instant
   readonly expected: number
-  readonly feature: Feature
+  /** A feature that is new or changed, or null. */
+  readonly written: Feature | null
+  /** The internal id of a feature that goes, or null. */
+  readonly removed: string | null
+  readonly clockAhead: number
+  /** Uses of a feature that must not be there, else `in_use` and nothing is applied. */
+  readonly unused: FeatureUse | null
   readonly claims: readonly string[]
   readonly keys: readonly KeyRecord[]
+}
+
+export interface FeatureUse {
+  readonly feature: string
+  /** Look for balances of it. */
+  readonly balances: boolean
+  /** Look for entities that are instances of it. */
+  readonly entities: boolean
 }
 
 /** The first answer to an idempotency key, saved in the transaction of its effect. */
@@ -105,14 +132,55 @@ export type CommitResult =
   | { readonly kind: 'committed'; readonly version: number }
   /** Someone else wrote first: load again, decide again. */
   | { readonly kind: 'conflict' }
-  /** The caller's id belongs to another customer. */
+  /** The caller's id, or the claim of one without an id, belongs to another customer. */
   | { readonly kind: 'id_taken' }
   | { readonly kind: 'known'; readonly records: readonly KeyRecord[] }
+
+/** A page of a list, and how much there is in all where that was asked for. */
+export interface Page<T> {
+  readonly rows: readonly T[]
+  /** All there are, and those that the filters let through; zero unless `counted`. */
+  readonly all: number
+  readonly filtered: number
+}
+
+interface ListQuery {
+  readonly env: Environment
+  /** Text that occurs in an id, a name or an e-mail, in whatever case. */
+  readonly search?: string | undefined
+  readonly order: 'newest' | 'oldest'
+  /** Only what comes after this row in the order. */
+  readonly after?: { readonly at: Instant; readonly uid: string } | undefined
+  readonly offset: number
+  readonly limit: number
+  readonly counted: boolean
+}
+
+export interface CustomerQuery extends ListQuery {
+  /** Created then; both inclusive. */
+  readonly from?: Instant | undefined
+  readonly to?: Instant | undefined
+}
+
+export interface EntityQuery extends ListQuery {
+  /** The internal id, or undefined for all customers. */
+  readonly customer?: string | undefined
+  /** The caller's id or the internal id of the entities. */
+  readonly id?: string | undefined
+}
+
+export interface EntityRow {
+  readonly entity: Entity
+  /** The internal id of its customer. */
+  readonly customer: string
+}
 
 export interface EventQuery {
   readonly env: Environment
   /** The caller's id or the internal id; undefined for all customers. */
   readonly customerId?: string | undefined
+  /** The caller's id of an entity. */
+  readonly entity?: string | undefined
   readonly names?: readonly string[] | undefined
   /** Both inclusive. */
   readonly from?: Instant | undefined

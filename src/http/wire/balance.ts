@@ -82,7 +82,7 @@ export function featureToWire(feature: Feature, memberId: (uid: string) => strin
   }
 }
 
-function lineToWire(line: BreakdownLine): WireObject {
+export function lineToWire(line: BreakdownLine): WireObject {
   return {
     id: line.id,
     plan_id: null,

@@ -1,10 +1,16 @@
-import { z } from 'zod'
-import type { Adjustment, Target } from '../../domain/adjust.ts'
-import { ONE } from '../../domain/amount.ts'
-import type { RolloverCap, RolloverPolicy } from '../../domain/balance.ts'
+import * as z from 'zod'
+import type { Adjustment } from '../../domain/adjust.ts'
+import { ONE, sum } from '../../domain/amount.ts'
+import { type Balance, type RolloverCap, type RolloverPolicy, rolledOver, usedOf } from '../../domain/balance.ts'
+import type { Entity } from '../../domain/entity.ts'
 import type { GrantRequest } from '../../domain/grant.ts'
+import type { Redistribution } from '../../domain/redistribution.ts'
+import type { BreakdownLine } from '../../domain/summary.ts'
+import type { Target } from '../../domain/target.ts'
 import type { Every } from '../../domain/time.ts'
+import { lineToWire } from './balance.ts'
 import { amount, id, instant, interval, later } from './scalars.ts'
+import type { WireObject } from './wire.ts'
 
 const MOST_PERIODS = 10_000
 const MOST_MONTHS = 1200
@@ -132,5 +138,60 @@ export function targetOf(input: {
   balance_id?: string | undefined
   customer_entitlement_id?: string | undefined
 }): Target {
-  return { interval: input.interval, balanceId: input.balance_id, balanceUid: input.customer_entitlement_id }
+  return { interval: input.interval, balanceId: input.balance_id, anyId: input.customer_entitlement_id }
+}
+
+export const recalculateInput = z.object({
+  customer_id: id,
+  feature_id: id,
+  entity_id: id.optional(),
+  interval: interval.optional(),
+})
+
+export const listBalancesInput = z.object({
+  customer_id: id,
+  entity_id: id.optional(),
+  feature_id: id.optional(),
+})
+
+const MOST_TOTALS = 1000
+
+export const setBalancesInput = z.object({
+  customer_id: id,
+  entity_id: id.optional(),
+  balances: z
+    .array(z.object({ feature_id: id, balance: amount }))
+    .min(1)
+    .max(MOST_TOTALS),
+})
+
+/** @param balances of one feature, before and after. Amounts include rollovers and show debt (B140). */
+export function redistributionToWire(balances: readonly Redistribution[]): WireObject {
+  return {
+    total_usage: sum(balances.map(({ before }) => usedOf(before))),
+    entitlements: balances.map(({ before, after }) => ({
+      customer_entitlement_id: before.uid,
+      before_remaining: before.remaining + rolledOver(before),
+      after_remaining: after.remaining + rolledOver(after),
+    })),
+  }
+}
+
+/** The breakdown line of a balance, and whose it is. `id` is the caller's where there is one (B142, R16). */
+export function listedBalanceToWire({ balance, featureId, entity, line }: ListedBalance): WireObject {
+  return {
+    ...lineToWire(line),
+    feature_id: featureId,
+    customer_entitlement_id: balance.uid,
+    entity_id: entity === null ? null : (entity.id ?? entity.uid),
+    created_at: balance.createdAt,
+  }
+}
+
+/** What is shown of one balance in a list. */
+interface ListedBalance {
+  readonly balance: Balance
+  readonly featureId: string
+  readonly entity: Entity | null
+  readonly line: BreakdownLine
 }

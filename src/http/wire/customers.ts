@@ -1,6 +1,7 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Customer, CustomerDetails } from '../../domain/customer.ts'
-import { expandOf, id, jsonObject, later, newCustomerId, text } from './scalars.ts'
+import type { Instant } from '../../domain/time.ts'
+import { cursor, expandOf, id, instant, jsonObject, later, newCustomerId, search, text } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
 const expand = expandOf(
@@ -18,6 +19,11 @@ const expand = expandOf(
   'billing_controls.auto_topups.purchase_limit',
 )
 
+const config = z.object({
+  disable_pooled_balance: z.boolean().nullish(),
+  disable_overage_billing: later('config.disable_overage_billing'),
+})
+
 const details = {
   name: text.nullish(),
   email: z.email({ pattern: z.regexes.unicodeEmail, message: 'must be an email address' }).max(320).nullish(),
@@ -29,29 +35,75 @@ const details = {
   create_in_stripe: later('create_in_stripe'),
   auto_enable_plan_id: later('auto_enable_plan_id'),
   billing_controls: later('billing_controls'),
-  config: later('config'),
-  expand,
+  config: config.nullish(),
 }
 
-export const getOrCreateCustomerInput = z.object({
-  customer_id: newCustomerId.nullable().superRefine((value, ctx) => {
-    if (value !== null) return
-    const message =
-      'a customer without an id is not supported by this version of Granary: send your own id of the customer'
-    ctx.addIssue({ code: 'custom', message, params: { code: 'not_supported' } })
-  }),
-  entity_id: later('entity_id'),
-  entity_data: later('entity_data'),
-  ...details,
+/** What may be said of a customer that is created on the way to something else. */
+export const customerData = z.object(details)
+
+/** What may be said of an entity that is created on the way to something else (B224). */
+export const entityData = z.object({
+  feature_id: id.optional(),
+  name: text.nullish(),
+  billing_controls: later('entity_data.billing_controls'),
 })
 
-export const getCustomerInput = z.object({ customer_id: id, expand })
+export const getOrCreateCustomerInput = z.object({
+  customer_id: newCustomerId.nullable(),
+  entity_id: id.optional(),
+  entity_data: entityData.nullish(),
+  ...details,
+  expand,
+  with_autumn_id: z.boolean().optional(),
+})
 
-export const updateCustomerInput = z.object({ customer_id: id, new_customer_id: newCustomerId.optional(), ...details })
+export const getCustomerInput = z.object({ customer_id: id, expand, with_autumn_id: z.boolean().optional() })
 
-type Details = Omit<z.infer<typeof updateCustomerInput>, 'customer_id' | 'new_customer_id'>
+export const updateCustomerInput = z.object({
+  customer_id: id,
+  new_customer_id: newCustomerId.optional(),
+  ...details,
+  expand,
+})
+
+export const deleteCustomerInput = z.object({ customer_id: id, delete_in_stripe: later('delete_in_stripe') })
+
+/** The longest page, and the number above which a page asks for something that no server gives (B206). */
+const LONGEST_PAGE = 1000
+const MOST_ASKED = 5000
+
+export const pageFields = {
+  start_cursor: cursor,
+  limit: z.int().min(1).max(MOST_ASKED).optional(),
+  search,
+  plans: later('plans'),
+  subscription_status: later('subscription_status'),
+  processors: later('processors'),
+  /** What versions up to 2.2 show beside a page (B209). */
+  with_counts: z.boolean().optional(),
+}
+
+export const listCustomersInput = z.object({
+  ...pageFields,
+  limit: pageFields.limit.superRefine((limit, ctx) => {
+    if (limit !== undefined && limit > LONGEST_PAGE && limit <= MOST_ASKED) {
+      const message = `must be at most ${LONGEST_PAGE}: take the next page with start_cursor`
+      ctx.addIssue({ code: 'custom', message, params: { code: 'invalid_request' } })
+    }
+  }),
+  sort_order: z.enum(['asc', 'desc']).optional(),
+  created_at_range: z
+    .object({ start: instant.optional(), end: instant.optional() })
+    .refine(({ start, end }) => start === undefined || end === undefined || start <= end, 'start must not be after end')
+    .optional(),
+  expand,
+  with_autumn_id: z.boolean().optional(),
+})
+
+type Details = z.infer<typeof customerData>
 
 export function detailsOf(input: Details): CustomerDetails {
+  const alone = input.config?.disable_pooled_balance
   return {
     name: input.name,
     email: input.email,
@@ -59,29 +111,41 @@ export function detailsOf(input: Details): CustomerDetails {
     stripeId: input.stripe_id,
     metadata: input.metadata,
     sendEmailReceipts: input.send_email_receipts ?? undefined,
+    sharesWithEntities: alone == null ? undefined : !alone,
   }
 }
 
-/** What there is none of, shown when it is asked for: no payments are collected and nobody has entities here. */
+/** What there is none of, shown when it is asked for: no payments are collected. */
 const EMPTY_EXPANSIONS: Record<string, WireObject> = {
   invoices: { invoices: [] },
   invoice_previews: { invoice_previews: [] },
   trials_used: { trials_used: [] },
   rewards: { rewards: null },
-  entities: { entities: [] },
   referrals: { referrals: [] },
   payment_method: { payment_method: null },
 }
 
-/** The customer object of 2.3 and newer (B195). */
+/** What is added to a customer that is asked for more. */
+export interface CustomerExtras {
+  readonly expanded: readonly string[]
+  readonly entities: readonly WireObject[] | null
+  readonly withInternalId: boolean
+  /** The customer's present where its clock was moved, else null. */
+  readonly movedTo: Instant | null
+  /** How far the clock was moved in all. */
+  readonly ahead: number
+}
+
+/** The customer object of 2.3 and newer (B195); `test_clock` only where time was moved. */
 export function customerToWire(
   customer: Customer,
   balances: WireObject,
   flags: WireObject,
-  expanded: readonly string[],
+  { expanded, entities, withInternalId, movedTo, ahead }: CustomerExtras,
 ): WireObject {
   return {
     id: customer.id,
+    ...(withInternalId ? { autumn_id: customer.uid } : {}),
     name: customer.name,
     email: customer.email,
     created_at: customer.createdAt,
@@ -97,7 +161,9 @@ export function customerToWire(
     licenses: [],
     balances,
     flags,
-    config: {},
+    config: customer.sharesWithEntities ? {} : { disable_pooled_balance: true },
+    ...(movedTo === null ? {} : { test_clock: { now: movedTo, ahead_ms: ahead } }),
     ...Object.assign({}, ...expanded.map((name) => EMPTY_EXPANSIONS[name])),
+    ...(entities === null ? {} : { entities }),
   }
 }

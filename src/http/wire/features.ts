@@ -1,10 +1,18 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Amount } from '../../domain/amount.ts'
 import type { FeatureTypeAsWritten } from '../../domain/feature.ts'
-import { amount, id, later, text } from './scalars.ts'
+import type { Redefinition } from '../../domain/redefine.ts'
+import { amount, id, later, NOT_SUPPORTED, text } from './scalars.ts'
 
 const featureId = id.refine((value) => /^[A-Za-z0-9_-]+$/.test(value), {
   message: 'can only contain letters, digits, underscores and dashes',
+})
+
+const featureKind = z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_system']).transform((value, ctx) => {
+  if (value !== 'ai_credit_system') return value
+  const message = 'ai_credit_system is not supported by this version of Granary'
+  ctx.addIssue({ code: 'custom', message, params: { code: NOT_SUPPORTED } })
+  return z.NEVER
 })
 
 const creditCost = amount.refine((cost: Amount) => cost >= 0n, 'must not be negative')
@@ -25,7 +33,7 @@ export const createFeatureInput = z
   .object({
     feature_id: featureId,
     name: text.min(1),
-    type: z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_system']),
+    type: featureKind,
     consumable: z.boolean().optional(),
     display: z.object({ singular: text.nullish(), plural: text.nullish() }).nullish(),
     credit_schema: creditSchema.nullish(),
@@ -36,10 +44,7 @@ export const createFeatureInput = z
     invoice_credit: later('invoice_credit'),
   })
   .superRefine((input, ctx) => {
-    const issue = (path: string, message: string, code?: string) =>
-      ctx.addIssue({ code: 'custom', path: [path], message, ...(code === undefined ? {} : { params: { code } }) })
-    if (input.type === 'ai_credit_system')
-      issue('type', 'ai_credit_system is not supported by this version of Granary', 'not_supported')
+    const issue = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message })
     if (input.type === 'credit_system' && input.credit_schema == null)
       issue('credit_schema', 'is needed for a credit system: list its metered features and their cost')
     if (input.type === 'credit_system' && input.consumable === false)
@@ -50,15 +55,49 @@ export const createFeatureInput = z
       issue('consumable', 'cannot be true for a boolean feature')
   })
 
+export const updateFeatureInput = z.object({
+  feature_id: id,
+  new_feature_id: featureId.optional(),
+  name: text.min(1).optional(),
+  type: featureKind.optional(),
+  consumable: z.boolean().optional(),
+  display: z.object({ singular: text.nullish(), plural: text.nullish() }).nullish(),
+  credit_schema: creditSchema.nullish(),
+  event_names: z.array(id).max(100).nullish(),
+  archived: z.boolean().optional(),
+  model_markups: later('model_markups'),
+  default_markup: later('default_markup'),
+  provider_markups: later('provider_markups'),
+  invoice_credit: later('invoice_credit'),
+})
+
+/** Null says "nothing" for the display and the event names, and says nothing of the credit schema. */
+export function redefinitionOf(input: z.infer<typeof updateFeatureInput>): Redefinition {
+  return {
+    newId: input.new_feature_id,
+    name: input.name,
+    kind: input.type,
+    consumable: input.consumable,
+    costs: input.credit_schema == null ? undefined : costsOf(input.credit_schema),
+    eventNames: input.event_names === null ? [] : input.event_names,
+    display: input.display === undefined ? undefined : displayOf(input.display),
+    archived: input.archived,
+  }
+}
+
+export function displayOf(input: { singular?: string | null | undefined; plural?: string | null | undefined } | null) {
+  return input === null ? null : { singular: input.singular ?? null, plural: input.plural ?? null }
+}
+
 export const featureIdInput = z.object({ feature_id: id })
 export const nothingInput = z.object({})
 
 export function featureType(input: z.infer<typeof createFeatureInput>): FeatureTypeAsWritten {
   if (input.type === 'boolean') return { kind: 'boolean' }
   if (input.type === 'metered') return { kind: 'metered', consumable: input.consumable ?? false }
-  const costs = (input.credit_schema ?? []).map((item) => ({
-    featureId: item.metered_feature_id,
-    cost: item.credit_cost,
-  }))
-  return { kind: 'credit_system', costs }
+  return { kind: 'credit_system', costs: costsOf(input.credit_schema ?? []) }
+}
+
+function costsOf(schema: z.infer<typeof creditSchema>) {
+  return schema.map((item) => ({ featureId: item.metered_feature_id, cost: item.credit_cost }))
 }

@@ -18,6 +18,7 @@ const value = fc.oneof(
 const keys = [
   'customer_id',
   'feature_id',
+  'entity_id',
   'required_balance',
   'value',
   'send_event',

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type Amount, ONE, readAmount } from '../../domain/amount.ts'
 import type { JsonObject } from '../../domain/customer.ts'
 import type { checkInput, trackInput } from './usage.ts'
@@ -14,20 +14,20 @@ type Track = z.infer<typeof trackInput>
 export function quickCheck(body: unknown): Check | undefined {
   const found = usualFields(body, IN_CHECK)
   if (found?.customer_id === undefined || found.feature_id === undefined) return undefined
-  const { customer_id, feature_id, required_balance: required = ONE, send_event, properties } = found
-  return { customer_id, feature_id, required, send_event, properties }
+  const { customer_id, feature_id, entity_id, required_balance: required = ONE, send_event, properties } = found
+  return { customer_id, feature_id, entity_id, required, send_event, properties }
 }
 
 export function quickTrack(body: unknown): Track | undefined {
   const found = usualFields(body, IN_TRACK)
   if (found?.customer_id === undefined || found.feature_id === undefined) return undefined
-  const { customer_id, feature_id, value, idempotency_key, properties } = found
-  return { customer_id, feature_id, value, idempotency_key, properties, of: { featureId: feature_id } }
+  const { customer_id, feature_id, entity_id, value, idempotency_key, properties } = found
+  return { customer_id, feature_id, entity_id, value, idempotency_key, properties, of: { featureId: feature_id } }
 }
 
 type FieldNames = ReadonlyMap<string, keyof Fields>
-const IN_CHECK = named('customer_id', 'feature_id', 'required_balance', 'send_event', 'properties')
-const IN_TRACK = named('customer_id', 'feature_id', 'value', 'idempotency_key', 'properties')
+const IN_CHECK = named('customer_id', 'feature_id', 'entity_id', 'required_balance', 'send_event', 'properties')
+const IN_TRACK = named('customer_id', 'feature_id', 'entity_id', 'value', 'idempotency_key', 'properties')
 
 function named(...names: (keyof Fields)[]): FieldNames {
   return new Map(names.map((name) => [name, name]))
@@ -47,6 +47,7 @@ function usualFields(body: unknown, names: FieldNames): Partial<Fields> | undefi
 interface Fields {
   customer_id: string
   feature_id: string
+  entity_id: string
   idempotency_key: string
   required_balance: Amount
   value: Amount
@@ -59,6 +60,7 @@ function take(found: Partial<Fields>, key: keyof Fields, value: unknown): boolea
   switch (key) {
     case 'customer_id':
     case 'feature_id':
+    case 'entity_id':
     case 'idempotency_key':
       if (typeof value !== 'string' || !USUAL_ID.test(value)) return false
       found[key] = value

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Amount, formatAmount, LARGEST_INPUT, readAmount } from '../../domain/amount.ts'
 import type { JsonObject } from '../../domain/customer.ts'
 import { END_OF_TIME, INTERVALS, type Instant } from '../../domain/time.ts'
@@ -9,7 +9,7 @@ export const NOT_SUPPORTED = 'not_supported'
 const MAX_TEXT = 256
 
 /** An exact amount: a JSON number (through its shortest decimal form) or a decimal text, at most ±10¹⁵ (B242). */
-export const amount = z.unknown().transform((value, ctx): Amount => {
+export const amount: z.ZodType<Amount, number | string> = asked((value, ctx) => {
   if (typeof value !== 'number' && typeof value !== 'string')
     return fail(ctx, `must be a number (received ${kindOf(value)})`)
   const result = readAmount(value)
@@ -20,7 +20,7 @@ export const amount = z.unknown().transform((value, ctx): Amount => {
 })
 
 /** Unix milliseconds, a whole number. */
-export const instant = z.unknown().transform((value, ctx): Instant => {
+export const instant: z.ZodType<Instant, number> = asked((value, ctx) => {
   if (typeof value !== 'number') return fail(ctx, `must be a number (received ${kindOf(value)})`)
   if (!Number.isInteger(value)) return fail(ctx, 'must be a whole number of milliseconds')
   if (value <= 0 || value > END_OF_TIME) return fail(ctx, 'must be a time in Unix milliseconds')
@@ -36,10 +36,19 @@ export const newCustomerId = id.refine((value) => /^[A-Za-z0-9_:-]+$/.test(value
   message: 'can only contain letters, digits, underscores, dashes and colons',
 })
 
+/** A cursor of a list: `next_cursor` of the page before, or empty for the first page. */
+export const cursor = z.string().max(1000).optional()
+
+/** What is looked for in a list; blank looks for nothing. */
+export const search = text
+  .transform((value) => value.trim())
+  .transform((value) => (value === '' ? undefined : value))
+  .optional()
+
 export const interval = z.enum(['one_off', ...INTERVALS])
 
 /** A JSON object of the caller's, kept as it is. */
-export const jsonObject = z.unknown().transform((value, ctx): JsonObject => {
+export const jsonObject: z.ZodType<JsonObject, Readonly<Record<string, unknown>>> = asked((value, ctx) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return fail(ctx, `must be an object (received ${kindOf(value)})`)
   return value as JsonObject
@@ -80,6 +89,11 @@ function asksForNothing(value: unknown): boolean {
 /** A half of a surrogate pair has no UTF-8 form, so two texts that differ only in one would become the same text on disk. */
 function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\u0000')
+}
+
+/** A value that is read by hand, with the type in which callers are to send it. */
+function asked<T, I>(read: (value: unknown, ctx: z.RefinementCtx) => T): z.ZodType<T, I> {
+  return z.unknown().transform(read) as z.ZodType as z.ZodType<T, I>
 }
 
 function fail(ctx: z.RefinementCtx, message: string): never {

@@ -1,15 +1,24 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Amount, ONE } from '../../domain/amount.ts'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
 import type { Feature } from '../../domain/feature.ts'
-import { amount, expandOf, id, instant, jsonObject, later } from './scalars.ts'
+import { customerData, entityData } from './customers.ts'
+import { amount, cursor, expandOf, id, instant, jsonObject, later } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
 /** Below this many events a page asks for nothing unusual (R170). */
 const MOST_EVENTS = 5000
 
+/** What versions before 2.1 do on the way: a missing customer or entity is created from what is said of it (R11). */
+const creation = {
+  auto_create: z.boolean().optional(),
+  customer_data: customerData.nullish(),
+  entity_data: entityData.nullish(),
+}
+
 export const checkInput = z
   .object({
+    ...creation,
     customer_id: id,
     feature_id: id.optional(),
     product_id: later('product_id'),
@@ -39,6 +48,7 @@ function requiredOf(balance: Amount | undefined, quantity: Amount | undefined): 
 
 export const trackInput = z
   .object({
+    ...creation,
     customer_id: id,
     feature_id: id.optional(),
     event_name: id.optional(),
@@ -68,9 +78,17 @@ export const listEventsInput = z.object({
     .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(id).min(1).max(100))
     .optional(),
   custom_range: z.object({ start: instant.optional(), end: instant.optional() }).optional(),
-  start_cursor: z.string().max(1000).optional(),
+  start_cursor: cursor,
   limit: z.int().min(1).max(MOST_EVENTS).optional(),
   filter_by: later('filter_by'),
+})
+
+export const setUsageInput = z.object({
+  customer_id: id,
+  feature_id: id,
+  entity_id: id.optional(),
+  value: amount,
+  customer_data: customerData.nullish(),
 })
 
 /**

@@ -56,4 +56,39 @@ export const MIGRATIONS: readonly string[] = [
 
   create table api_keys (hash text primary key, env text not null, created_at integer not null) strict, without rowid;
   `,
+  // Entities, customers without an id, movable clocks, deletion. A customer's key is never used twice (autoincrement), because
+  // what belonged to a deleted customer is cleared away little by little, and must not become someone else's meanwhile.
+  `
+  alter table catalogues add column clock_ahead integer not null default 0;
+
+  create table customers_2 (
+    key integer primary key autoincrement, uid text not null unique, env text not null, id text, claim text, name text,
+    email text, fingerprint text, stripe_id text, metadata text not null, send_email_receipts integer not null,
+    shares_with_entities integer not null, clock_ahead integer not null, created_at integer not null,
+    unique (env, id), unique (env, claim)
+  ) strict;
+  insert into customers_2 (
+    key, uid, env, id, name, email, fingerprint, stripe_id, metadata, send_email_receipts, shares_with_entities, clock_ahead,
+    created_at
+  )
+  select key, uid, env, id, name, email, fingerprint, stripe_id, metadata, send_email_receipts, 1, 0, created_at from customers;
+  drop table customers;
+  alter table customers_2 rename to customers;
+  create index customers_by_time on customers (env, created_at, uid);
+
+  create table entities (
+    customer integer not null, env text not null, uid text not null, id text, name text, feature text not null,
+    created_at integer not null,
+    primary key (customer, uid), unique (customer, id)
+  ) strict, without rowid;
+  create index entities_by_id on entities (env, id);
+  create index entities_by_time on entities (env, created_at, uid);
+
+  alter table balances add column entity text;
+  alter table balances add column seats integer not null default 0;
+  alter table postings add column entity text;
+  alter table events add column entity text;
+
+  create table deletions (customer integer primary key, last_posting integer) strict;
+  `,
 ]

@@ -1,8 +1,14 @@
 import {
+  BALANCE_COLUMNS,
   balanceToRow,
+  CUSTOMER_COLUMNS,
   customerToRow,
+  ENTITY_COLUMNS,
+  EVENT_COLUMNS,
+  entityToRow,
   eventToRow,
   featureToRow,
+  POSTING_COLUMNS,
   postingToRow,
   type SqlRow,
   type SqlValue,
@@ -10,11 +16,14 @@ import {
 import type {
   ApiKey,
   Batch,
+  CatalogueChange,
   CommitResult,
   CustomerChange,
+  CustomerQuery,
   CustomerReference,
+  EntityQuery,
   EventQuery,
-  FeatureChange,
+  FeatureUse,
   KeyRecord,
 } from '../store.ts'
 
@@ -24,10 +33,12 @@ import type {
  */
 export interface Calls {
   open: { request: null; reply: null }
-  loadCatalogue: { request: string; reply: { version: number; features: SqlRow[] } }
-  load: { request: readonly CustomerReference[]; reply: ({ customer: SqlRow; balances: SqlRow[] } | null)[] }
+  loadCatalogue: { request: string; reply: { version: number; clockAhead: number; features: SqlRow[] } }
+  load: { request: readonly CustomerReference[]; reply: (CustomerRowSet | null)[] }
   commit: { request: EncodedBatch; reply: CommitResult[] }
-  addFeature: { request: EncodedFeatureChange; reply: CommitResult }
+  changeCatalogue: { request: EncodedCatalogueChange; reply: CommitResult | { kind: 'in_use' } }
+  listCustomers: { request: CustomerQuery; reply: RowPage<CustomerRowSet> }
+  listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
   ledger: { request: string; reply: SqlRow[] }
   loadKeys: { request: null; reply: ApiKey[] }
@@ -35,6 +46,19 @@ export interface Calls {
   close: { request: null; reply: null }
 }
 export type CallName = keyof Calls
+
+/** All rows of one customer. */
+export interface CustomerRowSet {
+  readonly customer: SqlRow
+  readonly entities: readonly SqlRow[]
+  readonly balances: readonly SqlRow[]
+}
+
+export interface RowPage<T> {
+  readonly rows: readonly T[]
+  readonly all: number
+  readonly filtered: number
+}
 
 export interface Request<N extends CallName = CallName> {
   readonly id: number
@@ -53,11 +77,15 @@ export interface EncodedBatch {
   readonly cells: readonly SqlValue[]
 }
 
-export interface EncodedFeatureChange {
+export interface EncodedCatalogueChange {
   readonly env: string
   readonly at: number
+  readonly now: number
   readonly expected: number
-  readonly feature: readonly SqlValue[]
+  readonly written: readonly SqlValue[] | null
+  readonly removed: string | null
+  readonly clockAhead: number
+  readonly unused: FeatureUse | null
   readonly claims: readonly string[]
   readonly keys: readonly KeyRecord[]
 }
@@ -68,26 +96,36 @@ export function encodeBatch({ at, changes }: Batch): EncodedBatch {
   return { at, count: changes.length, cells }
 }
 
-export function encodeFeatureChange(change: FeatureChange): EncodedFeatureChange {
-  return { ...change, feature: featureToRow(change.feature) }
+export function encodeCatalogueChange(change: CatalogueChange): EncodedCatalogueChange {
+  return { ...change, written: change.written === null ? null : featureToRow(change.written) }
 }
 
 function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValue[]): void {
   cells.push(env, uid, claims.length, ...claims, rows === null ? 0 : 1)
   if (rows === null) return
-  cells.push(rows.expected, rows.catalogue, rows.latest, rows.postingsBefore)
+  cells.push(rows.expected, rows.catalogue, rows.deleted ? 1 : 0)
+  if (rows.deleted) return pushKeys(rows.keys, cells)
+  cells.push(rows.latest, rows.postingsBefore)
   cells.push(rows.customer === null ? 0 : 1)
   if (rows.customer !== null) cells.push(...customerToRow(rows.customer))
   cells.push(rows.written.length)
   for (const balance of rows.written) cells.push(...balanceToRow(balance))
   cells.push(rows.removed.length)
   for (const balance of rows.removed) cells.push(balance.uid)
+  cells.push(rows.entitiesWritten.length)
+  for (const entity of rows.entitiesWritten) cells.push(...entityToRow(entity))
+  cells.push(rows.entitiesRemoved.length)
+  for (const entity of rows.entitiesRemoved) cells.push(entity.uid)
   cells.push(rows.postings.length)
   for (const posting of rows.postings) cells.push(...postingToRow(posting))
   cells.push(rows.events.length)
   for (const event of rows.events) cells.push(...eventToRow(event))
-  cells.push(rows.keys.length)
-  for (const { hash, fingerprint, answer } of rows.keys) cells.push(hash, fingerprint, answer)
+  pushKeys(rows.keys, cells)
+}
+
+function pushKeys(keys: readonly KeyRecord[], cells: SqlValue[]): void {
+  cells.push(keys.length)
+  for (const { hash, fingerprint, answer } of keys) cells.push(hash, fingerprint, answer)
 }
 
 /** Reads a flat list from its beginning. Whoever reads must take what `encodeChange` put, in its order. */
@@ -120,4 +158,69 @@ export class Cells {
   rows(columns: number): (readonly SqlValue[])[] {
     return Array.from({ length: this.number() }, () => this.row(columns))
   }
+}
+
+type Rows = readonly (readonly SqlValue[])[]
+
+export interface DecodedRows {
+  readonly expected: number | null
+  readonly catalogue: number
+  readonly deleted: boolean
+  readonly latest: number
+  readonly postingsBefore: number
+  readonly customer: readonly SqlValue[] | null
+  readonly written: Rows
+  readonly removed: Rows
+  readonly entitiesWritten: Rows
+  readonly entitiesRemoved: Rows
+  readonly postings: Rows
+  readonly events: Rows
+  readonly keys: Rows
+}
+
+export interface DecodedChange {
+  readonly env: string
+  readonly uid: string
+  readonly claims: readonly string[]
+  readonly rows: DecodedRows | null
+}
+
+/** In the order of `encodeChange`; the fields below are read as they are written here, one after another. */
+export function readChange(input: Cells): DecodedChange {
+  const env = input.text()
+  const uid = input.text()
+  const claims = input.rows(1).map(([hash]) => String(hash))
+  return { env, uid, claims, rows: input.number() === 0 ? null : readRows(input) }
+}
+
+function readRows(input: Cells): DecodedRows {
+  const expected = input.next()
+  const head = { expected: expected === null ? null : Number(expected), catalogue: input.number() }
+  if (input.number() === 1) return { ...NO_ROWS, ...head, deleted: true, keys: input.rows(3) }
+  return {
+    ...head,
+    deleted: false,
+    latest: input.number(),
+    postingsBefore: input.number(),
+    customer: input.number() === 0 ? null : input.row(CUSTOMER_COLUMNS.length),
+    written: input.rows(BALANCE_COLUMNS.length),
+    removed: input.rows(1),
+    entitiesWritten: input.rows(ENTITY_COLUMNS.length),
+    entitiesRemoved: input.rows(1),
+    postings: input.rows(POSTING_COLUMNS.length),
+    events: input.rows(EVENT_COLUMNS.length),
+    keys: input.rows(3),
+  }
+}
+
+const NO_ROWS = {
+  latest: 0,
+  postingsBefore: 0,
+  customer: null,
+  written: [],
+  removed: [],
+  entitiesWritten: [],
+  entitiesRemoved: [],
+  postings: [],
+  events: [],
 }

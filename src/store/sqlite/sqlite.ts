@@ -4,21 +4,33 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
 import { holdingsOf } from '../../domain/holdings.ts'
 import type { Posting } from '../../domain/ledger.ts'
-import { balanceFromRow, customerFromRow, eventFromRow, featureFromRow, postingFromRow } from '../rows.ts'
+import {
+  balanceFromRow,
+  customerFromRow,
+  entityFromRow,
+  eventFromRow,
+  featureFromRow,
+  postingFromRow,
+  type SqlRow,
+} from '../rows.ts'
 import type {
   ApiKey,
   Batch,
+  CatalogueChange,
   CommitResult,
+  CustomerQuery,
   CustomerReference,
+  EntityQuery,
+  EntityRow,
   EventQuery,
   EventRow,
-  FeatureChange,
+  Page,
   Store,
   StoredCatalogue,
   StoredCustomer,
 } from '../store.ts'
 import { Connection } from './connection.ts'
-import { encodeBatch, encodeFeatureChange } from './protocol.ts'
+import { type CustomerRowSet, encodeBatch, encodeCatalogueChange } from './protocol.ts'
 
 /** The data folder belongs to another process. */
 class FolderInUse extends Error {
@@ -58,33 +70,33 @@ export class SqliteStore implements Store {
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    const { version, features } = await this.#writer.call('loadCatalogue', env)
-    return { version, features: features.map(featureFromRow) }
+    const { version, clockAhead, features } = await this.#writer.call('loadCatalogue', env)
+    return { version, clockAhead, features: features.map(featureFromRow) }
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
     const found = await this.#writer.call('load', references)
-    return found.map((one) => {
-      if (one === null) return null
-      const { customer, balances } = one
-      const [latest, postings, version] = [
-        Number(customer['latest']),
-        Number(customer['postings']),
-        Number(customer['version']),
-      ]
-      return {
-        version,
-        holdings: holdingsOf(customerFromRow(customer), balances.map(balanceFromRow), latest, postings),
-      }
-    })
+    return found.map((one) => (one === null ? null : customerFromRows(one)))
   }
 
   commit(batch: Batch): Promise<CommitResult[]> {
     return this.#writer.call('commit', encodeBatch(batch))
   }
 
-  addFeature(change: FeatureChange): Promise<CommitResult> {
-    return this.#writer.call('addFeature', encodeFeatureChange(change))
+  changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
+    return this.#writer.call('changeCatalogue', encodeCatalogueChange(change))
+  }
+
+  async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
+    const reader = await this.#reading()
+    const page = await reader.call('listCustomers', query)
+    return { ...page, rows: page.rows.map(customerFromRows) }
+  }
+
+  async listEntities(query: EntityQuery): Promise<Page<EntityRow>> {
+    const reader = await this.#reading()
+    const page = await reader.call('listEntities', query)
+    return { ...page, rows: page.rows.map(entityRowFrom) }
   }
 
   async listEvents(query: EventQuery): Promise<EventRow[]> {
@@ -122,6 +134,19 @@ export class SqliteStore implements Store {
     await reader.call('open', null)
     return reader
   }
+}
+
+function customerFromRows({ customer, entities, balances }: CustomerRowSet): StoredCustomer {
+  const number = (column: string) => Number(customer[column])
+  const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
+  return {
+    version: number('version'),
+    holdings: holdingsOf(own, entities.map(entityFromRow), balances.map(balanceFromRow), latest, postings),
+  }
+}
+
+function entityRowFrom(row: SqlRow): EntityRow {
+  return { entity: entityFromRow(row), customer: String(row['customer_uid']) }
 }
 
 /**

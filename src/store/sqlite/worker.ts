@@ -1,22 +1,32 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Database } from './database.ts'
+import { clearSome, hasLeftovers } from './leftovers.ts'
+import { ledger, listCustomers, listEntities, listEvents, load } from './lists.ts'
 import type { CallName, Calls, Reply, Request } from './protocol.ts'
 
 /** The thread that owns one connection. Calls are answered one after another, in the order in which they were sent. */
 const { file, mode } = workerData as { file: string; mode: 'write' | 'read' }
 let database: Database | undefined
+let clearing = false
 
 const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['reply'] } = {
   open() {
     database = new Database(file, mode)
+    clearLittleByLittle()
     return null
   },
   loadCatalogue: (env) => opened().loadCatalogue(env),
-  load: (references) => opened().load(references),
-  commit: (batch) => opened().commit(batch),
-  addFeature: (change) => opened().addFeature(change),
-  listEvents: (query) => opened().listEvents(query),
-  ledger: (customer) => opened().ledger(customer),
+  load: (references) => load(opened().sql, references),
+  commit(batch) {
+    const results = opened().commit(batch)
+    clearLittleByLittle()
+    return results
+  },
+  changeCatalogue: (change) => opened().changeCatalogue(change),
+  listCustomers: (query) => listCustomers(opened().sql, query),
+  listEntities: (query) => listEntities(opened().sql, query),
+  listEvents: (query) => listEvents(opened().sql, query),
+  ledger: (customer) => ledger(opened().sql, customer),
   loadKeys: () => opened().loadKeys(),
   addKey(key) {
     opened().addKey(key)
@@ -24,8 +34,26 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
   },
   close() {
     database?.close()
+    database = undefined
     return null
   },
+}
+
+/** Clears away what deleted customers left, a little between any two calls, so that no call waits long for it. */
+function clearLittleByLittle(): void {
+  if (clearing || mode === 'read' || database === undefined || !hasLeftovers(database.sql)) return
+  clearing = true
+  setImmediate(() => {
+    clearing = false
+    if (database === undefined) return
+    try {
+      clearSome(database.sql)
+    } catch {
+      // A full disk, perhaps. Nobody waits for this; the next commit tries again, and tells if the disk is broken.
+      return
+    }
+    clearLittleByLittle()
+  })
 }
 
 function opened(): Database {

@@ -1,0 +1,169 @@
+/** What the API answers in its newest version, for TypeScript. Amounts are exact decimals; instants are Unix milliseconds. */
+
+export type IntervalName = 'one_off' | 'minute' | 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'semi_annual' | 'year'
+
+export interface SuccessAnswer {
+  success: true
+}
+
+export interface FeatureAnswer {
+  id: string
+  name: string
+  type: 'boolean' | 'metered' | 'credit_system'
+  consumable: boolean
+  credit_schema?: { metered_feature_id: string; credit_cost: number }[]
+  event_names: string[]
+  display?: { singular: string | null; plural: string | null }
+  archived: boolean
+}
+
+export interface ResetAnswer {
+  interval: IntervalName
+  /** Absent where it is one. */
+  interval_count?: number
+  resets_at: number | null
+}
+
+export interface BreakdownAnswer {
+  /** The caller's `balance_id`, otherwise the internal id. */
+  id: string
+  plan_id: string | null
+  included_grant: number
+  prepaid_grant: number
+  remaining: number
+  usage: number
+  unlimited: boolean
+  reset: ResetAnswer | null
+  price: null
+  expires_at: number | null
+}
+
+/** All balances of one feature for one subject, added up. */
+export interface BalanceAnswer {
+  object: 'balance'
+  feature_id: string
+  /** Where `expand` asked for it. */
+  feature?: FeatureAnswer
+  granted: number
+  /** What may be spent now; never below zero. */
+  remaining: number
+  usage: number
+  unlimited: boolean
+  overage_allowed: boolean
+  max_purchase: number | null
+  next_reset_at: number | null
+  breakdown: BreakdownAnswer[]
+  /** `expires_at` is 0 for what never expires. Absent where nothing rolls over. */
+  rollovers?: { granted: number; balance: number; expires_at: number }[]
+}
+
+/** A boolean feature that is held. */
+export interface FlagAnswer {
+  id: string
+  plan_id: string | null
+  expires_at: number | null
+  feature_id: string
+  feature?: FeatureAnswer
+}
+
+export interface EntityHeadAnswer {
+  id: string | null
+  name: string | null
+  customer_id: string
+  feature_id: string
+  created_at: number
+  env: 'sandbox' | 'live'
+}
+
+export interface EntityAnswer extends EntityHeadAnswer {
+  subscriptions: never[]
+  purchases: never[]
+  balances: Record<string, BalanceAnswer>
+  flags: Record<string, FlagAnswer>
+  billing_controls: Record<string, never>
+}
+
+export interface CustomerAnswer {
+  id: string | null
+  /** The internal id, where `with_autumn_id` asked for it. */
+  autumn_id?: string
+  name: string | null
+  email: string | null
+  created_at: number
+  fingerprint: string | null
+  stripe_id: string | null
+  env: 'sandbox' | 'live'
+  metadata: Record<string, unknown>
+  send_email_receipts: boolean
+  billing_controls: Record<string, never>
+  subscriptions: never[]
+  purchases: never[]
+  licenses: never[]
+  balances: Record<string, BalanceAnswer>
+  flags: Record<string, FlagAnswer>
+  config: { disable_pooled_balance?: boolean }
+  /** Only where the clock was moved. */
+  test_clock?: { now: number; ahead_ms: number }
+  entities?: EntityHeadAnswer[]
+}
+
+export interface CheckAnswer {
+  allowed: boolean
+  customer_id: string
+  entity_id?: string
+  /** In the units of `balance.feature_id`: credits where a credit system answers. */
+  required_balance: number
+  balance: BalanceAnswer | null
+  balances?: Record<string, BalanceAnswer | null>
+  flag: FlagAnswer | null
+  preview?: object | null
+}
+
+export interface DeductionAnswer {
+  balance_id: string
+  feature_id: string
+  plan_id: string | null
+  reset: ResetAnswer | null
+  /** In the units of that balance; negative was given back. */
+  value: number
+}
+
+export interface TrackAnswer {
+  customer_id: string
+  entity_id?: string
+  event_name?: string
+  /** What was asked, whatever could be taken. */
+  value: number
+  balance: BalanceAnswer | null
+  balances?: Record<string, BalanceAnswer | null>
+  deductions: DeductionAnswer[]
+}
+
+export interface EventAnswer {
+  id: string
+  timestamp: number
+  feature_id: string
+  customer_id: string
+  value: number
+  properties: Record<string, unknown>
+  deductions: DeductionAnswer[] | null
+}
+
+export interface ListedBalanceAnswer extends BreakdownAnswer {
+  feature_id: string
+  customer_entitlement_id: string
+  entity_id: string | null
+  created_at: number
+}
+
+export interface PageAnswer<T> {
+  list: T[]
+  /** To be sent as `start_cursor` for the next page; null on the last one. */
+  next_cursor: string | null
+}
+
+export interface ClockAnswer {
+  env: 'sandbox' | 'live'
+  now: number
+  ahead_ms: number
+}

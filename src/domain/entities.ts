@@ -1,0 +1,85 @@
+import { assert } from './assert.ts'
+import type { Entity } from './entity.ts'
+import type { Catalogue, Feature } from './feature.ts'
+import { findEntity, type Holdings, withEntity, withoutEntity } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { close } from './reset.ts'
+import { seatEntities, vacateSeats } from './seats.ts'
+import type { Moment } from './time.ts'
+import { get } from './tree.ts'
+
+/** What a caller says of an entity that is to be there. */
+export interface EntityRequest {
+  readonly id: string | null
+  readonly name: string | null
+  /** The caller's id of the feature that it is an instance of. */
+  readonly featureId: string
+}
+
+/**
+ * Adds entities; each takes a seat from the customer's own balances of its feature. All are added or none.
+ * @param holdings brought up to the moment.
+ * @returns the new holdings and the entities in the order asked for, or `feature_not_found`, `invalid_request` (the feature
+ * is not one that is held), `entity_already_exists`, `entity_id_required` (a second one without an id).
+ * Source: B214-B218; that everything is looked at before anything is changed is the recommendation there.
+ */
+export function addEntities(
+  holdings: Holdings,
+  requests: readonly EntityRequest[],
+  catalogue: Catalogue,
+  moment: Moment,
+  journal: Journal,
+): { readonly holdings: Holdings; readonly added: readonly Entity[] } | Refusal {
+  let current = holdings
+  let anonymous = findEntity(holdings, null)
+  const added: Entity[] = []
+  for (const request of requests) {
+    const feature = catalogue.byId.get(request.featureId)
+    if (feature === undefined) return refuse('feature_not_found', `Feature ${request.featureId} not found`)
+    const problem = unfit(feature) ?? taken(current, request)
+    if (problem !== null) return problem
+    const claimed = claimedBy(anonymous, request, feature)
+    if (claimed !== null) anonymous = undefined
+    const entity = claimed ?? {
+      uid: moment.newId('ent'),
+      id: request.id,
+      name: request.name,
+      feature: feature.uid,
+      createdAt: moment.now,
+    }
+    current = withEntity(current, entity)
+    added.push(entity)
+  }
+  for (const feature of new Set(added.map((entity) => entity.feature)))
+    current = seatEntities(current, feature, journal)
+  return { holdings: current, added }
+}
+
+/** Takes an entity away with its balances, and gives its seat back. Source: B220. */
+export function removeEntity(holdings: Holdings, entity: Entity, journal: Journal): Holdings {
+  const part = get(holdings.entities.byUid, entity.uid)
+  assert(part !== undefined, 'an entity that is removed is there')
+  for (const list of part.balances.values()) for (const balance of list) close('void', balance, journal)
+  return vacateSeats(withoutEntity(holdings, entity), entity.feature, journal)
+}
+
+/** The entity that had no id so far gets the next one of its feature: it has its seat already (B217). */
+function claimedBy(anonymous: Entity | undefined, { id, name }: EntityRequest, feature: Feature): Entity | null {
+  if (id === null || anonymous?.feature !== feature.uid) return null
+  return { ...anonymous, id, name: name ?? anonymous.name }
+}
+
+function unfit(feature: Feature): Refusal | null {
+  if (feature.type.kind === 'metered' && !feature.type.consumable) return null
+  return refuse(
+    'invalid_request',
+    `An entity cannot be a ${feature.id}: use a metered feature that is not consumable, such as seats`,
+  )
+}
+
+function taken(holdings: Holdings, { id }: EntityRequest): Refusal | null {
+  if (findEntity(holdings, id) === undefined) return null
+  if (id !== null) return refuse('entity_already_exists', `Entity ${id} already exists`)
+  return refuse('entity_id_required', 'Only one entity of a customer may be without an id: give this one an entity_id')
+}

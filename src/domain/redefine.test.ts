@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { amount } from './amount.ts'
+import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
+import { lastReference, type Redefinition, redefine, type Unused } from './redefine.ts'
+import { isRefusal } from './refusal.ts'
+
+function feature(id: string, type: FeatureType, more: Partial<Feature> = {}): Feature {
+  const uid = `feat_${id}`
+  return { uid, id, name: id, type, eventNames: [], display: null, archived: false, createdAt: 0, ...more }
+}
+
+const metered = (consumable: boolean): FeatureType => ({ kind: 'metered', consumable })
+const messages = feature('messages', metered(true))
+const images = feature('images', metered(true))
+const seats = feature('seats', metered(false), { eventNames: ['sit'], display: { singular: 'seat', plural: 'seats' } })
+const sso = feature('sso', { kind: 'boolean' })
+const credits = feature('credits', {
+  kind: 'credit_system',
+  costs: [{ feature: 'feat_messages', cost: amount('0.2') }],
+})
+const old = feature('old', metered(true), { archived: true })
+const catalogue = catalogueOf(1, [messages, images, seats, sso, credits, old])
+
+const ANYBODY = { balances: false, entities: false }
+const NO_BALANCE = { balances: true, entities: false }
+const NOBODY = { balances: true, entities: true }
+
+describe('what a change makes of a feature, and who may have it then (B234)', () => {
+  test.each<[string, Feature, Redefinition, Partial<Feature>, Unused]>([
+    // label                                   feature   change                                becomes                      while
+    ['nothing is asked for', messages, {}, {}, ANYBODY],
+    ['another name', messages, { name: 'Texts' }, { name: 'Texts' }, ANYBODY],
+    ['another id', messages, { newId: 'texts' }, { id: 'texts' }, NO_BALANCE],
+    ['the id that it has', messages, { newId: 'messages' }, {}, ANYBODY],
+    ['archived', messages, { archived: true }, { archived: true }, ANYBODY],
+    ['and back', old, { archived: false }, { archived: false }, ANYBODY],
+    ['other event names', seats, { eventNames: [] }, { eventNames: [] }, ANYBODY],
+    ['no display', seats, { display: null }, { display: null }, ANYBODY],
+    ['the kind that it is', images, { kind: 'metered', consumable: true }, {}, ANYBODY],
+    ['held and no longer spent', images, { consumable: false }, { type: metered(false) }, NOBODY],
+    ['spent and no longer held', seats, { consumable: true }, { type: metered(true) }, NOBODY],
+    ['a flag', images, { kind: 'boolean' }, { type: { kind: 'boolean' } }, NOBODY],
+    [
+      'a flag that is not consumable',
+      seats,
+      { kind: 'boolean', consumable: false },
+      { type: { kind: 'boolean' } },
+      NOBODY,
+    ],
+    ['an amount', sso, { kind: 'metered', consumable: true }, { type: metered(true) }, NOBODY],
+    ['a flag, of a flag', sso, { kind: 'boolean', consumable: false }, {}, ANYBODY],
+    [
+      'other costs',
+      credits,
+      { costs: [{ featureId: 'images', cost: amount('3') }] },
+      { type: { kind: 'credit_system', costs: [{ feature: 'feat_images', cost: amount('3') }] } },
+      ANYBODY,
+    ],
+    ['the costs that it had', credits, { kind: 'credit_system', name: 'C' }, { name: 'C' }, ANYBODY],
+    ['another id for a member', messages, { newId: 'texts', name: 'T' }, { id: 'texts', name: 'T' }, NO_BALANCE],
+    [
+      'all at once',
+      images,
+      { newId: 'i', kind: 'boolean', archived: true, name: 'I' },
+      { id: 'i', name: 'I', type: { kind: 'boolean' }, archived: true },
+      NOBODY,
+    ],
+  ])('%s', (_label, before, change, becomes, unused) => {
+    expect(redefine(before, change, catalogue)).toEqual({ feature: { ...before, ...becomes }, unused })
+  })
+})
+
+describe('what is refused (B234)', () => {
+  test.each<[string, Feature, Redefinition, string]>([
+    ['an id that another one has', messages, { newId: 'seats' }, 'duplicate_feature_id'],
+    ['also where that is archived', messages, { newId: 'old' }, 'duplicate_feature_id'],
+    ['becoming a credit system', messages, { kind: 'credit_system', costs: [] }, 'invalid_request'],
+    ['a credit system becoming anything else', credits, { kind: 'metered', consumable: true }, 'invalid_request'],
+    [
+      'metered without saying what kind, even where it is that already',
+      messages,
+      { kind: 'metered' },
+      'invalid_request',
+    ],
+    ['a member of a credit system becoming a flag', messages, { kind: 'boolean' }, 'invalid_feature'],
+    ['a member of a credit system that is no longer spent', messages, { consumable: false }, 'invalid_feature'],
+    ['costs of what is no credit system', messages, { costs: [] }, 'invalid_inputs'],
+    ['a consumable flag', images, { kind: 'boolean', consumable: true }, 'invalid_inputs'],
+    ['a flag made consumable', sso, { consumable: true }, 'invalid_inputs'],
+    ['a credit system that is not consumable', credits, { consumable: false }, 'invalid_inputs'],
+    ['no members at all', credits, { costs: [] }, 'invalid_feature'],
+    ['a member that is not there', credits, { costs: [{ featureId: 'none', cost: 1n }] }, 'feature_not_found'],
+    ['a member that is not spent', credits, { costs: [{ featureId: 'seats', cost: 1n }] }, 'invalid_feature'],
+    ['itself as a member', credits, { costs: [{ featureId: 'credits', cost: 1n }] }, 'invalid_feature'],
+    [
+      'a member twice',
+      credits,
+      {
+        costs: [
+          { featureId: 'images', cost: 1n },
+          { featureId: 'images', cost: 2n },
+        ],
+      },
+      'invalid_feature',
+    ],
+  ])('%s', (_label, before, change, code) => {
+    const result = redefine(before, change, catalogue)
+    expect(isRefusal(result) && result.code).toBe(code)
+  })
+})
+
+test('a feature that a credit system pays for cannot go; any other may, as far as the catalogue says (B236)', () => {
+  expect(lastReference(messages, catalogue)).toMatchObject({ code: 'feature_in_use' })
+  for (const one of [images, seats, sso, credits, old]) expect(lastReference(one, catalogue)).toBeNull()
+})

@@ -1,0 +1,106 @@
+import {
+  type Catalogue,
+  type CreditCost,
+  type Feature,
+  type FeatureType,
+  type FeatureTypeAsWritten,
+  resolveType,
+} from './feature.ts'
+import { isRefusal, type Refusal, refuse } from './refusal.ts'
+
+/** What `features.update` asks for. Undefined is "leave it". */
+export interface Redefinition {
+  readonly newId?: string | undefined
+  readonly name?: string | undefined
+  readonly kind?: FeatureType['kind'] | undefined
+  readonly consumable?: boolean | undefined
+  readonly costs?: readonly { readonly featureId: string; readonly cost: CreditCost['cost'] }[] | undefined
+  readonly eventNames?: readonly string[] | undefined
+  readonly display?: Feature['display'] | undefined
+  readonly archived?: boolean | undefined
+}
+
+/** What must not exist for a change to be carried out: nobody may hold a balance of it, nobody may be an entity of it. */
+export interface Unused {
+  readonly balances: boolean
+  readonly entities: boolean
+}
+
+/**
+ * The feature as it would be. Balances refer to it by its internal id, so a new name or price holds for all that is granted.
+ * @returns the feature and what the store must see to, or `invalid_request`, `invalid_inputs`, `invalid_feature`,
+ * `duplicate_feature_id`, `feature_not_found` (a member of a credit system). Source: B234.
+ */
+export function redefine(
+  feature: Feature,
+  change: Redefinition,
+  catalogue: Catalogue,
+): { readonly feature: Feature; readonly unused: Unused } | Refusal {
+  const { newId = feature.id } = change
+  if (newId !== feature.id && catalogue.byId.has(newId)) {
+    return refuse('duplicate_feature_id', `Feature ${newId} already exists`)
+  }
+  const type = typeAfter(feature, change, catalogue)
+  if (isRefusal(type)) return type
+  const changesKind = !sameKind(type, feature.type)
+  if (changesKind && catalogue.payersOf.has(feature.uid)) {
+    return refuse('invalid_feature', `${feature.id} is paid for by a credit system: its type cannot change`)
+  }
+  return {
+    feature: {
+      ...feature,
+      id: newId,
+      name: change.name ?? feature.name,
+      type,
+      eventNames: change.eventNames ?? feature.eventNames,
+      display: change.display === undefined ? feature.display : change.display,
+      archived: change.archived ?? feature.archived,
+    },
+    unused: { balances: changesKind || newId !== feature.id, entities: changesKind },
+  }
+}
+
+function typeAfter(feature: Feature, change: Redefinition, catalogue: Catalogue): FeatureType | Refusal {
+  const { type } = feature
+  const kind = change.kind ?? type.kind
+  if ((kind === 'credit_system') !== (type.kind === 'credit_system')) {
+    return refuse('invalid_request', 'type: a feature cannot become a credit system, nor a credit system anything else')
+  }
+  if (change.kind === 'metered' && change.consumable === undefined) {
+    return refuse(
+      'invalid_request',
+      'consumable is needed with type metered: is what is used spent (true) or held (false)?',
+    )
+  }
+  if (change.costs !== undefined && kind !== 'credit_system') {
+    return refuse('invalid_inputs', `credit_schema: cannot be given for a ${kind} feature`)
+  }
+  switch (kind) {
+    case 'boolean':
+      return change.consumable === true
+        ? refuse('invalid_inputs', 'consumable: cannot be true for a boolean feature')
+        : { kind }
+    case 'metered':
+      return { kind, consumable: change.consumable ?? (type.kind === 'metered' && type.consumable) }
+    case 'credit_system':
+      if (change.consumable === false)
+        return refuse('invalid_inputs', 'consumable: cannot be false for a credit system')
+      return change.costs === undefined
+        ? type
+        : resolveType({ kind, costs: change.costs } as FeatureTypeAsWritten, catalogue)
+  }
+}
+
+function sameKind(a: FeatureType, b: FeatureType): boolean {
+  return a.kind === b.kind && (a.kind !== 'metered' || b.kind !== 'metered' || a.consumable === b.consumable)
+}
+
+/** Why a feature cannot be deleted, as far as the catalogue says; balances and entities are the store's to look for (B236). */
+export function lastReference(feature: Feature, catalogue: Catalogue): Refusal | null {
+  const [payer] = catalogue.payersOf.get(feature.uid) ?? []
+  if (payer === undefined) return null
+  return refuse(
+    'feature_in_use',
+    `${feature.id} is paid for by ${payer.system.id}: take it out of that credit system first`,
+  )
+}

@@ -1,0 +1,67 @@
+import { add, asCandidate, shift } from './adjust.ts'
+import { atLeastZero, sum, ZERO } from './amount.ts'
+import { type Balance, grantedOf } from './balance.ts'
+import type { Feature } from './feature.ts'
+import { allBalances, type Holdings, withBalances } from './holdings.ts'
+import { Journal } from './ledger.ts'
+import type { Refusal } from './refusal.ts'
+import { matches, noneMatches, type Target } from './target.ts'
+
+/** What redistributing would do to one balance. */
+export interface Redistribution {
+  readonly before: Balance
+  readonly after: Balance
+}
+
+/**
+ * Sets off the debts of balances against what their siblings have left: each balance is filled up to its grant, and all that
+ * was used is taken again in the order of consumption. Of the owners (the customer, each entity) only those change that have
+ * both a debt and something left. Grants and rollovers stay as they are, and what remains in all is the same.
+ * @param entity internal id of the one owner to look at, or null for the customer and all its entities.
+ * @returns every balance of the feature that matches, or `balance_not_found`. Source: B136-B141; that a grant which was
+ * changed by hand keeps its change is ours, because else the sum would not be the same.
+ */
+export function redistribute(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature,
+  target: Target,
+): Redistribution[] | Refusal {
+  const matching = [...allBalances(holdings)].filter(
+    (balance) =>
+      balance.feature === feature.uid &&
+      (entity === null || balance.entity === entity) &&
+      balance.terms.kind === 'finite' &&
+      matches(balance, target),
+  )
+  if (matching.length === 0) return noneMatches(holdings, feature)
+  const owners = [...Map.groupBy(matching, (balance) => balance.entity).values()]
+  return owners.sort((a, b) => (oldest(a) < oldest(b) ? -1 : 1)).flatMap(redistributeOne)
+}
+
+/** Internal ids sort in order of creation. */
+function oldest(balances: readonly Balance[]): string {
+  return balances.reduce((least, { uid }) => (uid < least ? uid : least), balances[0]?.uid ?? '')
+}
+
+function redistributeOne(balances: Balance[]): Redistribution[] {
+  const uneven =
+    balances.some(({ remaining }) => remaining < ZERO) && balances.some(({ remaining }) => remaining > ZERO)
+  if (!uneven) return balances.map((balance) => ({ before: balance, after: balance }))
+  const full = balances.map((balance) => ({ ...balance, remaining: atLeastZero(grantedOf(balance)), rollovers: [] }))
+  const used = sum(full.map(({ remaining }) => remaining)) - sum(balances.map(({ remaining }) => remaining))
+  const spent = add(full.map(asCandidate), -used, new Journal(0, 'trial'))
+  return balances.map((before, i) => {
+    const remaining = spent.find(({ uid }) => uid === before.uid)?.remaining ?? full[i]?.remaining ?? ZERO
+    return { before, after: { ...before, remaining } }
+  })
+}
+
+/** Carries out what `redistribute` found. The same holdings when nothing changes. */
+export function settleRedistribution(holdings: Holdings, found: readonly Redistribution[], journal: Journal): Holdings {
+  const changed = found.filter(({ before, after }) => before.remaining !== after.remaining)
+  return withBalances(
+    holdings,
+    changed.map(({ before, after }) => shift(before, after.remaining - before.remaining, journal)),
+  )
+}

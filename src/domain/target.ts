@@ -1,0 +1,25 @@
+import type { Balance } from './balance.ts'
+import type { Feature } from './feature.ts'
+import type { Holdings } from './holdings.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import type { Interval } from './time.ts'
+
+/** Which balances of a feature an operator means; all given filters must match (B92-B95). */
+export interface Target {
+  readonly interval?: Interval | 'one_off' | undefined
+  /** The caller's id, or the internal id of a balance that has none. */
+  readonly balanceId?: string | undefined
+  /** The internal id, whether or not the balance has one of the caller's; or that one. */
+  readonly anyId?: string | undefined
+}
+
+export function matches(balance: Balance, { interval, balanceId, anyId }: Target): boolean {
+  if (anyId !== undefined && balance.uid !== anyId && balance.id !== anyId) return false
+  if (interval !== undefined && (balance.reset?.interval ?? 'one_off') !== interval) return false
+  return balanceId === undefined || (balance.id ?? balance.uid) === balanceId
+}
+
+export function noneMatches(holdings: Holdings, feature: Feature | null): Refusal {
+  const which = feature === null ? 'matching the request' : `of feature ${feature.id} matching the request`
+  return refuse('balance_not_found', `Customer ${holdings.customer.id} has no balance ${which}`)
+}

@@ -1,0 +1,39 @@
+import type { Environment } from './domain/customer.ts'
+import type { Instant } from './domain/time.ts'
+import { Engine } from './engine/engine.ts'
+import type { IdempotencyMode } from './engine/idempotency.ts'
+import { idGenerator } from './engine/ids.ts'
+import { type App, createApp, type HttpRequest } from './http/app.ts'
+import { Keys } from './operations/keys.ts'
+import type { Store } from './store/store.ts'
+
+export interface Parts {
+  readonly store: Store
+  /** Unix milliseconds. */
+  readonly clock: () => Instant
+  readonly idempotency: IdempotencyMode
+  /** Told when the store may have lost its footing. */
+  readonly onBroken: (error: Error) => void
+  /** Told of faults and bugs; refusals are ordinary. */
+  readonly onFault: (error: unknown, request: HttpRequest) => void
+  readonly cacheWeight?: number
+  readonly waitingPerCustomer?: number
+  readonly waitingInAll?: number
+}
+
+/** Everything but a port. */
+export interface Assembled {
+  readonly engine: Engine
+  readonly keys: Keys
+  readonly app: App
+  /** Makes a secret key valid, beside those that the store knows. */
+  addKey(key: string, env: Environment): Promise<void>
+}
+
+/** Puts the parts together, on a store that is open: engine → operations → application. */
+export async function assemble({ onFault, ...parts }: Parts): Promise<Assembled> {
+  const engine = await Engine.start({ ...parts, newId: idGenerator(parts.clock) })
+  const keys = await Keys.load(parts.store)
+  const app = createApp({ engine, keys, onFault })
+  return { engine, keys, app, addKey: (key, env) => keys.add(key, env, parts.clock()) }
+}

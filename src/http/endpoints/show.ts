@@ -1,0 +1,69 @@
+import type { Summary } from '../../domain/summary.ts'
+import type { Context } from '../../operations/decide.ts'
+import { type FeatureView, viewOf } from '../../operations/features.ts'
+import type { CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import { balanceToWire, featureToWire, flagToWire, lastingBalanceToWire, type ShowFeature } from '../wire/balance.ts'
+import { customerToWire } from '../wire/customers.ts'
+import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
+import type { WireObject } from '../wire/wire.ts'
+
+/** How operations' answers look in the newest version, where several endpoints show the same thing. */
+
+export function showFeature({ feature, memberIds }: FeatureView): WireObject {
+  return featureToWire(feature, (uid) => memberIds[uid] ?? uid)
+}
+
+/** How to show a feature inside another object, or null where that was not asked for. */
+export function expanding(expand: readonly string[], wanted: string, { engine, env }: Context): ShowFeature | null {
+  if (!expand.includes(wanted)) return null
+  return (feature) => showFeature(viewOf(feature, engine.catalogue(env).byUid))
+}
+
+/** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
+export function showBalance(summary: Summary, feature: ShowFeature | null, often: boolean): WireObject {
+  return often && feature === null ? lastingBalanceToWire(summary) : balanceToWire(summary, feature)
+}
+
+/** What a request for a customer says about its answer. */
+interface CustomerOptions {
+  readonly expand?: readonly string[] | undefined
+  readonly with_autumn_id?: boolean | undefined
+}
+
+export function showCustomer(view: CustomerView, options: CustomerOptions, context: Context): WireObject {
+  const { customer, entities, movedTo } = view
+  const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
+  const { balances, flags } = showHeld(view, expand, context)
+  return customerToWire(customer, balances, flags, {
+    expanded: expand,
+    entities: entities === null ? null : entities.map((entity) => showHead(entity)),
+    withInternalId,
+    movedTo,
+    ahead: customer.clockAhead + context.engine.catalogue(context.env).clockAhead,
+  })
+}
+
+export function showEntity(view: EntityView, expand: readonly string[] = NOTHING, context: Context): WireObject {
+  const { balances, flags } = showHeld(view, expand, context)
+  return entityToWire(showHead(view), balances, flags, expand)
+}
+
+function showHead({ entity, customer, customerId, featureId }: NamedEntity): WireObject {
+  return entityHeadToWire(entity, customerId, featureId, customer.env)
+}
+
+function showHeld(
+  { summaries, flags }: Pick<CustomerView, 'summaries' | 'flags'>,
+  expand: readonly string[],
+  context: Context,
+): { balances: WireObject; flags: WireObject } {
+  const ofBalances = expanding(expand, 'balances.feature', context)
+  const ofFlags = expanding(expand, 'flags.feature', context)
+  // Not by assignment: `__proto__` is a possible feature id and must become a key like any other.
+  return {
+    balances: Object.fromEntries(summaries.map((one) => [one.feature.id, showBalance(one, ofBalances, true)])),
+    flags: Object.fromEntries(flags.map((flag) => [flag.feature.id, flagToWire(flag, ofFlags)])),
+  }
+}
+
+export const NOTHING: readonly string[] = []

@@ -1,0 +1,158 @@
+import { emailIn } from '../../domain/customer.ts'
+import {
+  BALANCE_COLUMNS,
+  CUSTOMER_COLUMNS,
+  ENTITY_COLUMNS,
+  EVENT_COLUMNS,
+  POSTING_COLUMNS,
+  type SqlRow,
+  type SqlValue,
+} from '../rows.ts'
+import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
+import type { CustomerRowSet, RowPage } from './protocol.ts'
+import type { Sql } from './sql.ts'
+
+export function load(sql: Sql, references: readonly CustomerReference[]): (CustomerRowSet | null)[] {
+  return references.map(({ env, id }) => {
+    const customer = find(sql, env, id)
+    return customer === undefined ? null : rowsOf(sql, customer)
+  })
+}
+
+/** Unique (env, claim) for a claim; else unique (env, id), else unique (uid). */
+function find(sql: Sql, env: string, name: string): SqlRow | undefined {
+  const email = emailIn(name)
+  if (email !== null) return sql.get(`${SELECT_CUSTOMER} where env = ? and claim = ?`, [env, email])
+  return (
+    sql.get(`${SELECT_CUSTOMER} where env = ? and id = ?`, [env, name]) ??
+    sql.get(`${SELECT_CUSTOMER} where uid = ? and env = ?`, [name, env])
+  )
+}
+
+function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
+  const key = customer['key'] ?? null
+  return {
+    customer,
+    // Primary keys (customer, uid).
+    entities: sql.all(`select ${ENTITY_COLUMNS.join(', ')} from entities where customer = ?`, [key]),
+    balances: sql.all(`select ${BALANCE_COLUMNS.join(', ')} from balances where customer = ?`, [key]),
+  }
+}
+
+/** Read along customers_by_time. */
+export function listCustomers(sql: Sql, query: CustomerQuery): RowPage<CustomerRowSet> {
+  const where = new Where('customers.env = ?', query.env)
+  if (query.from !== undefined) where.and('customers.created_at >= ?', query.from)
+  if (query.to !== undefined) where.and('customers.created_at <= ?', query.to)
+  if (query.search !== undefined) {
+    const search = query.search.toLowerCase()
+    where.and('(contains(customers.id, ?) or contains(name, ?) or contains(email, ?))', search, search, search)
+  }
+  const { rows, ...counts } = pageOf(sql, SELECT_CUSTOMER, 'customers', where, query)
+  return { ...counts, rows: rows.map((customer) => rowsOf(sql, customer)) }
+}
+
+/** Read along entities_by_time; with an id along entities_by_id, with a customer along the primary key. */
+export function listEntities(sql: Sql, query: EntityQuery): RowPage<SqlRow> {
+  const where = new Where('entities.env = ?', query.env)
+  if (query.customer !== undefined) {
+    where.and('entities.customer = (select key from customers where uid = ?)', query.customer)
+  }
+  if (query.id !== undefined) where.and('(entities.id = ? or entities.uid = ?)', query.id, query.id)
+  if (query.search !== undefined) {
+    const search = query.search.toLowerCase()
+    where.and('(contains(entities.id, ?) or contains(entities.name, ?))', search, search)
+  }
+  return pageOf(sql, SELECT_ENTITY, 'entities', where, query)
+}
+
+function pageOf(
+  sql: Sql,
+  select: string,
+  table: 'customers' | 'entities',
+  where: Where,
+  query: CustomerQuery | EntityQuery,
+) {
+  const [sign, direction] = query.order === 'newest' ? ['<', 'desc'] : ['>', 'asc']
+  const count = (...conditions: Where[]) => {
+    const [where = new Where(`${table}.env = ?`, query.env)] = conditions
+    return Number(sql.get(`select count(*) as n ${FROM[table]} where ${where.text}`, where.values)?.['n'])
+  }
+  const counts = query.counted ? { all: count(), filtered: count(where) } : { all: 0, filtered: 0 }
+  if (query.after !== undefined) {
+    where.and(`(${table}.created_at, ${table}.uid) ${sign} (?, ?)`, query.after.at, query.after.uid)
+  }
+  const rows = sql.all(
+    `${select} where ${where.text} order by ${table}.created_at ${direction}, ${table}.uid ${direction} limit ? offset ?`,
+    [...where.values, query.limit, query.offset],
+  )
+  return { ...counts, rows }
+}
+
+export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
+  const where = new Where('e.env = ?', query.env)
+  // One customer reads events_of_customer backwards, all customers events_by_time. A single key and not `in`: with a list
+  // SQLite walks the events of everyone in order of time instead.
+  if (query.customerId !== undefined) {
+    where.and(
+      'e.customer = coalesce((select key from customers where env = ? and id = ?), (select key from customers where env = ? and uid = ?))',
+      query.env,
+      query.customerId,
+      query.env,
+      query.customerId,
+    )
+  }
+  if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
+  if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
+  if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
+  if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
+  const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
+  return sql.all(
+    `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+     where ${where.text} order by e.timestamp desc, e.uid desc limit ? offset ?`,
+    [...where.values, query.limit, query.offset],
+  )
+}
+
+export function ledger(sql: Sql, customer: string): SqlRow[] {
+  // Walks the chain from the last posting back, a look-up by primary key each.
+  return sql.all(
+    `with recursive chain (link) as (
+       select last_posting from customer_states join customers on key = customer where uid = ?
+       union all
+       select previous from chain join postings on seq = link where previous is not null
+     )
+     select ${POSTING_COLUMNS.join(', ')} from chain join postings on seq = link order by seq`,
+    [customer],
+  )
+}
+
+/** A condition that is put together, with its values. */
+class Where {
+  text: string
+  readonly values: SqlValue[]
+
+  constructor(condition: string, ...values: SqlValue[]) {
+    this.text = condition
+    this.values = values
+  }
+
+  and(condition: string, ...values: SqlValue[]): void {
+    this.text += ` and ${condition}`
+    this.values.push(...values)
+  }
+}
+
+/** Joined, because a deleted customer leaves its entities behind for a while. */
+const FROM = {
+  customers: 'from customers join customer_states on customer = key',
+  entities: 'from entities join customers on customers.key = entities.customer',
+}
+
+const SELECT_CUSTOMER = `
+  select key, uid, env, version, latest, postings, ${CUSTOMER_COLUMNS.join(', ')} ${FROM.customers}`
+
+const SELECT_ENTITY = `
+  select ${ENTITY_COLUMNS.map((column) => `entities.${column}`).join(', ')}, customers.uid as customer_uid
+  ${FROM.entities}`
