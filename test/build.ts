@@ -28,9 +28,11 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     uid,
     id: null,
     feature: 'feat_messages',
+    entity: null,
     terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
     remaining: amount(left),
     adjustment: 0n,
+    seats: 0,
     reset:
       sketch.every === undefined ? null : { interval: sketch.every, count: 1, anchor, nextAt: sketch.nextAt ?? anchor },
     rolloverPolicy:

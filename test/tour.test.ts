@@ -9,9 +9,9 @@ import { openWorld, SANDBOX_KEY } from './world.ts'
 const run = promisify(execFile)
 const ROOT = new URL('..', import.meta.url).pathname
 
-/** The fenced blocks of README's tour, in order. */
-function blocks(): { language: string; text: string }[] {
-  const tour = readFileSync(join(ROOT, 'README.md'), 'utf8').split('## Five minutes')[1]?.split('\n## ')[0] ?? ''
+/** The fenced blocks of a section of README, in order. */
+function blocks(section: string): { language: string; text: string }[] {
+  const tour = readFileSync(join(ROOT, 'README.md'), 'utf8').split(`## ${section}\n`)[1]?.split('\n## ')[0] ?? ''
   return [...tour.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = '', text = '']) => ({ language, text }))
 }
 
@@ -29,7 +29,7 @@ test('the README tour does what it says', async () => {
   try {
     let printed = ''
     let compared = 0
-    for (const { language, text } of blocks()) {
+    for (const { language, text } of blocks('Five minutes')) {
       if (language === 'sh' && text.includes('curl')) printed = (await run('sh', ['-c', here(text)], { env })).stdout
       if (language === 'js') {
         const script = join(folder, 'tour.mjs')
@@ -40,10 +40,24 @@ test('the README tour does what it says', async () => {
       expect(steady(printed).trim()).toBe(steady(text).trim())
       compared += 1
     }
-    expect(compared).toBe(7)
+    expect(compared).toBe(10)
   } finally {
     rmSync(folder, { recursive: true })
     await server.stop(1000)
     await world.close()
+  }
+})
+
+test('the example of use inside of another program does what it says', async () => {
+  const [script, printed, ...more] = blocks('In your own tests')
+  expect([script?.language, printed?.language, more]).toEqual(['js', 'text', []])
+  // Beside what was built, where a script finds the package under its own name.
+  const folder = mkdtempSync(join(ROOT, 'dist', '.tour-'))
+  try {
+    writeFileSync(join(folder, 'example.mjs'), script?.text ?? '')
+    const { stdout } = await run(process.execPath, [join(folder, 'example.mjs')])
+    expect(stdout).toBe(printed?.text)
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 })

@@ -2,10 +2,9 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Engine } from '../src/engine/engine.ts'
-import { idGenerator } from '../src/engine/ids.ts'
-import { createApp, type HttpRequest, type HttpResponse } from '../src/http/app.ts'
-import { Keys } from '../src/operations/keys.ts'
+import type { Engine } from '../src/engine/engine.ts'
+import { assemble } from '../src/granary.ts'
+import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import { SqliteStore } from '../src/store/sqlite/sqlite.ts'
 import type { Store } from '../src/store/store.ts'
@@ -41,10 +40,10 @@ export interface World {
   readonly faults: unknown[]
   /** The application itself, to be served over a socket. */
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
-  /** `call('balances.check', {...})`; headers override the defaults (key, newest version). */
-  call(operation: string, body: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
+  /** `call('balances.check', {...})` or `call('GET /v1/customers/alice')`; headers override the defaults (key, newest version). */
+  call(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
   /** As `call`, and fails the test unless the answer is 200. @returns the body. */
-  ok(operation: string, body: unknown, headers?: Record<string, string | undefined>): Promise<Reply['body']>
+  ok(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply['body']>
   close(): Promise<void>
 }
 
@@ -62,25 +61,24 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const bare = folder === null ? new MemoryStore() : await SqliteStore.open(folder)
   const store = options.wrap?.(bare) ?? bare
   const faults: unknown[] = []
-  const engine = await Engine.start({
+  const { engine, app, addKey } = await assemble({
     store,
     clock: () => clock.now,
-    newId: idGenerator(() => clock.now),
     idempotency: options.idempotency ?? 'replay',
     onBroken: (error) => faults.push(error),
+    onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),
     ...(options.cacheWeight === undefined ? {} : { cacheWeight: options.cacheWeight }),
   })
-  const keys = await Keys.load(store)
-  await keys.add(SANDBOX_KEY, 'sandbox', clock.now)
-  await keys.add(LIVE_KEY, 'live', clock.now)
-  const app = createApp({ engine, keys, onFault: (error) => faults.push(error) })
+  await addKey(SANDBOX_KEY, 'sandbox')
+  await addKey(LIVE_KEY, 'live')
 
   const call: World['call'] = async (operation, body, headers = {}) => {
-    const path = operation.startsWith('/') ? operation : `/v1/${operation}`
-    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const [, method = 'POST', url = `/v1/${operation}`] = /^(?:([A-Z]+) )?(\/.*)$/.exec(operation) ?? []
+    const [path = '', query = ''] = url.split('?')
+    const text = typeof body === 'string' ? body : (JSON.stringify(body) ?? '')
     const all = { authorization: `Bearer ${SANDBOX_KEY}`, 'content-type': 'application/json', ...headers }
-    const response = await app({ method: 'POST', path, headers: all, body: text })
+    const response = await app.handle({ method, path, query, headers: all, body: text })
     return { ...response, body: JSON.parse(response.body) }
   }
   return {
@@ -88,7 +86,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     store,
     engine,
     faults,
-    handle: app,
+    handle: app.handle,
     call,
     async ok(operation, body, headers) {
       const reply = await call(operation, body, headers)

@@ -45,6 +45,7 @@ const track: Shape = {
   keys: ['customer_id', 'entity_id', 'event_name', 'value', 'balance', 'balances'],
   inside: { balance, balances },
 }
+const billingControls = ['auto_topups', 'spend_limits', 'usage_alerts', 'overage_allowed']
 const customer: Shape = {
   keys: [
     ...['id', 'name', 'email', 'created_at', 'fingerprint', 'stripe_id', 'env', 'metadata', 'send_email_receipts'],
@@ -52,11 +53,21 @@ const customer: Shape = {
     ...['config', 'invoices', 'entities', 'trials_used', 'referrals'],
   ],
   inside: {
-    billing_controls: { keys: ['auto_topups', 'spend_limits', 'usage_alerts', 'overage_allowed'] },
+    billing_controls: { keys: billingControls },
     balances,
     flags: { keys: [], each: flag },
   },
 }
+const entity: Shape = {
+  keys: [
+    ...['id', 'name', 'customer_id', 'feature_id', 'created_at', 'env'],
+    ...['subscriptions', 'purchases', 'balances', 'flags', 'billing_controls', 'invoices'],
+  ],
+  inside: { billing_controls: { keys: billingControls }, balances, flags: { keys: [], each: flag } },
+}
+const page = ['list', 'has_more', 'offset', 'limit', 'total', 'total_count', 'total_filtered_count']
+const customers: Shape = { keys: page, inside: { list: { keys: [], each: customer } } }
+const entities: Shape = { keys: page, inside: { list: { keys: [], each: entity } } }
 const events: Shape = {
   keys: ['list', 'has_more', 'offset', 'limit', 'total'],
   inside: {
@@ -168,6 +179,53 @@ describe.each(['2.1', '2.1.0', '2.2.0'])('version %s', (version) => {
     expect(missing(feature, created)).toEqual([])
   })
 
+  test('an entity has them', async () => {
+    const desk = { customer_id: 'ada', entity_id: 'desk' }
+    const created = await ask('entities.create', { ...desk, feature_id: 'seats', name: 'Desk' })
+    expect(missing(entity, created)).toEqual([])
+    expect(created).toMatchObject({ id: 'desk', name: 'Desk', customer_id: 'ada', feature_id: 'seats', invoices: null })
+    expect(Object.keys(created.balances).sort()).toEqual(['credits', 'messages', 'seats'])
+    expect([created.flags.sso.feature, created.balances.messages.feature]).toEqual([null, null])
+    expect(await ask('entities.get', desk)).toEqual(created)
+    expect(await ask('entities.update', desk)).toEqual(created)
+    const expanded = await ask('entities.get', { ...desk, expand: ['invoices', 'balances.feature', 'flags.feature'] })
+    expect(missing(entity, expanded)).toEqual([])
+    expect([expanded.invoices, expanded.flags.sso.feature.display]).toEqual([[], null])
+
+    const checked = await ask('balances.check', { ...desk, feature_id: 'messages' })
+    expect(missing({ ...check, keys: [...check.keys, 'entity_id'] }, checked)).toEqual([])
+    const tracked = await ask('balances.track', { ...desk, event_name: 'render.done' })
+    expect(missing(track, tracked)).toEqual([])
+    expect([checked.entity_id, tracked.entity_id]).toEqual(['desk', 'desk'])
+  })
+
+  test('customers and entities are paged by offset, with two counts', async () => {
+    for (const customer_id of ['bob', 'cyd']) {
+      world.clock.advance(1)
+      await world.ok('customers.get_or_create', { customer_id, email: `${customer_id}@example.test` })
+      await world.ok('entities.create', { customer_id, entity_id: `${customer_id}-1`, feature_id: 'seats' })
+    }
+    const first = await ask('customers.list', { limit: 2 })
+    expect(missing(customers, first)).toEqual([])
+    expect(first).toMatchObject({ has_more: true, offset: 0, limit: 2, total: 2 })
+    expect(first).toMatchObject({ total_count: 3, total_filtered_count: 3, list: [{ id: 'cyd' }, { id: 'bob' }] })
+    expect(first).not.toHaveProperty('next_cursor')
+    const last = await ask('customers.list', { limit: 2, offset: 2 })
+    expect(missing(customers, last)).toEqual([])
+    expect(last).toMatchObject({ has_more: false, offset: 2, limit: 2, total: 1, list: [{ id: 'ada' }] })
+    expect(Object.keys(last.list[0].balances).sort()).toEqual(['credits', 'messages', 'seats'])
+    const found = await ask('customers.list', { search: 'EXAMPLE' })
+    expect(found).toMatchObject({ has_more: false, offset: 0, limit: 10, total: 2 })
+    expect(found).toMatchObject({ total_count: 3, total_filtered_count: 2, list: [{ id: 'cyd' }, { id: 'bob' }] })
+
+    const seats = await ask('entities.list', { limit: 1 })
+    expect(missing(entities, seats)).toEqual([])
+    expect(seats).toMatchObject({ has_more: true, offset: 0, limit: 1, total: 1, list: [{ id: 'cyd-1' }] })
+    expect(seats).toMatchObject({ total_count: 2, total_filtered_count: 2 })
+    const mine = await ask('entities.list', { customer_id: 'bob' })
+    expect(mine).toMatchObject({ has_more: false, limit: 10, total: 1, list: [{ id: 'bob-1', customer_id: 'bob' }] })
+  })
+
   test('events are paged by offset', async () => {
     for (const value of [1, 2, 3])
       await world.ok('balances.track', { customer_id: 'ada', feature_id: 'messages', value })
@@ -200,6 +258,19 @@ describe.each(['2.3', '2.3.0', '2.4.0', undefined])('version %s', (version) => {
     expect(whole).toMatchObject({ licenses: [], subscriptions: [], purchases: [], billing_controls: {} })
     expect(absent(flag, whole.flags.sso)).toEqual(['feature'])
     expect(absent(feature, await ask('features.get', { feature_id: 'messages' }))).toEqual(['credit_schema', 'display'])
+  })
+
+  test('nor is anything left in an entity or a page of customers that does not apply', async () => {
+    const desk = { customer_id: 'ada', entity_id: 'desk' }
+    const created = await ask('entities.create', { ...desk, feature_id: 'seats' })
+    expect(absent(entity, created)).toEqual(['invoices'])
+    expect([created.billing_controls, absent(flag, created.flags.sso)]).toEqual([{}, ['feature']])
+    for (const [operation, listed] of [
+      ['customers.list', await ask('customers.get_or_create', { customer_id: 'ada' })],
+      ['entities.list', created],
+    ]) {
+      expect(await ask(operation, { start_cursor: '' })).toEqual({ list: [listed], next_cursor: null })
+    }
   })
 
   test('what does apply is there', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type CommitResult, type Store, StoreBroken } from '../../src/store/store.ts'
+import { type CommitResult, StoreBroken } from '../../src/store/store.ts'
 import { bookOf, expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, type World, type WorldOptions } from '../world.ts'
+import { behaving, Gate } from './behaving.ts'
 
 async function withAlice(options: WorldOptions = {}, granted = 10): Promise<World> {
   const world = await openWorld(options)
@@ -16,14 +17,7 @@ const remaining = async (world: World) => (await world.ok('balances.check', use)
 
 /** A store in front of another one, whose commits can be made to behave. */
 function commits(behave: (commit: () => Promise<CommitResult[]>) => Promise<CommitResult[]>) {
-  return (store: Store): Store =>
-    new Proxy(store, {
-      get(target, name) {
-        if (name === 'commit') return (batch: Parameters<Store['commit']>[0]) => behave(() => target.commit(batch))
-        const value: unknown = Reflect.get(target, name)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
+  return behaving({ commit: (ask, batch) => behave(() => ask(batch)) })
 }
 
 describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (store) => {
@@ -104,48 +98,29 @@ describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (st
 })
 
 describe('while a commit is under way', () => {
-  /** Commits that wait until they are let through. */
-  function gate() {
-    const held: (() => void)[] = []
-    const state = {
-      closed: false,
-      open() {
-        for (const go of held.splice(0)) go()
-      },
-    }
-    const wrap = commits(async (commit) => {
-      if (state.closed) await new Promise<void>((go) => held.push(go))
-      return commit()
-    })
-    return { state, wrap }
-  }
-
   test('discovered: a read of a customer that is being created is answered, and does not wait for ever', async () => {
-    const { state, wrap } = gate()
-    const world = await withAlice({ wrap })
-    state.closed = true
+    const gate = new Gate()
+    const world = await withAlice({ wrap: behaving({ commit: (ask, batch) => gate.pass(ask, batch) }) })
+    const held = gate.close()
     const creating = world.call('customers.get_or_create', { customer_id: 'bob' })
-    // The load that finds nobody, and then the commit that is held.
-    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    await held
     const read = await world.call('customers.get', { customer_id: 'bob' })
     expect([read.status, read.body.code]).toEqual([404, 'customer_not_found'])
     const again = world.call('customers.get_or_create', { customer_id: 'bob', name: 'Bob' })
-    state.closed = false
-    state.open()
+    gate.open()
     expect((await creating).status).toBe(200)
     expect((await again).body.name).toBe('Bob')
     expect((await world.call('customers.get', { customer_id: 'bob' })).status).toBe(200)
   })
 
   test('a read sees what is durable, and neither waits nor runs ahead', async () => {
-    const { state, wrap } = gate()
-    const world = await withAlice({ wrap })
-    state.closed = true
+    const gate = new Gate()
+    const world = await withAlice({ wrap: behaving({ commit: (ask, batch) => gate.pass(ask, batch) }) })
+    const held = gate.close()
     const tracking = world.ok('balances.track', { ...use, value: 4 })
-    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+    await held
     expect(await remaining(world)).toBe(10)
-    state.closed = false
-    state.open()
+    gate.open()
     expect((await tracking).balance.remaining).toBe(6)
     expect(await remaining(world)).toBe(6)
   })

@@ -65,6 +65,9 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
       expect(await left(world)).toEqual([150, 150, 0])
       await world.ok('balances.update', { customer_id: 'ada', feature_id: 'messages', remaining: 80 })
       expect(await left(world)).toEqual([150, 80, 70])
+      const balances = [{ feature_id: 'messages', balance: 20 }]
+      await world.ok('POST /v1/customers/ada/balances', { balances })
+      expect(await left(world)).toEqual([90, 20, 70])
     },
   },
   {
@@ -173,6 +176,10 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
       expect(await left(world)).toEqual([7, 7, 0])
       await world.ok('balances.update', { ...ADA, granted_balance: 9, current_balance: 5 })
       expect(await left(world)).toEqual([9, 5, 4])
+      const headers = { 'x-api-version': '2.0.0' }
+      await world.ok('balances.update', { ...ADA, granted_balance: 8, current_balance: 2 }, headers)
+      const { balance } = await world.ok('balances.check', ADA, headers)
+      expect(balance).toMatchObject({ granted_balance: 8, current_balance: 2, usage: 6 })
     },
   },
   {
@@ -258,14 +265,271 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: '`customer_entitlement_id`',
+    rule: 'seed (older update), B85, B95',
+    async keep(world) {
+      await grant(world, 10, { balance_id: 'a' })
+      await grant(world, 20, { balance_id: 'b' })
+      await world.ok('balances.update', { ...ADA, customer_entitlement_id: 'b', current_balance: 5 })
+      const { balance } = await check(world)
+      expect(balance.breakdown).toMatchObject([
+        { id: 'a', remaining: 10 },
+        { id: 'b', remaining: 5 },
+      ])
+    },
+  },
+  {
+    title: 'Deleting the balances of an entity',
+    rule: 'B93, B129',
+    async keep(world) {
+      await entity(world, 'e1')
+      await grant(world, 10)
+      await grant(world, 5, { entity_id: 'e1' })
+      const deletion = { ...ADA, entity_id: 'e1' }
+      await world.ok('balances.delete', deletion)
+      expect(await left(world)).toEqual([10, 10, 0])
+      const { status, body } = await world.call('balances.delete', deletion)
+      expect([status, body.code]).toEqual([404, 'balance_not_found'])
+    },
+  },
+  {
+    title: 'Recalculating changed grants',
+    rule: 'B138',
+    async keep(world) {
+      await grant(world, 100, { balance_id: 'a', reset: { interval: 'month' } })
+      await world.ok('balances.track', { ...ADA, value: 180, overage_behavior: 'overflow' })
+      await world.ok('balances.update', { ...ADA, balance_id: 'a', included_grant: 150 })
+      await grant(world, 200, { balance_id: 'b' })
+      const { entitlements } = await world.ok('balances.preview_recalculate', ADA)
+      const sums = ['before_remaining', 'after_remaining'].map((key) =>
+        entitlements.reduce((sum: number, one: Record<string, number>) => sum + (one[key] ?? Number.NaN), 0),
+      )
+      expect(sums).toEqual([120, 120])
+      await world.ok('balances.recalculate', ADA)
+      const { balance } = await check(world)
+      expect(balance.breakdown).toMatchObject([
+        { id: 'a', included_grant: 150, remaining: 0 },
+        { id: 'b', included_grant: 200, remaining: 120 },
+      ])
+    },
+  },
+  {
+    title: 'A recalculation that matches nothing',
+    rule: 'B136, correction of B97',
+    async keep(world) {
+      await grant(world, 10)
+      for (const operation of ['balances.recalculate', 'balances.preview_recalculate']) {
+        const { status, body } = await world.call(operation, { ...ADA, interval: 'year' })
+        expect([status, body.code]).toEqual([404, 'balance_not_found'])
+      }
+    },
+  },
+  {
+    title: 'Lists of balances',
+    rule: 'B142 (REC)',
+    async keep(world) {
+      await entity(world, 'e1')
+      await grant(world, 10, { balance_id: 'a', expires_at: START + DAY })
+      await grant(world, 20, { balance_id: 'b', entity_id: 'e1' })
+      await world.ok('balances.track', { ...ADA, entity_id: 'e1', value: 20 })
+      world.clock.advance(DAY)
+      const { balances } = await world.ok('GET /v1/balances/list?customer_id=ada')
+      expect(balances).toEqual([
+        {
+          ...{ id: 'b', customer_entitlement_id: expect.stringMatching(/^cus_ent_/), feature_id: 'messages' },
+          ...{ entity_id: 'e1', plan_id: null, included_grant: 20, prepaid_grant: 0, remaining: 0, usage: 20 },
+          ...{ unlimited: false, reset: { interval: 'one_off', resets_at: null }, price: null, expires_at: null },
+          created_at: START,
+        },
+      ])
+      expect(await world.ok('balances.list', { customer_id: 'ada' })).toEqual({ balances })
+    },
+  },
+  {
+    title: 'Setting several totals',
+    rule: 'B91 (REC), B125',
+    async keep(world) {
+      await grant(world, 10)
+      const balances = ['messages', 'seats'].map((feature_id) => ({ feature_id, balance: 3 }))
+      const { status, body } = await world.call('POST /v1/customers/ada/balances', { balances })
+      expect([status, body.code]).toEqual([404, 'balance_not_found'])
+      expect(await left(world)).toEqual([10, 10, 0])
+    },
+  },
+  {
+    title: '`POST /v1/usage` for an unknown customer',
+    rule: 'B126 (REC), correction of B97',
+    async keep(world) {
+      const customer_data = { name: 'Bob', email: 'bob@example.test' }
+      const usage = { customer_id: 'bob', feature_id: 'messages', value: 1, customer_data }
+      const { status, body } = await world.call('POST /v1/usage', usage)
+      expect([status, body.code]).toEqual([404, 'balance_not_found'])
+      expect(await world.ok('customers.get', { customer_id: 'bob' })).toMatchObject(customer_data)
+    },
+  },
+  {
+    title: '`auto_create`',
+    rule: 'decision, R11',
+    async keep(world) {
+      const newcomer = { customer_id: 'bob', feature_id: 'messages', entity_id: 'e1' }
+      const missing = await world.call('balances.check', newcomer)
+      expect([missing.status, missing.body.code]).toEqual([404, 'entity_not_found'])
+      const entity_data = { feature_id: 'seats', name: 'E1' }
+      await world.ok('balances.check', { ...newcomer, auto_create: true, customer_data: { name: 'Bob' }, entity_data })
+      expect(await world.ok('customers.get', { customer_id: 'bob', expand: ['entities'] })).toMatchObject({
+        name: 'Bob',
+        entities: [{ id: 'e1', name: 'E1' }],
+      })
+    },
+  },
+  {
+    title: 'Entities of a boolean feature',
+    rule: 'B216 (REC)',
+    async keep(world) {
+      await world.ok('features.create', { feature_id: 'sso', name: 'SSO', type: 'boolean' })
+      const wrong = { customer_id: 'ada', entity_id: 'e1', feature_id: 'sso' }
+      await refused(world, 'entities.create', wrong, 'invalid_request')
+    },
+  },
+  {
+    title: 'Several entities at once',
+    rule: 'B216 (REC)',
+    async keep(world) {
+      await world.ok('balances.create', { ...SEATS, included_grant: 5 })
+      const twice = ['e1', 'e2', 'e1'].map((id) => ({ id, feature_id: 'seats' }))
+      const { status, body } = await world.call('POST /v1/customers/ada/entities', twice)
+      expect([status, body.code]).toEqual([409, 'entity_already_exists'])
+      expect(await world.ok('entities.list', { customer_id: 'ada' })).toMatchObject({ list: [] })
+      expect((await world.ok('balances.check', SEATS)).balance).toMatchObject({ remaining: 5, usage: 0 })
+    },
+  },
+  {
+    title: 'Entities created at the same time',
+    rule: 'B225 (REC)',
+    async keep(world) {
+      await Promise.all(['e1', 'e2', 'e3'].map((id) => entity(world, id)))
+      const { list } = await world.ok('entities.list', { customer_id: 'ada' })
+      expect(list.map(({ id }: { id: string }) => id).toSorted()).toEqual(['e1', 'e2', 'e3'])
+    },
+  },
+  {
+    title: 'The entity without an id',
+    rule: 'B217 (REC)',
+    async keep(world) {
+      await world.ok('balances.create', { ...SEATS, included_grant: 5 })
+      const used = async () => (await world.ok('balances.check', SEATS)).balance.usage
+      await entity(world, null)
+      expect(await used()).toBe(1)
+      await entity(world, 'e1')
+      expect(await used()).toBe(1)
+      const { list } = await world.ok('entities.list', { customer_id: 'ada' })
+      expect(list).toMatchObject([{ id: 'e1' }])
+      await entity(world, 'e2')
+      expect(await used()).toBe(2)
+    },
+  },
+  {
+    title: 'Finding an entity without its customer',
+    rule: 'B221 (REC)',
+    async keep(world) {
+      for (const operation of ['entities.get', 'entities.update', 'entities.delete']) {
+        const { status, body } = await world.call(operation, { entity_id: 'e1' })
+        expect([status, body.code]).toEqual([404, 'entity_not_found'])
+      }
+      const anonymous = { customer_id: null, email: 'bob@example.test', with_autumn_id: true }
+      const { autumn_id } = await world.ok('customers.get_or_create', anonymous)
+      await entity(world, 'e1', autumn_id)
+      expect(await world.ok('entities.get', { entity_id: 'e1' })).toMatchObject({ id: 'e1', customer_id: autumn_id })
+      expect(await world.ok('entities.delete', { entity_id: 'e1' })).toEqual({ success: true })
+    },
+  },
+  {
+    title: 'The name of an entity',
+    rule: 'B222 (REC)',
+    async keep(world) {
+      await entity(world, 'e1')
+      const named = { customer_id: 'ada', entity_id: 'e1' }
+      expect(await world.ok('entities.update', { ...named, name: 'Desk' })).toMatchObject({ id: 'e1', name: 'Desk' })
+      expect(await world.ok('entities.get', named)).toMatchObject({ name: 'Desk' })
+    },
+  },
+  {
+    title: 'One-off balances of entities that are used up',
+    rule: 'B53, B175',
+    async keep(world) {
+      for (const id of ['e1', 'e2']) {
+        await entity(world, id)
+        await grant(world, 10, { entity_id: id })
+      }
+      expect(await left(world)).toEqual([20, 20, 0])
+      await world.ok('balances.track', { ...ADA, entity_id: 'e1', value: 10 })
+      expect(await left(world)).toEqual([10, 10, 0])
+      await world.ok('balances.track', { ...ADA, entity_id: 'e1', value: -4 })
+      expect(await left(world)).toEqual([20, 14, 6])
+    },
+  },
+  {
+    title: 'The breakdown in lists of customers',
+    rule: 'B55 (REC)',
+    async keep(world) {
+      await entity(world, 'e1')
+      await grant(world, 10, { balance_id: 'own' })
+      await grant(world, 5, { entity_id: 'e1', balance_id: 'of e1' })
+      const { list } = await world.ok('customers.list')
+      expect(list[0].balances.messages).toMatchObject({ granted: 15, breakdown: [{ id: 'own', included_grant: 10 }] })
+      expect(list[0].balances).toEqual((await world.ok('customers.get', { customer_id: 'ada' })).balances)
+    },
+  },
+  {
+    title: 'The last page up to 2.2',
+    rule: 'B209',
+    async keep(world) {
+      await world.ok('customers.get_or_create', { customer_id: 'bob' })
+      const headers = { 'x-api-version': '2.2.0' }
+      expect(await world.ok('customers.list', { limit: 1 }, headers)).toMatchObject({ total: 1, has_more: true })
+      expect(await world.ok('customers.list', { limit: 2 }, headers)).toMatchObject({ total: 2, has_more: false })
+    },
+  },
+  {
+    title: 'Deleting a feature that entities are of',
+    rule: 'decision, B236',
+    async keep(world) {
+      await entity(world, 'e1')
+      const { status, body } = await world.call('features.delete', { feature_id: 'seats' })
+      expect([status, body.code]).toEqual([409, 'invalid_request'])
+      await world.ok('entities.delete', { customer_id: 'ada', entity_id: 'e1' })
+      await world.ok('features.delete', { feature_id: 'seats' })
+    },
+  },
+  {
+    title: 'Test clocks',
+    rule: 'decision 11, K 2.5',
+    async keep(world) {
+      await grant(world, 10, { reset: { interval: 'day' } })
+      await world.ok('balances.track', { ...ADA, value: 4 })
+      const moved = await world.ok('customers.advance_test_clock', { customer_id: 'ada', frozen_time: START + DAY + 1 })
+      expect(moved).toEqual({ customer_id: 'ada', frozen_time: START + DAY, status: 'ready' })
+      expect(await left(world)).toEqual([10, 10, 0])
+      world.clock.advance(HOUR)
+      const { test_clock } = await world.ok('customers.get', { customer_id: 'ada' })
+      expect(test_clock).toEqual({ now: START + DAY + HOUR, ahead_ms: DAY })
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
       const lock = { enabled: true, lock_id: 'l' }
       await refused(world, 'balances.check', { ...ADA, lock }, 'not_supported')
       await refused(world, 'balances.track', { ...ADA, async: true }, 'not_supported')
-      const old = await world.call('balances.check', ADA, { 'x-api-version': '2.0.0' })
-      expect([old.status, old.body.code]).toEqual([400, 'not_supported'])
+      await refused(world, 'balances.delete', { ...ADA, recalculate_balances: true }, 'not_supported')
+      const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
+      await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
+      await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')
+      for (const version of ['0.1', '0.2', '1.1']) {
+        const old = await world.call('balances.check', ADA, { 'x-api-version': version })
+        expect([old.status, old.body.code]).toEqual([400, 'not_supported'])
+      }
     },
   },
 ]
@@ -273,6 +537,7 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const ADA = { customer_id: 'ada', feature_id: 'messages' }
+const SEATS = { customer_id: 'ada', feature_id: 'seats' }
 
 let world: World
 beforeEach(async () => {
@@ -308,6 +573,10 @@ async function left(on: World): Promise<[number, number, number] | null> {
 
 function grant(on: World, included_grant: number, more: object = {}) {
   return on.ok('balances.create', { ...ADA, included_grant, ...more })
+}
+
+function entity(on: World, entity_id: string | null, customer_id = 'ada') {
+  return on.ok('entities.create', { customer_id, entity_id, feature_id: 'seats' })
 }
 
 function system(feature_id: string, credit_cost: number) {

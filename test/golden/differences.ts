@@ -20,6 +20,8 @@ const DAY = 86_400_000
 const STACK_RESET = 1795182610808 + DAY
 const UPDATE_RESET = 1795182611737 + DAY
 const MONO_RESET = Date.UTC(2026, 11, 20, 13, 50, 1, 376)
+/** When the five a month of entity `e1` reset next. */
+const MONTHLY_RESET = Date.UTC(2026, 11, 20, 13, 50, 27, 196)
 
 /** Every intended difference that the recorded steps show, and nothing else. */
 export const DIFFERENCES: readonly Difference[] = [
@@ -117,6 +119,18 @@ export const DIFFERENCES: readonly Difference[] = [
         ['u_day', 0, 30],
         ['u_month', 0, 200],
       ]),
+      227: says({
+        balance: {
+          granted: 15,
+          remaining: 3,
+          usage: 12,
+          next_reset_at: MONTHLY_RESET,
+          breakdown: [
+            { included_grant: 5, remaining: 0, usage: 5, reset: { interval: 'month', resets_at: MONTHLY_RESET } },
+            { included_grant: 10, remaining: 3, usage: 7 },
+          ],
+        },
+      }),
     },
   },
   {
@@ -143,6 +157,20 @@ export const DIFFERENCES: readonly Difference[] = [
         balance: { granted: 30, remaining: 21, usage: 9, next_reset_at: STACK_RESET },
         deductions: [moved(1, 'day', STACK_RESET)],
       }),
+      345: says({ allowed: true, balance: { ...stackAt20(1), reset: { interval: 'multiple', resets_at: null } } }),
+      346: says({ balance: stackAt20(2) }),
+      347: says({
+        allowed: true,
+        balance: 20,
+        usage: 10,
+        included_usage: 30,
+        breakdown: [
+          { interval: 'day', balance: 8, usage: 2, included_usage: 10, next_reset_at: STACK_RESET },
+          { interval: 'month', balance: 10, usage: 0, included_usage: 10 },
+          { interval: 'year', balance: 2, usage: 8, included_usage: 10 },
+        ],
+      }),
+      349: says({ 'balances.messages': stackAt20(3) }),
     },
   },
   {
@@ -213,7 +241,7 @@ export const DIFFERENCES: readonly Difference[] = [
   {
     title: 'Acknowledged use is never lost',
     rule: 'B3, R117, R118',
-    answers: { 335: race(), 336: race() },
+    answers: { 335: race('balance'), 336: race('balance'), 350: race('list.0.balances.messages') },
   },
   {
     title: 'Optional keys for 2.1 and 2.2',
@@ -221,6 +249,44 @@ export const DIFFERENCES: readonly Difference[] = [
     answers: {
       343: says({ entity_id: null, balances: null, preview: null }),
       344: says({ entity_id: null, event_name: null, balances: null }),
+    },
+  },
+  {
+    title: 'Entities take their seats from every balance',
+    rule: 'decision 9, instead of B218',
+    answers: {
+      213: says({ 'balances.seats': seats(1, 2) }),
+      215: says({ balance: seats(1, 2) }),
+      229: says({ 'balances.seats': seats(1, 2) }),
+      231: says({ balance: seats(2, 1) }),
+      232: says({ 'balances.seats': seats(1, 2) }),
+      233: says({ 'balances.seats': seats(0, 3) }),
+      234: says({ 'balances.seats': seats(0, 4) }),
+    },
+  },
+  {
+    title: 'The feature of a new entity',
+    rule: 'B213',
+    answers: Object.fromEntries([210, 213, 232, 233, 234].map((step) => [step, says({ feature_id: 'seats' })])),
+  },
+  {
+    title: 'Setting `remaining` for an entity',
+    rule: 'seed (newer update), B93, B96',
+    answers: {
+      229: says({
+        'balances.messages': {
+          granted: 15,
+          remaining: 4,
+          usage: 11,
+          breakdown: [
+            { included_grant: 5, remaining: 1, usage: 4 },
+            { included_grant: 10, remaining: 3, usage: 7 },
+          ],
+        },
+      }),
+      232: says({ 'balances.messages': shared(3) }),
+      233: says({ 'balances.messages': shared(3) }),
+      234: says({ 'balances.messages': shared(3) }),
     },
   },
 ]
@@ -259,6 +325,33 @@ function stack(
   return says({ balance: { granted, remaining, usage, next_reset_at: STACK_RESET, breakdown } })
 }
 
+/** What `stack` has left in version 2.0, some time after the recorded refunds. @param used of the ten a day. */
+function stackAt20(used: number): object {
+  const lines: [id: string, used: number][] = [
+    ['b_day', used],
+    ['b_month', 0],
+    ['b_year', 8],
+  ]
+  return {
+    granted_balance: 30,
+    purchased_balance: 0,
+    current_balance: 22 - used,
+    usage: 8 + used,
+    breakdown: lines.map(([id, usage]) => ({ id, granted_balance: 10, current_balance: 10 - usage, usage })),
+  }
+}
+
+/** The three seats of `ent`. */
+function seats(remaining: number, usage: number): object {
+  return { granted: 3, remaining, usage, breakdown: [{ included_grant: 3, remaining, usage }] }
+}
+
+/** The ten messages that the entities of `ent` share. */
+function shared(remaining: number): object {
+  const usage = 10 - remaining
+  return { granted: 10, remaining, usage, breakdown: [{ included_grant: 10, remaining, usage }] }
+}
+
 function update(
   granted: number,
   remaining: number,
@@ -274,12 +367,13 @@ function only(id: string): object {
   return { granted: 1, remaining: 1, usage: 0, breakdown: [{ id, included_grant: 1, remaining: 1, usage: 0 }] }
 }
 
-function race(): Answer {
+/** @param balance where the answer shows it. */
+function race(balance: string): Answer {
   return says({
-    'balance.remaining': 40,
-    'balance.usage': 60,
-    'balance.breakdown.0.remaining': 40,
-    'balance.breakdown.0.usage': 60,
+    [`${balance}.remaining`]: 40,
+    [`${balance}.usage`]: 60,
+    [`${balance}.breakdown.0.remaining`]: 40,
+    [`${balance}.breakdown.0.usage`]: 60,
   })
 }
 

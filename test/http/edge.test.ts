@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createApp } from '../../src/http/app.ts'
-import { ROUTES } from '../../src/http/routes.ts'
-import { MAX_BODY_BYTES, type RunningServer, serveHttp } from '../../src/http/server.ts'
-import { Keys } from '../../src/operations/keys.ts'
+import { ENVIRONMENTS, type Environment } from '../../src/domain/customer.ts'
+import { allBalances, entitiesOf } from '../../src/domain/holdings.ts'
+import { MAX_BODY_BYTES } from '../../src/http/app.ts'
+import { findRoute, ROUTES } from '../../src/http/routes.ts'
+import { type RunningServer, serveHttp } from '../../src/http/server.ts'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { LIVE_KEY, openWorld, SANDBOX_KEY, type World } from '../world.ts'
 import { steps } from './hostile.ts'
@@ -16,9 +17,7 @@ let server: RunningServer
 function serving(store: 'memory' | 'sqlite' = 'memory'): void {
   beforeEach(async () => {
     world = await openWorld({ store })
-    const { engine, faults } = world
-    const app = createApp({ engine, keys: await Keys.load(world.store), onFault: (error) => faults.push(error) })
-    server = await serveHttp(app, '127.0.0.1', 0)
+    server = await serveHttp(world.handle, '127.0.0.1', 0)
     await furnish(world)
   })
   afterEach(async () => {
@@ -146,14 +145,22 @@ describe('a request', () => {
   })
 
   test('to an unknown path finds nothing, whoever asks', async () => {
-    const paths = ['/', '/v1', '/v1/', '/v1/features', '/v1/features.list/', '/v2/features.list', '/V1/features.list']
-    for (const path of [...paths, '/v1/features.LIST', '/v1/%66eatures.list', '//v1/features.list', '/__proto__'])
+    const paths = ['/', '/v1', '/v1/', '/v1/feature', '/v1/features.list/', '/v2/features.list', '/V1/features.list']
+    const nearly = ['/v1/features/', '/v1/features/messages/', '/v1/customers/alice/seats', '/v1/customers//entities']
+    const encoded = [
+      '/v1/%66eatures.list',
+      '/v1/%66eatures',
+      '/v1/customers/%',
+      '/v1/customers/%zz',
+      '/v1/customers/%ff',
+    ]
+    for (const path of [...paths, ...nearly, ...encoded, '/v1/features.LIST', '//v1/features.list', '/__proto__'])
       expectProblem(await send(path), 404, 'route_not_found')
     const long = await send(`/${'x'.repeat(4000)}`, { method: 'GET', headers: {} })
     expectProblem(long, 404, 'route_not_found')
   })
 
-  test('with another method than POST is told which one to use', async () => {
+  test('with another method is told which ones there are', async () => {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       const reply = await send('/v1/features.list', { method })
       expectProblem(reply, 405, 'method_not_allowed', /POST/)
@@ -164,8 +171,28 @@ describe('a request', () => {
     expect(health.headers['allow']).toBe('GET')
   })
 
-  test('may carry a query, which says nothing', async () => {
-    expect((await send('/v1/features.list?x=1&y=%2F')).status).toBe(200)
+  const methods: [string, string[]][] = [
+    ['/v1/customers', ['GET', 'POST']],
+    ['/v1/customers/list', ['DELETE', 'GET', 'PATCH', 'POST']],
+    ['/v1/customers/alice', ['DELETE', 'GET', 'PATCH', 'POST']],
+    ['/v1/customers/alice/balances', ['POST']],
+    ['/v1/customers/alice/entities', ['GET', 'POST']],
+    ['/v1/customers/alice/entities/e1', ['DELETE', 'GET']],
+    ['/v1/features', ['GET', 'POST']],
+    ['/v1/features/messages', ['DELETE', 'GET', 'POST']],
+    ['/v1/balances/list', ['GET']],
+    ['/v1/balances/create', ['POST']],
+    ['/v1/usage', ['POST']],
+  ]
+  test.each(methods)('with a method that %s does not know is told %j', async (path, allowed) => {
+    const reply = await send(path, { method: 'PUT' })
+    expectProblem(reply, 405, 'method_not_allowed', /PUT/)
+    expect(reply.headers['allow']?.split(', ').toSorted()).toEqual(allowed)
+  })
+
+  test('may carry a query; what nobody knows in it says nothing', async () => {
+    for (const query of ['x=1&y=%2F', '', '?', '&&=&', '%zz=%', '__proto__=1&constructor=2'])
+      expect((await send(`/v1/features.list?${query}`)).body.list).toHaveLength(4)
   })
 })
 
@@ -236,11 +263,35 @@ describe('a body that is JSON and yet no object', () => {
   serving()
 
   test.each(['null', 'true', '1', '"{}"', '[]', '[{"customer_id":"alice"}]'])('%s', async (body) => {
-    for (const version of ['2.4', '2.2', '2.1']) {
-      for (const operation of ['features.list', 'customers.get', 'events.list', 'balances.check', 'balances.track']) {
+    for (const version of ['2.4', '2.2', '2.1', '2.0', '1.2']) {
+      for (const operation of [
+        'features.list',
+        'customers.list',
+        'entities.get',
+        'customers.get',
+        'events.list',
+        'balances.check',
+        'balances.track',
+      ]) {
         const reply = await post(operation, body, { 'x-api-version': version })
         expectProblem(reply, 400, 'invalid_inputs', /^input: must be an object/)
       }
+    }
+  })
+
+  test.each(['null', 'true', '1', '"{}"', '[]', '[{"name":"Alice"}]'])('%s, on the older surface', async (body) => {
+    const name = async () => (await post('customers.get', { customer_id: 'alice' })).body.name
+    for (const [method, path] of [
+      ['GET', '/v1/customers/alice'],
+      ['POST', '/v1/customers/alice'],
+      ['PATCH', '/v1/customers/alice'],
+      ['DELETE', '/v1/customers/alice'],
+      ['POST', '/v1/customers'],
+      ['POST', '/v1/customers/alice/balances'],
+      ['POST', '/v1/features'],
+    ] as const) {
+      expectProblem(await send(path, { method, body }), 400, 'invalid_inputs', /^input: must be an object/)
+      expect(await name()).toBeNull()
     }
   })
 })
@@ -439,27 +490,70 @@ describe('what a later version understands', () => {
     ...feature,
     credit_schema: [{ metered_feature_id: 'messages', credit_cost: 1, ...extra }],
   })
+  let counter = 0
+  const unused = () => `later-${counter++}`
+  const seat = () => ({ entity_id: unused(), feature_id: 'seats' })
+  const alice = { customer_id: 'alice' }
   const asking: [string, string, (value: unknown) => unknown][] = [
     ['balances.check', 'lock', (lock) => ({ ...check, lock })],
     ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
     ['balances.check', 'skip_event', (skip_event) => ({ ...check, skip_event })],
     ['balances.track', 'async', (async) => ({ ...check, value: 0, async })],
     ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
+    ['balances.track', 'skip_event', (skip_event) => ({ ...check, value: 0, skip_event })],
     ['balances.track', 'refund_of', (refund_of) => ({ ...check, value: 0, refund_of })],
-    ['customers.update', 'billing_controls', (billing_controls) => ({ customer_id: 'alice', billing_controls })],
-    ['customers.update', 'config', (config) => ({ customer_id: 'alice', config })],
-    ['customers.get_or_create', 'entity_data', (entity_data) => ({ customer_id: 'alice', entity_data })],
-    ['customers.get_or_create', 'currency', (currency) => ({ customer_id: 'alice', currency })],
+    ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
+    ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
+    [
+      'customers.update',
+      'config.disable_overage_billing',
+      (disable_overage_billing) => ({ ...alice, config: { disable_overage_billing } }),
+    ],
+    [
+      'customers.get_or_create',
+      'entity_data.billing_controls',
+      (billing_controls) => ({ ...alice, entity_data: { billing_controls } }),
+    ],
+    ['customers.get_or_create', 'currency', (currency) => ({ ...alice, currency })],
+    ['customers.get_or_create', 'create_in_stripe', (create_in_stripe) => ({ ...alice, create_in_stripe })],
+    ['customers.get_or_create', 'auto_enable_plan_id', (auto_enable_plan_id) => ({ ...alice, auto_enable_plan_id })],
+    ['customers.list', 'plans', (plans) => ({ plans })],
+    ['customers.list', 'subscription_status', (subscription_status) => ({ subscription_status })],
+    ['customers.list', 'processors', (processors) => ({ processors })],
+    ['entities.list', 'plans', (plans) => ({ plans })],
+    ['entities.create', 'billing_controls', (billing_controls) => ({ ...alice, ...seat(), billing_controls })],
+    [
+      'entities.create',
+      'billing_controls',
+      (billing_controls) => ({ ...alice, entities: [{ ...seat(), billing_controls }] }),
+    ],
+    ['features.update', 'model_markups', (model_markups) => ({ feature_id: 'messages', model_markups })],
+    ['features.update', 'invoice_credit', (invoice_credit) => ({ feature_id: 'messages', invoice_credit })],
     ['events.list', 'filter_by', (filter_by) => ({ filter_by })],
   ]
   test.each(asking)('%s: %s is refused, unless it asks for nothing', async (operation, field, bodyWith) => {
-    for (const value of [true, 1, 0, 'x', { enabled: true }, [1], { deep: { er: [{ value: 'x' }] } }]) {
-      const reply = await post(operation, bodyWith(value))
-      expectProblem(reply, 400, 'not_supported', new RegExp(`${field} is not supported`))
+    for (const version of ['2.4', '2.1', '1.2']) {
+      for (const value of [true, 1, 0, 'x', { enabled: true }, [1], { deep: { er: [{ value: 'x' }] } }]) {
+        const reply = await post(operation, bodyWith(value), { 'x-api-version': version })
+        expectProblem(reply, 400, 'not_supported', new RegExp(`${field} is not supported`))
+      }
+      for (const value of [undefined, null, false, {}, [], { enabled: false }, { a: null, b: [], c: [{}] }]) {
+        expect((await post(operation, bodyWith(value), { 'x-api-version': version })).status).toBe(200)
+      }
     }
-    for (const value of [undefined, null, false, {}, [], { enabled: false }, { a: null, b: [], c: [{}] }]) {
-      expect((await post(operation, bodyWith(value))).body).not.toHaveProperty('code')
-    }
+  })
+
+  test('to delete more or to move use elsewhere is refused, and nothing is deleted', async () => {
+    const stripe = { customer_id: 'alice', delete_in_stripe: true }
+    expectProblem(await post('customers.delete', stripe), 400, 'not_supported', /^delete_in_stripe/)
+    const query = await send('/v1/customers/alice?delete_in_stripe=true', { method: 'DELETE' })
+    expectProblem(query, 400, 'not_supported', /^delete_in_stripe/)
+    const moving = { ...check, recalculate_balances: true }
+    expectProblem(await post('balances.delete', moving), 400, 'not_supported', /^recalculate_balances/)
+    expect((await post('balances.check', check)).body.balance.remaining).toBe(1000)
+    expect((await post('balances.delete', { ...moving, recalculate_balances: false })).body).toEqual({ success: true })
+    const kept = await send('/v1/customers/alice?delete_in_stripe=false', { method: 'DELETE' })
+    expect(kept.body).toEqual({ success: true })
   })
 
   test.each(['dimensions', 'multipliers', 'tiers', 'tier_behavior'])(
@@ -473,20 +567,19 @@ describe('what a later version understands', () => {
     },
   )
 
-  test('a credit cost per several units, credits of models, a customer without an id', async () => {
+  test('a credit cost per several units, credits of models', async () => {
     expectProblem(await post('features.create', schemaWith({ billing_units: 2 })), 400, 'not_supported')
     const ai = { feature_id: 'ai', name: 'AI', type: 'ai_credit_system' }
     expectProblem(await post('features.create', ai), 400, 'not_supported', /^type: ai_credit_system/)
-    const nobody = { customer_id: null, name: 'Alice' }
-    expectProblem(await post('customers.get_or_create', nobody), 400, 'not_supported', /without an id/)
   })
 })
 
 describe('x-api-version', () => {
   serving()
 
-  const served = ['2.1', '2.1.0', '2.2', '2.3.0', '2.4.0', '2.4', '2026-03-17', '2026-05-13', ' 2.2 ', '']
-  test.each(served)('"%s" is served', async (version) => {
+  const numbers = ['1.2', '1.2.0', '2', '2.0', '2.0.0', '2.1', '2.1.0', '2.2', '2.3.0', '2.4.0', '2.4', ' 2.2 ', '']
+  const names = ['beta', '1.4', '2025-05-05', '2025-06-01', '2026-03-16', '2026-03-17', '2026-05-13']
+  test.each([...numbers, ...names])('"%s" is served', async (version) => {
     const reply = await post('customers.get', { customer_id: 'alice' }, { 'x-api-version': version })
     expect(reply.status).toBe(200)
     expect(reply.body.id).toBe('alice')
@@ -504,11 +597,24 @@ describe('x-api-version', () => {
     expect(shapes.get('2.3')).toEqual(['list', 'next_cursor'])
   })
 
-  test.each(['2.0', '2.0.0', '2', '1.2', '1', '0.1', '2025-04-17', '2026-03-16'])(
+  test('older ones say the same in their own words', async () => {
+    const messages = async (version: string) =>
+      (await post('balances.check', { customer_id: 'alice', feature_id: 'messages' }, { 'x-api-version': version }))
+        .body
+    for (const version of ['2.4', '2.3', '2.2', '2.1'])
+      expect((await messages(version)).balance).toMatchObject({ granted: 1000, remaining: 1000 })
+    for (const version of ['2.0', '2026-03-16'])
+      expect((await messages(version)).balance).toMatchObject({ granted_balance: 1000, current_balance: 1000 })
+    for (const version of ['beta', '1.2', '2025-05-05'])
+      expect(await messages(version)).toMatchObject({ included_usage: 1000, balance: 1000 })
+  })
+
+  const versions = /1\.2, beta, 2\.0, 2\.1, 2\.2, 2\.3, 2\.4/
+  test.each(['1', '1.1', '1.1.0', '0.2', '0.1', '2025-04-17', '2025-04-01', '2025-02-01'])(
     '"%s" is known and not served',
     async (version) => {
       const reply = await post('features.list', {}, { 'x-api-version': version })
-      expectProblem(reply, 400, 'not_supported', /2\.1, 2\.2, 2\.3, 2\.4/)
+      expectProblem(reply, 400, 'not_supported', versions)
     },
   )
 
@@ -526,13 +632,133 @@ describe('x-api-version', () => {
     'toString',
   ])('"%s" is unknown', async (version) => {
     const reply = await post('features.list', {}, { 'x-api-version': version })
-    expectProblem(reply, 400, 'invalid_api_version', /2\.1, 2\.2, 2\.3, 2\.4/)
+    expectProblem(reply, 400, 'invalid_api_version', versions)
     expect(reply.body.message).toContain(version)
   })
 
   test('comes after the key: without one, nothing is said about it', async () => {
     const reply = await send('/v1/features.list', { headers: { 'x-api-version': '9.9.9' } })
     expectProblem(reply, 401, 'no_secret_key')
+  })
+})
+
+describe('the older surface', () => {
+  serving()
+
+  const read = async (path: string, headers: Record<string, string> = {}) =>
+    send(path, { method: 'GET', headers: { ...AUTHORIZED, ...headers } })
+
+  test('decodes the parts of a path', async () => {
+    expect((await read('/v1/customers/%61lice')).body.id).toBe('alice')
+    await post('customers.get_or_create', { customer_id: 'a:b' })
+    for (const path of ['/v1/customers/a:b', '/v1/customers/a%3Ab']) expect((await read(path)).body.id).toBe('a:b')
+    // Decoded once: no id holds a percent sign, and an encoded slash ends no part.
+    for (const path of ['/v1/customers/a%253Ab', '/v1/customers/alice%2Fentities'])
+      expectProblem(await read(path), 404, 'customer_not_found')
+    expectProblem(await read('/v1/features/../customers/alice'), 404, 'route_not_found')
+  })
+
+  test('finds an entity by any id, as it is in a path', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 })
+    const id = text.filter((one) => one.isWellFormed() && !one.includes('\u0000'))
+    await fc.assert(
+      fc.asyncProperty(id, async (one) => {
+        const created = await post('entities.create', { customer_id: 'alice', entity_id: one, feature_id: 'seats' })
+        expect([200, 409]).toContain(created.status)
+        const path = `/v1/customers/alice/entities/${encodeURIComponent(one)}`
+        expect((await read(path)).body).toMatchObject({ id: one, customer_id: 'alice' })
+        expect((await send(path, { method: 'DELETE' })).body).toEqual({ success: true })
+        expectProblem(await read(path), 404, 'entity_not_found')
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('refuses a part that cannot be an id', async () => {
+    for (const part of ['%00', 'x'.repeat(257), '%E2%82%AC'.repeat(257)])
+      expectProblem(await read(`/v1/customers/${part}`), 400, 'invalid_inputs', /^customer_id: must/)
+  })
+
+  test('lets the path win over the body, and the body over the query', async () => {
+    const body = JSON.stringify({ customer_id: 'bob', name: 'Body' })
+    const renamed = await send('/v1/customers/alice?customer_id=bob&name=Query', { body })
+    expect(renamed.body).toMatchObject({ id: 'alice', name: 'Body' })
+    expect((await read('/v1/customers/bob')).body.name).toBeNull()
+  })
+
+  test('takes what to expand from the query, unless the body says it', async () => {
+    const keys = async (path: string, body = '', method = 'GET') =>
+      Object.keys((await send(path, { method, body })).body)
+    expect(await keys('/v1/customers/alice')).not.toContain('invoices')
+    expect(await keys('/v1/customers/alice?expand=invoices,entities')).toEqual(
+      expect.arrayContaining(['invoices', 'entities']),
+    )
+    for (const [path, body] of [
+      ['/v1/customers/alice', {}],
+      ['/v1/customers.get', { customer_id: 'alice' }],
+    ] as const) {
+      expect(await keys(`${path}?expand=invoices`, JSON.stringify(body), 'POST')).toContain('invoices')
+      const both = await keys(`${path}?expand=invoices`, JSON.stringify({ ...body, expand: ['entities'] }), 'POST')
+      expect([both.includes('invoices'), both.includes('entities')]).toEqual([false, true])
+    }
+    expectProblem(await read('/v1/customers/alice?expand=nonsense'), 400, 'invalid_inputs', /^expand\.0/)
+  })
+
+  // B6.
+  test('takes the same name several times in the query as a list', async () => {
+    const { body } = await read('/v1/customers/alice?expand=invoices&expand=entities')
+    expect(Object.keys(body)).toEqual(expect.arrayContaining(['invoices', 'entities']))
+  })
+
+  test('takes the size and the place of a page from the query', async () => {
+    const first = (await read('/v1/customers?limit=1')).body
+    expect(first.list).toMatchObject([{ id: 'bob' }])
+    const second = (await read(`/v1/customers?limit=1&start_cursor=${encodeURIComponent(first.next_cursor)}`)).body
+    expect(second).toMatchObject({ list: [{ id: 'alice' }], next_cursor: null })
+    const older = (await read('/v1/customers?limit=1&offset=1', { 'x-api-version': '1.2' })).body
+    expect(older).toMatchObject({ list: [{ id: 'alice' }], offset: 1, limit: 1, has_more: false, total_count: 2 })
+    for (const limit of ['0', '-1', '1.5', 'x', '', '1e3', '99999999999999999999'])
+      expectProblem(await read(`/v1/customers?limit=${limit}`), 400, 'invalid_inputs', /^limit: must be/)
+  })
+
+  test('takes a list of entities, and numbers as their ids', async () => {
+    const entities = [
+      { id: 7, feature_id: 'seats' },
+      { id: 'desk', feature_id: 'seats', name: 'Desk' },
+    ]
+    const path = '/v1/customers/alice/entities'
+    const several = await send(path, { body: JSON.stringify(entities) })
+    expect(several.body.list).toMatchObject([
+      { id: '7', name: null },
+      { id: 'desk', name: 'Desk' },
+    ])
+    const one = await send(path, { body: JSON.stringify([{ id: 8, feature_id: 'seats' }]) })
+    expect(one.body).toMatchObject({ id: '8', customer_id: 'alice' })
+    expect((await read(`${path}/7`)).body.id).toBe('7')
+    expect((await read(path)).body.list.map(({ id }: { id: string }) => id)).toEqual(['8', 'desk', '7'])
+    for (const body of ['[]', '[5]', '[null]', '[[]]'])
+      expectProblem(await send(path, { body }), 400, 'invalid_inputs', /entities/)
+  })
+
+  test('calls the new id of something its id', async () => {
+    const made = await send('/v1/features', { body: '{"id": "calls", "type": "metered", "consumable": true}' })
+    expect(made.body).toMatchObject({ id: 'calls', name: 'calls' })
+    expect((await send('/v1/features/calls', { body: '{"id": "rings"}' })).body.id).toBe('rings')
+    expect((await send('/v1/customers', { body: '{"id": "carol"}' })).body.id).toBe('carol')
+    expect((await send('/v1/customers/carol', { method: 'PATCH', body: '{"id": "carla"}' })).body.id).toBe('carla')
+    expectProblem(await read('/v1/customers/carol'), 404, 'customer_not_found')
+    const taken = await send('/v1/customers/carla', { body: '{"id": "bob"}' })
+    expectProblem(taken, 409, 'customer_already_exists')
+  })
+
+  test('knows an idempotency key by what is done, whichever path it came through', async () => {
+    const keyed = { ...AUTHORIZED, 'idempotency-key': 'once' }
+    const grant = JSON.stringify({ customer_id: 'alice', feature_id: 'messages', included: 5 })
+    const first = await send('/v1/balances/create', { headers: keyed, body: grant })
+    expect(first.headers['idempotent-replayed']).toBeUndefined()
+    const again = await send('/v1/balances.create', { headers: keyed, body: grant })
+    expect([again.headers['idempotent-replayed'], again.body]).toEqual(['true', first.body])
+    expect((await read('/v1/customers/alice')).body.balances.messages.granted).toBe(1005)
   })
 })
 
@@ -729,23 +955,30 @@ describe('connections', () => {
   })
 })
 
-test('no body, however strange, is answered with a fault', { timeout: 120_000 }, async () => {
-  const numRuns = process.env['GRANARY_TEST_LONG'] === '1' ? 20_000 : 2000
+const LONG = process.env['GRANARY_TEST_LONG'] === '1'
+
+test('no request, however strange, is answered with a fault', { timeout: LONG ? 1_200_000 : 120_000 }, async () => {
+  const numRuns = LONG ? 20_000 : 2000
   const statuses = new Map<number, number>()
+  const reached = new Set<string>()
   await fc.assert(
     fc.asyncProperty(fc.array(steps([...ROUTES.keys()]), { minLength: 1, maxLength: 8 }), async (sequence) => {
       const victim = await openWorld()
       try {
         await furnish(victim)
-        for (const { path, body, headers, later } of sequence) {
+        await settleIn(victim)
+        for (const { route, request, body, headers, later } of sequence) {
           victim.clock.advance(later)
-          const reply = await victim.call(path, body, headers)
+          const reply = await victim.call(request, body, headers)
           statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
           expect(victim.faults).toEqual([])
           expect(reply.status).toBeLessThan(500)
           expect(reply.body).toBeTypeOf('object')
           expect(reply.body).not.toBeNull()
-          if (reply.status === 200) continue
+          if (reply.status === 200) {
+            reached.add(operationAt(route))
+            continue
+          }
           expect(reply.body).toEqual({
             message: expect.any(String),
             code: expect.stringMatching(/^[a-z_]+$/),
@@ -754,17 +987,49 @@ test('no body, however strange, is answered with a fault', { timeout: 120_000 },
           expect(reply.body.message).not.toBe('')
           expectNoInsides(reply.body.message)
         }
-        for (const id of ['alice', 'bob']) {
-          const [stored] = await victim.store.load([{ env: 'sandbox', id }])
-          if (stored) await expectLedgerToAddUp(victim.store, id)
-        }
+        for (const env of ENVIRONMENTS) await expectBooksInOrder(victim, env)
       } finally {
         await victim.close()
       }
     }),
     { numRuns },
   )
-  // Otherwise the bodies were not strange enough, or too strange to get anywhere.
+  // Otherwise the requests were not strange enough, or too strange to get anywhere.
   expect(statuses.get(200)).toBeGreaterThan(numRuns / 4)
   expect(statuses.get(400)).toBeGreaterThan(numRuns / 4)
+  expect([...reached].toSorted()).toEqual(OPERATIONS)
 })
+
+const OPERATIONS = [
+  ...new Set([...[...ROUTES.values()].map(({ endpoint }) => endpoint.operation), 'customers.set_balances']),
+].toSorted()
+
+/** @param route a path, or a method and a path. */
+function operationAt(route: string): string {
+  const [path = '', method = 'POST'] = route.split(' ').toReversed()
+  const found = findRoute(method, path)
+  if (!('route' in found)) throw new Error(`there is no ${route}`)
+  return found.route.endpoint.operation
+}
+
+/** Entities with balances of their own, beside what every world of this file has. */
+async function settleIn({ ok }: World): Promise<void> {
+  await ok('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 3 })
+  await ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
+  const own = { customer_id: 'alice', entity_id: 'e1', feature_id: 'messages' }
+  await ok('balances.create', { ...own, included: 20, reset: { interval: 'week' }, rollover: { max: 5, length: 1 } })
+}
+
+/** The ledger of every customer adds up to what it holds, and no seat is taken by nobody. */
+async function expectBooksInOrder({ store }: World, env: Environment): Promise<void> {
+  const { rows } = await store.listCustomers({ env, order: 'oldest', offset: 0, limit: 1000, counted: false })
+  for (const { holdings } of rows) {
+    await expectLedgerToAddUp(store, holdings.customer.uid, env)
+    const entities = Map.groupBy(entitiesOf(holdings), ({ feature }) => feature)
+    const seats = Map.groupBy(allBalances(holdings), ({ feature }) => feature)
+    for (const [feature, balances] of seats) {
+      const taken = balances.reduce((sum, balance) => sum + balance.seats, 0)
+      expect(taken).toBeLessThanOrEqual(entities.get(feature)?.length ?? 0)
+    }
+  }
+}

@@ -4,7 +4,10 @@ import { LIVE_KEY, SANDBOX_KEY, START } from '../world.ts'
 
 /** One request to one endpoint, some time after the one before. */
 export interface Step {
-  readonly path: string
+  /** What was aimed at: a path, or the method and path of the older surface with its parameters in braces. */
+  readonly route: string
+  /** As `World.call` takes it. */
+  readonly request: string
   readonly body: string
   readonly headers: Record<string, string>
   readonly later: number
@@ -41,7 +44,10 @@ const interesting = fc.oneof(
       'constructor',
       'b1',
       'b2',
+      'e1',
+      'e2',
     ],
+    ...['1s', '31d', '1mo', '8000y', '0d', '-1d', '1e3d', '99999999999999999999y'],
     ...['minute', 'hour', 'day', 'week', 'month', 'quarter', 'semi_annual', 'year', 'one_off', 'forever', 'lifetime'],
     ...[
       'cap',
@@ -62,6 +68,16 @@ const interesting = fc.oneof(
       { start: 1, end: END_OF_TIME },
       { start: END_OF_TIME, end: 1 },
       [{ metered_feature_id: 'messages', credit_cost: 0 }],
+      [
+        { entity_id: 'e1', feature_id: 'seats' },
+        { entity_id: null, feature_id: 'seats' },
+      ],
+      [
+        { feature_id: 'messages', balance: 1 },
+        { feature_id: 'messages', balance: -1e15 },
+      ],
+      { disable_pooled_balance: true },
+      { feature_id: 'seats', name: null },
     ],
     JSON.parse('{"__proto__": {"a": 1}, "constructor": 1}'),
     JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`),
@@ -83,20 +99,42 @@ const FIELDS = [
   ...['remaining', 'current_balance', 'add_to_balance', 'usage', 'interval', 'recalculate_balances', 'value', 'lock'],
   ...['required_balance', 'required_quantity', 'properties', 'send_event', 'with_preview', 'skip_event', 'timestamp'],
   ...['idempotency_key', 'overage_behavior', 'async', 'refund_of', 'custom_range', 'start_cursor', 'offset', 'limit'],
-  ...['filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
+  ...['id', 'entities', 'new_feature_id', 'archived', 'customer_data', 'auto_create', 'balances', 'balance', 'search'],
+  ...[
+    'customer_entitlement_id',
+    'with_autumn_id',
+    'with_counts',
+    'sort_order',
+    'created_at_range',
+    'plans',
+    'by',
+    'to',
+  ],
+  ...['frozen_time', 'delete_in_stripe', 'filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
 ]
 
+const entityId = fc.constantFrom('e1', 'e1', 'e2', 'nobody')
 const subject = {
   customer_id: fc.constantFrom('alice', 'alice', 'bob', 'nobody'),
   feature_id: fc.constantFrom('messages', 'messages', 'credits', 'seats', 'sso'),
 }
+type Fields = Readonly<Record<string, fc.Arbitrary<unknown>>>
+
+/** A body with all that it needs and at most three of the things that it may have, because those often exclude each other. */
+function withSome(needed: Fields, possible: Fields): fc.Arbitrary<object> {
+  const some = fc.array(fc.constantFrom(...Object.entries(possible)), { maxLength: 3 })
+  return some.chain((fields) => fc.record({ ...needed, ...Object.fromEntries(fields) }))
+}
+
 const quantity = fc.constantFrom<unknown>(0, 1, 5, -3, 0.3, '2.5', 1000, 1e15, -1e15, 1e-12)
 const time = fc.oneof(
   fc.constantFrom(START - DAY, START + DAY, 1, END_OF_TIME),
   fc.integer({ min: START - 40 * DAY, max: START + 100 * DAY }),
 )
+const future = fc.integer({ min: START + DAY, max: START + 2000 * DAY })
 const balanceId = fc.constantFrom('b1', 'b2', 'b3')
-const interval = fc.constantFrom('minute', 'hour', 'day', 'week', 'month', 'quarter', 'year')
+// Not every minute: with rollovers that are kept for months that is a hundred thousand rollovers in each of many runs.
+const interval = fc.constantFrom('hour', 'day', 'week', 'month', 'quarter', 'year')
 const reset = fc.record({ interval, interval_count: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['interval'] })
 const rollover = fc.oneof(
   fc.record({ duration: fc.constant('forever'), max: fc.constantFrom(1, 50, 1e15) }, { requiredKeys: ['duration'] }),
@@ -110,94 +148,185 @@ const customer = fc.record(
     name: fc.string(),
     email: fc.constantFrom('a@example.com', null),
     metadata: fc.dictionary(fc.string(), fc.jsonValue()),
-    expand: fc.constantFrom('invoices', ['balances.feature', 'flags.feature']),
+    config: fc.record({ disable_pooled_balance: fc.boolean() }),
+    expand: fc.constantFrom('invoices', ['balances.feature', 'flags.feature', 'entities']),
+    with_autumn_id: fc.boolean(),
   },
   { requiredKeys: ['customer_id'] },
+)
+const newcomer = fc.record(
+  {
+    customer_id: fc.constantFrom('alice', 'carol', 'dave', null),
+    email: fc.constantFrom('a@example.com', 'b@example.com'),
+    name: fc.string(),
+    entity_id: entityId,
+    entity_data: fc.constant({ feature_id: 'seats' }),
+    expand: fc.constantFrom('entities', ['invoices', 'flags.feature']),
+  },
+  { requiredKeys: ['customer_id'] },
+)
+const creation = {
+  auto_create: fc.boolean(),
+  customer_data: fc.record({ name: fc.string(), email: fc.constantFrom('a@example.com', null) }, { requiredKeys: [] }),
+  entity_data: fc.constantFrom({ feature_id: 'seats' }, { feature_id: 'seats', name: 'E' }, { feature_id: 'messages' }),
+}
+const page = {
+  start_cursor: fc.constantFrom(
+    '',
+    '',
+    'e30',
+    'eyJpZCI6IngiLCJ0IjoxfQ',
+    'eyJpZCI6MSwidCI6IngifQ',
+    'eyJ2IjowLCJvIjoxfQ',
+  ),
+  limit: fc.integer({ min: 1, max: 100 }),
+  offset: fc.integer({ min: 0, max: 100 }),
+  search: fc.constantFrom('ALI', 'e', '%', '_', '\\', ' '),
+}
+const creditSchema = fc.constantFrom(null, [
+  { metered_feature_id: 'messages', credit_cost: 0.3 },
+  { metered_feature_id: 'seats', credit_cost: 2 },
+])
+const feature = {
+  name: fc.string({ minLength: 1 }),
+  type: fc.constantFrom('metered', 'boolean', 'credit_system'),
+  consumable: fc.boolean(),
+  event_names: fc.constantFrom([], ['sent'], ['sent', 'opened']),
+  credit_schema: creditSchema,
+}
+const totals = fc.array(
+  fc.record({ feature_id: fc.constantFrom('messages', 'messages', 'messages', 'seats', 'sso'), balance: quantity }),
+  { minLength: 1, maxLength: 2 },
+)
+const recalculation = withSome(subject, { entity_id: entityId, interval })
+const oneEntity = fc.record(
+  { customer_id: subject.customer_id, entity_id: entityId, name: fc.string(), expand: fc.constant('balances.feature') },
+  { requiredKeys: ['entity_id'] },
+)
+const newEntity = fc.record(
+  { entity_id: fc.constantFrom('e2', 'e3', 7, null), feature_id: fc.constantFrom('seats', 'seats', 'messages') },
+  { requiredKeys: ['entity_id', 'feature_id'] },
 )
 
 /** Bodies as they are meant, by operation. */
 const VALID: Record<string, fc.Arbitrary<object>> = {
   'features.create': fc.record(
-    {
-      feature_id: fc.constantFrom('new', 'newer', 'messages', '__proto__'),
-      name: fc.string({ minLength: 1 }),
-      type: fc.constantFrom('metered', 'boolean', 'credit_system'),
-      consumable: fc.boolean(),
-      event_names: fc.constantFrom([], ['sent'], ['sent', 'opened']),
-      credit_schema: fc.constantFrom(null, [
-        { metered_feature_id: 'messages', credit_cost: 0.3 },
-        { metered_feature_id: 'seats', credit_cost: 2 },
-      ]),
-    },
+    { feature_id: fc.constantFrom('new', 'newer', 'messages', '__proto__'), ...feature },
     { requiredKeys: ['feature_id', 'name', 'type'] },
   ),
   'features.get': fc.record({ feature_id: subject.feature_id }),
   'features.list': fc.constant({}),
-  'customers.get_or_create': customer,
+  'features.update': fc.record(
+    {
+      feature_id: subject.feature_id,
+      new_feature_id: fc.constantFrom('new', 'sso'),
+      archived: fc.boolean(),
+      ...feature,
+    },
+    { requiredKeys: ['feature_id'] },
+  ),
+  'features.delete': fc.record({ feature_id: fc.constantFrom('seats', 'sso', 'credits', 'messages') }),
+  'customers.get_or_create': newcomer,
   'customers.get': customer,
   'customers.update': customer,
-  'balances.create': fc.record(
+  'customers.delete': fc.record({ customer_id: fc.constantFrom('alice', 'bob', 'carol') }),
+  'customers.list': fc.record(
     {
-      ...subject,
-      included: fc.constantFrom(0, 1, 50, 1e15),
-      unlimited: fc.boolean(),
-      reset,
-      rollover,
-      expires_at: time,
-      next_reset_at: time,
-      balance_id: balanceId,
+      ...page,
+      sort_order: fc.constantFrom('asc', 'desc'),
+      created_at_range: fc.record({ start: time, end: time }, { requiredKeys: [] }),
+      expand: fc.constant('balances.feature'),
+      with_counts: fc.boolean(),
     },
-    { requiredKeys: ['customer_id', 'feature_id'] },
+    { requiredKeys: [] },
   ),
-  'balances.update': fc.record(
-    {
-      ...subject,
-      remaining: quantity,
-      add_to_balance: quantity,
-      usage: quantity,
-      included: quantity,
-      next_reset_at: time,
-      expires_at: time,
-      interval,
-      balance_id: balanceId,
-    },
-    { requiredKeys: ['customer_id', 'feature_id'] },
-  ),
-  'balances.delete': fc.record({ ...subject, balance_id: balanceId, interval }, { requiredKeys: ['customer_id'] }),
-  'balances.check': fc.record(
-    {
-      ...subject,
-      required_balance: quantity,
-      send_event: fc.boolean(),
-      with_preview: fc.boolean(),
-      expand: fc.constantFrom('balance.feature', ['flag.feature']),
-    },
-    { requiredKeys: ['customer_id', 'feature_id'] },
-  ),
-  'balances.track': fc.oneof(
+  'customers.advance_test_clock': fc.record({ customer_id: subject.customer_id, frozen_time: future }),
+  'customers.set_balances': withSome({ balances: totals }, { entity_id: entityId }),
+  'entities.create': fc.oneof(
     fc.record(
       {
-        ...subject,
-        value: quantity,
-        overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
-        properties: fc.dictionary(fc.string(), fc.jsonValue()),
-        timestamp: time,
-        idempotency_key: fc.constantFrom('k1', 'k2'),
+        customer_id: fc.constantFrom('alice', 'bob', 'carol'),
+        entity_id: fc.constantFrom('e2', 'e3', null),
+        feature_id: fc.constantFrom('seats', 'seats', 'messages'),
+        name: fc.string(),
+        customer_data: creation.customer_data,
       },
-      { requiredKeys: ['customer_id', 'feature_id'] },
+      { requiredKeys: ['customer_id', 'entity_id', 'feature_id'] },
     ),
+    fc.record({ customer_id: subject.customer_id, entities: fc.array(newEntity, { maxLength: 4 }) }),
+  ),
+  'entities.get': oneEntity,
+  'entities.update': oneEntity,
+  'entities.delete': oneEntity,
+  'entities.list': fc.record({ ...page, customer_id: subject.customer_id }, { requiredKeys: [] }),
+  'balances.create': fc.oneof(
+    withSome({ ...subject, included: fc.constantFrom(0, 1, 50) }, { reset, balance_id: balanceId }),
+    withSome(
+      { ...subject, included: fc.constantFrom(0, 1, 50, 1e15) },
+      { entity_id: entityId, reset, rollover, expires_at: time, next_reset_at: time, balance_id: balanceId },
+    ),
+    withSome({ ...subject, unlimited: fc.boolean() }, { entity_id: entityId, reset, expires_at: time }),
+  ),
+  'balances.update': withSome(subject, {
+    entity_id: entityId,
+    remaining: quantity,
+    add_to_balance: quantity,
+    usage: quantity,
+    included: quantity,
+    next_reset_at: time,
+    expires_at: time,
+    interval,
+    balance_id: balanceId,
+    customer_entitlement_id: balanceId,
+  }),
+  'balances.delete': fc.oneof(
+    fc.record(subject),
+    withSome(subject, { entity_id: entityId, balance_id: balanceId, interval }),
+  ),
+  'balances.recalculate': recalculation,
+  'balances.preview_recalculate': recalculation,
+  'balances.list': withSome(
+    { customer_id: subject.customer_id },
+    { feature_id: subject.feature_id, entity_id: entityId },
+  ),
+  'balances.check': withSome(subject, {
+    ...creation,
+    entity_id: entityId,
+    required_balance: quantity,
+    send_event: fc.boolean(),
+    with_preview: fc.boolean(),
+    expand: fc.constantFrom('balance.feature', ['flag.feature']),
+  }),
+  'balances.track': fc.oneof(
+    withSome(subject, {
+      ...creation,
+      entity_id: entityId,
+      value: quantity,
+      overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+      properties: fc.dictionary(fc.string(), fc.jsonValue()),
+      timestamp: time,
+      idempotency_key: fc.constantFrom('k1', 'k2'),
+    }),
     fc.record({ customer_id: subject.customer_id, event_name: fc.constantFrom('sent', 'opened'), value: quantity }),
+  ),
+  'usage.set': withSome(
+    { ...subject, value: quantity },
+    { entity_id: entityId, customer_data: creation.customer_data },
   ),
   'events.list': fc.record(
     {
+      ...page,
       customer_id: subject.customer_id,
+      entity_id: entityId,
       feature_id: fc.constantFrom('messages', ['messages', 'credits']),
       custom_range: fc.record({ start: time, end: time }, { requiredKeys: [] }),
-      start_cursor: fc.constantFrom('', 'e30', 'eyJpZCI6IngiLCJ0IjoxfQ', 'eyJpZCI6MSwidCI6IngifQ', '!'),
-      limit: fc.integer({ min: 1, max: 100 }),
-      offset: fc.integer({ min: 0, max: 100 }),
     },
     { requiredKeys: [] },
+  ),
+  'clock.get': fc.constant({}),
+  'clock.advance': fc.oneof(
+    fc.record({ by: fc.constantFrom('1d', '31d', '90m', '2mo', '1y', '400y') }),
+    fc.record({ to: fc.oneof(time, fc.constantFrom(Date.UTC(9999, 0, 1), Date.UTC(9999, 0, 1) + 1)) }),
   ),
 }
 
@@ -206,21 +335,65 @@ const ALIASES: Record<string, string> = {
   entitled: 'balances.check',
   track: 'balances.track',
   events: 'balances.track',
+  usage: 'usage.set',
+}
+
+/** The older surface: its paths with what their bodies are made from, and what the id in a body is called there. */
+const OLDER: readonly (readonly [route: string, operation: string, id?: string])[] = [
+  ['GET /v1/customers', 'customers.list'],
+  ['POST /v1/customers', 'customers.get_or_create', 'customer_id'],
+  ['GET /v1/customers/{customer}', 'customers.get'],
+  ['POST /v1/customers/{customer}', 'customers.update', 'new_customer_id'],
+  ['PATCH /v1/customers/{customer}', 'customers.update', 'new_customer_id'],
+  ['DELETE /v1/customers/{customer}', 'customers.delete'],
+  ['POST /v1/customers/{customer}/balances', 'customers.set_balances'],
+  ['GET /v1/customers/{customer}/entities', 'entities.list'],
+  ['POST /v1/customers/{customer}/entities', 'entities.create', 'entity_id'],
+  ['GET /v1/customers/{customer}/entities/{entity}', 'entities.get'],
+  ['DELETE /v1/customers/{customer}/entities/{entity}', 'entities.delete'],
+  ['GET /v1/features', 'features.list'],
+  ['POST /v1/features', 'features.create', 'feature_id'],
+  ['GET /v1/features/{feature}', 'features.get'],
+  ['POST /v1/features/{feature}', 'features.update', 'new_feature_id'],
+  ['DELETE /v1/features/{feature}', 'features.delete'],
+  ['GET /v1/balances/list', 'balances.list'],
+]
+
+/** Parts of a path as they stand in it, most of them as they are meant. */
+const strangePart = fc.oneof(
+  fc.constantFrom('', '.', '..', '%', '%zz', '%2F', '%00', '%ED%A0%80', 'a b', '%61lice', '{customer}', '__proto__'),
+  fc.string({ unit: 'grapheme', maxLength: 300 }).map(encodeURIComponent),
+)
+const PARTS: Readonly<Record<string, fc.Arbitrary<string>>> = {
+  '{customer}': fc.constantFrom('alice', 'alice', 'bob', 'carol', 'nobody'),
+  '{entity}': entityId,
+  '{feature}': fc.constantFrom('messages', 'seats', 'sso', 'credits', 'new'),
 }
 
 type Change = readonly ['set' | 'drop' | 'inside', string, unknown]
 
+/** A body as it is meant. */
+function validFor(route: string): fc.Arbitrary<object> {
+  const older = OLDER.find(([known]) => known === route)
+  const name = route.slice('/v1/'.length).replace('/', '.')
+  const [, operation, id] = older ?? [route, ALIASES[name] ?? name]
+  const valid = VALID[operation] ?? fc.constant({})
+  return id === undefined ? valid : valid.map((body) => renamed(body, id))
+}
+
+function renamed(body: object, id: string): object {
+  return Object.fromEntries(Object.entries(body).map(([name, value]) => [name === id ? 'id' : name, value]))
+}
+
 /** A body as it is meant, with a few fields set to something else, dropped, or changed inside. */
-function mutated(path: string): fc.Arbitrary<string> {
-  const name = path.slice('/v1/'.length)
-  const valid = VALID[ALIASES[name] ?? name] ?? fc.constant({})
+function mutated(route: string): fc.Arbitrary<string> {
   const change: fc.Arbitrary<Change> = fc.tuple(
     fc.constantFrom('set', 'set', 'drop', 'inside'),
     fc.constantFrom(...FIELDS),
     interesting,
   )
-  const changes = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.array(change, { maxLength: 3 }))
-  return fc.tuple(valid, changes).map(([body, all]) => JSON.stringify(all.reduce(changed, body)))
+  const changes = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(change, { maxLength: 3 }))
+  return fc.tuple(validFor(route), changes).map(([body, all]) => JSON.stringify(all.reduce(changed, body)))
 }
 
 function changed(body: object, [how, field, value]: Change): object {
@@ -233,10 +406,10 @@ function changed(body: object, [how, field, value]: Change): object {
 }
 
 /** Nearly JSON: a body that is cut off or has something in it. */
-function damaged(path: string): fc.Arbitrary<string> {
+function damaged(route: string): fc.Arbitrary<string> {
   return fc
     .tuple(
-      mutated(path),
+      mutated(route),
       fc.double({ min: 0, max: 1, noNaN: true }),
       fc.constantFrom('', ',', '}', '"', '\\', '\u0000', '\ud800', "'"),
     )
@@ -247,26 +420,63 @@ function damaged(path: string): fc.Arbitrary<string> {
 }
 
 /** JSON with numbers that no JavaScript number can hold, or that two of them could stand for. */
-function numbered(path: string): fc.Arbitrary<string> {
+function numbered(route: string): fc.Arbitrary<string> {
   const number = fc.constantFrom('1e999', '-1e999', '1e-999', '-0', '9007199254740993', '0.1e1', `1${'0'.repeat(400)}`)
-  return fc.tuple(mutated(path), number).map(([text, one]) => text.replace(/(?<=[:[,])-?\d[\d.e+-]*/, one))
+  return fc.tuple(mutated(route), number).map(([text, one]) => text.replace(/(?<=[:[,])-?\d[\d.e+-]*/, one))
 }
 
-function bodies(path: string): fc.Arbitrary<string> {
+function bodies(route: string): fc.Arbitrary<string> {
   return fc.oneof(
-    { weight: 8, arbitrary: mutated(path) },
-    { weight: 1, arbitrary: damaged(path) },
-    { weight: 1, arbitrary: numbered(path) },
+    { weight: 16, arbitrary: mutated(route) },
+    { weight: 1, arbitrary: damaged(route) },
+    { weight: 1, arbitrary: numbered(route) },
     { weight: 1, arbitrary: fc.json() },
     { weight: 1, arbitrary: fc.string({ unit: 'binary' }) },
+    { weight: route.startsWith('GET ') ? 20 : 1, arbitrary: fc.constant('') },
   )
+}
+
+/** What follows the question mark: fields of a body as texts, and what looks like nothing. */
+const query = fc.oneof(
+  { weight: 6, arbitrary: fc.constant('') },
+  {
+    weight: 1,
+    arbitrary: fc
+      .array(
+        fc.tuple(fc.constantFrom(...FIELDS), fc.oneof(interesting.map(String), fc.constantFrom('alice', 'e1', '1'))),
+        {
+          maxLength: 3,
+        },
+      )
+      .map((pairs) => `?${new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, value]))}`),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('?', '?customer_id=alice', '?limit=2&expand=balances.feature', '?%zz&=&a=%ff'),
+  },
+)
+
+/** The route with its parameters filled in, and a query. */
+function requests(route: string): fc.Arbitrary<string> {
+  const parts = route.split(/(\{\w+\})/).map((part) => {
+    const known = PARTS[part]
+    return known === undefined
+      ? fc.constant(part)
+      : fc.oneof({ weight: 8, arbitrary: known }, { weight: 1, arbitrary: strangePart })
+  })
+  return fc.tuple(fc.tuple(...parts), query).map(([all, after]) => all.join('') + after)
+}
+
+/** Mostly the first, sometimes one of the others. */
+function mostly<T>(usual: fc.Arbitrary<T>, ...others: T[]): fc.Arbitrary<T> {
+  return fc.oneof({ weight: 12, arbitrary: usual }, { weight: 1, arbitrary: fc.constantFrom(...others) })
 }
 
 const headers = fc
   .record({
-    key: fc.constantFrom(SANDBOX_KEY, SANDBOX_KEY, SANDBOX_KEY, SANDBOX_KEY, LIVE_KEY),
-    version: fc.constantFrom('2.1', '2.2', '2.3', '2.4', '2.4', '2.0', '7'),
-    idempotency: fc.constantFrom(null, null, null, 'k1', 'k2', 'x'.repeat(256)),
+    key: mostly(fc.constant(SANDBOX_KEY), LIVE_KEY),
+    version: mostly(fc.constantFrom('1.2', 'beta', '2.0', '2.1', '2.2', '2.3', '2.4', '2.4', '2.4'), '1.1', '7'),
+    idempotency: mostly(fc.constantFrom(null, null, null, 'k1', 'k2'), 'x'.repeat(256)),
   })
   .map(
     ({ key, version, idempotency }): Record<string, string> => ({
@@ -276,9 +486,12 @@ const headers = fc
     }),
   )
 
+/** @param paths at which requests are posted; the older surface comes on top. */
 export function steps(paths: readonly string[]): fc.Arbitrary<Step> {
   const later = fc.constantFrom(0, 0, 0, 1, 60_000, DAY, 31 * DAY, 500 * DAY)
   return fc
-    .constantFrom(...paths)
-    .chain((path) => fc.record({ path: fc.constant(path), body: bodies(path), headers, later }))
+    .constantFrom(...paths, ...OLDER.map(([route]) => route))
+    .chain((route) =>
+      fc.record({ route: fc.constant(route), request: requests(route), body: bodies(route), headers, later }),
+    )
 }

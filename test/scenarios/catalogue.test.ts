@@ -205,7 +205,7 @@ describe('customers (B184-B204)', () => {
   test.each<[string, Record<string, unknown>]>([
     ['usage limits', { billing_controls: { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] } }],
     ['a plan to enable', { auto_enable_plan_id: 'pro' }],
-    ['own pools', { config: { disable_pooled_balance: true } }],
+    ['overage that is not paid for', { config: { disable_overage_billing: true } }],
     ['a customer in Stripe', { create_in_stripe: true }],
   ])('refuses %s, which comes later, rather than ignore it', async (_label, body) => {
     const world = await openWorld()
@@ -218,7 +218,7 @@ describe('customers (B184-B204)', () => {
     const world = await openWorld()
     const body = {
       billing_controls: { usage_limits: [], auto_topups: [] },
-      config: { disable_pooled_balance: false },
+      config: { disable_pooled_balance: false, disable_overage_billing: false },
       create_in_stripe: false,
     }
     await world.ok('customers.get_or_create', { customer_id: 'alice', ...body })
