@@ -116,6 +116,12 @@ export interface CheckAnswer {
   balance: BalanceAnswer | null
   balances?: Record<string, BalanceAnswer | null>
   flag: FlagAnswer | null
+  /** Only where something was used. */
+  event_id?: string
+  /** Only where it is not allowed: why. */
+  reason?: 'no_flag' | 'no_balance' | 'insufficient_balance'
+  /** Only where it is not allowed: the next reset after which it would be; null where no reset helps. */
+  available_at?: number | null
   preview?: object | null
 }
 
@@ -131,6 +137,8 @@ export interface DeductionAnswer {
 export interface TrackAnswer {
   customer_id: string
   entity_id?: string
+  /** What `refund_of` of a later use names to give this one back. */
+  event_id: string
   event_name?: string
   /** What was asked, whatever could be taken. */
   value: number
@@ -146,6 +154,8 @@ export interface EventAnswer {
   customer_id: string
   value: number
   properties: Record<string, unknown>
+  /** Only where it gave back from another event. */
+  refund_of?: string
   deductions: DeductionAnswer[] | null
 }
 

@@ -35,6 +35,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     seats: 0,
     reset:
       sketch.every === undefined ? null : { interval: sketch.every, count: 1, anchor, nextAt: sketch.nextAt ?? anchor },
+    renewedAt: null,
     rolloverPolicy:
       sketch.rollover === undefined ? null : { cap: capOf(sketch.rollover), months: sketch.rollover.months },
     rollovers: (sketch.rollovers ?? []).map((one, i) => ({

@@ -1,9 +1,11 @@
 import { type Amount, multiplyHalfEven, ZERO } from './amount.ts'
 import type { Balance } from './balance.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { type Holdings, within } from './holdings.ts'
+import { bringUpToDate, entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
+import { Journal } from './ledger.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
+import type { Instant } from './time.ts'
 
 /** Which feature answers a check, and with what. */
 export interface Access {
@@ -15,6 +17,16 @@ export interface Access {
   readonly summary: Summary | null
   readonly flag: Flag | null
 }
+
+/** Why not, and from when on. */
+export interface Denial {
+  readonly reason: DenialReason
+  /** The next reset after which the same would be allowed, if nothing else happens; null where no reset helps. */
+  readonly availableAt: Instant | null
+}
+
+/** The flag is not held · nothing of the feature is held, nor of what pays for it · what is held is not enough. */
+export type DenialReason = 'no_flag' | 'no_balance' | 'insufficient_balance'
 
 /** What a subject may itself use of one feature. */
 interface Judgement {
@@ -52,6 +64,41 @@ export function judge(
   if (owned !== null) return shown(holdings, entity, owned)
   const access = shown(holdings, entity, own)
   return access.summary === null && any !== null ? shown(holdings, entity, any) : access
+}
+
+/**
+ * Why `required` of `feature` is not allowed now, which the caller has found out with `judge`. A balance that is used up and
+ * no longer shown is still held, so it is not enough rather than nothing.
+ */
+export function deny(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature,
+  required: Amount,
+  catalogue: Catalogue,
+): Denial {
+  if (feature.type.kind === 'boolean') return { reason: 'no_flag', availableAt: null }
+  const payers = catalogue.payersOf.get(feature.uid) ?? []
+  const held = [feature, ...payers.map(({ system }) => system)].flatMap(({ uid }) => within(holdings, entity, uid))
+  if (held.length === 0) return { reason: 'no_balance', availableAt: null }
+  const concerned = alone(holdings, held)
+  const resets = new Set(held.flatMap(({ reset }) => (reset === null ? [] : [reset.nextAt])))
+  for (const at of [...resets].sort((a, b) => a - b).slice(0, MOST_RESETS)) {
+    const then = bringUpToDate(concerned, at, new Journal(at, 'time'))
+    if (judge(then, entity, feature, required, catalogue).allowed)
+      return { reason: 'insufficient_balance', availableAt: at }
+  }
+  return { reason: 'insufficient_balance', availableAt: null }
+}
+
+/** Balances reset together nearly always; whoever has more dates than this is told about the first ones. */
+const MOST_RESETS = 10
+
+/** Holdings of nothing but these balances, so that looking ahead does not move ten thousand entities. */
+function alone(holdings: Holdings, balances: readonly Balance[]): Holdings {
+  const owners = new Set(balances.map(({ entity }) => entity))
+  const entities = [...owners].flatMap((uid) => (uid === null ? [] : (entityOf(holdings, uid) ?? [])))
+  return holdingsOf(holdings.customer, entities, balances, holdings.latest, holdings.postings)
 }
 
 function judgeOne(holdings: Holdings, entity: string | null, feature: Feature, required: Amount): Judgement {

@@ -2,10 +2,10 @@ import { type Amount, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, spendableOf } from './balance.ts'
 import { applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { allBalances, type Holdings, withBalances, within, withoutBalances } from './holdings.ts'
+import { type Holdings, withBalances, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { close, reset } from './reset.ts'
+import { reset } from './reset.ts'
 import { matches, noneMatches, type Target } from './target.ts'
 import { boundaryAfter, type Instant } from './time.ts'
 import { candidatesFor } from './usage.ts'
@@ -66,29 +66,6 @@ export function adjust(
     apply([changed])
   }
   return current
-}
-
-/**
- * Deletes every targeted balance with its rollovers and its use (B129, B132).
- * @param entity internal id: its own balances. Null: those of the customer and of all its entities.
- * @param feature null for all features, then a `balanceId` is needed.
- */
-export function remove(
-  holdings: Holdings,
-  entity: string | null,
-  feature: Feature | null,
-  target: Target,
-  journal: Journal,
-): Holdings | Refusal {
-  const gone: Balance[] = []
-  for (const balance of allBalances(holdings)) {
-    if (feature !== null && balance.feature !== feature.uid) continue
-    if (entity !== null && balance.entity !== entity) continue
-    if (matches(balance, target)) gone.push(balance)
-  }
-  if (gone.length === 0) return noneMatches(holdings, feature)
-  for (const balance of gone) close('void', balance, journal)
-  return withoutBalances(holdings, gone)
 }
 
 /**

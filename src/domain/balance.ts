@@ -20,6 +20,8 @@ export interface Balance {
   /** How many entities sit on it: each took one when it was created and gives it back when it goes. */
   readonly seats: number
   readonly reset: Reset | null
+  /** The latest boundary at which it was granted anew, or null while its first period lasts. */
+  readonly renewedAt: Instant | null
   readonly rolloverPolicy: RolloverPolicy | null
   /** Sorted by expiry, never-expiring last. */
   readonly rollovers: readonly Rollover[]

@@ -20,6 +20,8 @@ export interface Move {
   readonly balance: Balance
   readonly rollover: Rollover | null
   readonly amount: Amount
+  /** What one unit of the tracked feature costs in this balance's units. */
+  readonly cost: Amount
   readonly permit: Permit | null
 }
 
@@ -119,7 +121,8 @@ class Plan {
     const moved = limit === null ? needed : smaller(limit, needed)
     this.#left = moved === needed ? 0n : this.#left - divideHalfEven(moved * ONE * ONE, candidate.cost)
     if (moved === ZERO) return
-    this.moves.push({ balance: candidate.balance, rollover, amount: direction === 'take' ? moved : -moved, permit })
+    const amount = direction === 'take' ? moved : -moved
+    this.moves.push({ balance: candidate.balance, rollover, amount, cost: candidate.cost, permit })
   }
 
   missing(): Amount {

@@ -53,6 +53,7 @@ export function grant(
     adjustment: ZERO,
     seats: 0,
     reset: resetOf(request, moment.now),
+    renewedAt: null,
     rolloverPolicy: request.rolloverPolicy ?? null,
     rollovers: [],
     expiresAt: request.expiresAt ?? null,

@@ -58,5 +58,11 @@ test('only what changed is written, and what is gone is removed', () => {
   const { written, removed } = differences(before, after)
   expect(written.map(({ uid }) => uid).toSorted()).toEqual(['cus_ent_b', 'cus_ent_d'])
   expect(removed.map(({ uid }) => uid)).toEqual(['cus_ent_c'])
-  expect(differences(before, before)).toEqual({ written: [], removed: [], entitiesWritten: [], entitiesRemoved: [] })
+  expect(differences(before, before)).toEqual({
+    written: [],
+    removed: [],
+    entitiesWritten: [],
+    entitiesRemoved: [],
+    refunds: [],
+  })
 })

@@ -1,3 +1,4 @@
+import type { Amount } from './amount.ts'
 import { assert } from './assert.ts'
 import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
@@ -13,6 +14,8 @@ export interface Holdings {
   /** The customer's own, those of its entities apart. */
   readonly balances: Shelf
   readonly entities: Entities
+  /** What was given back of usage events, line by line of their deductions, by the event's id. */
+  readonly refunds: ReadonlyMap<string, readonly Amount[]>
   /** No boundary or expiry lies before this instant; until then nothing has to be brought up to date. */
   readonly dueAt: Instant
   /** The latest instant that a saved change carries. Time never runs backwards for a customer, whatever a clock says. */
@@ -40,6 +43,7 @@ export interface Entities {
 
 const NONE: readonly Balance[] = []
 const EMPTY: Shelf = new Map()
+const NO_REFUNDS: ReadonlyMap<string, readonly Amount[]> = new Map()
 const NOBODY: Entities = { byUid: null, uids: null }
 
 /** @param balances of the customer and its entities, in any order: deductions never depend on the order in which rows were loaded (law 7). */
@@ -49,6 +53,7 @@ export function holdingsOf(
   balances: readonly Balance[],
   latest: Instant,
   postings: number,
+  refunds: ReadonlyMap<string, readonly Amount[]> = NO_REFUNDS,
 ): Holdings {
   const owners = Map.groupBy(balances, ({ entity }) => entity)
   const own = shelfOf(owners.get(null) ?? NONE)
@@ -58,7 +63,7 @@ export function holdingsOf(
     all = withHoldings(all, { entity, balances: shelf, dueAt: earliest(shelf) })
   }
   const due = Math.min(earliest(own), DUE.over(all.byUid))
-  return { customer, balances: own, entities: all, dueAt: due, latest, postings }
+  return { customer, balances: own, entities: all, refunds, dueAt: due, latest, postings }
 }
 
 /** The customer's own balances of a feature. */
@@ -76,6 +81,12 @@ export function within(holdings: Holdings, entity: string | null, feature: strin
   if (entity === null) return balancesOf(holdings, feature)
   const own = ownOf(holdings, entity, feature)
   return holdings.customer.sharesWithEntities ? joined(own, balancesOf(holdings, feature)) : own
+}
+
+/** Everything that is an entity's own, or the customer's own for null. */
+export function ownBalances(holdings: Holdings, entity: string | null): Balance[] {
+  const shelf = entity === null ? holdings.balances : (get(holdings.entities.byUid, entity)?.balances ?? EMPTY)
+  return [...shelf.values()].flat()
 }
 
 /** What an entity has of a feature apart from what it inherits. */
@@ -109,6 +120,11 @@ export function findEntity({ entities }: Holdings, id: string | null): Entity | 
   return get(entities.byUid, get(entities.uids, id ?? '') ?? id ?? '')?.entity
 }
 
+/** The entity with this internal id. */
+export function entityOf({ entities }: Holdings, uid: string): Entity | undefined {
+  return get(entities.byUid, uid)?.entity
+}
+
 /** In order of creation. */
 export function entitiesOf({ entities }: Holdings): Entity[] {
   return [...valuesOf(entities.byUid)]
@@ -134,8 +150,8 @@ const ROWS = new Fold<EntityHoldings, number>(
 )
 
 /** How many rows the holdings are made of. */
-export function rowsIn({ balances, entities }: Holdings): number {
-  return 1 + lengthOf(balances) + ROWS.over(entities.byUid)
+export function rowsIn({ balances, entities, refunds }: Holdings): number {
+  return 1 + refunds.size + lengthOf(balances) + ROWS.over(entities.byUid)
 }
 
 function lengthOf(shelf: Shelf): number {
@@ -254,12 +270,24 @@ function withHoldings({ byUid, uids }: Entities, part: EntityHoldings): Entities
   }
 }
 
+/** @param given of each line of the event's deductions, in all. */
+export function withRefund(holdings: Holdings, event: string, given: readonly Amount[]): Holdings {
+  return { ...holdings, refunds: new Map(holdings.refunds).set(event, given) }
+}
+
 /** Rows to write and to remove. */
 export interface Differences {
   readonly written: readonly Balance[]
   readonly removed: readonly Balance[]
   readonly entitiesWritten: readonly Entity[]
   readonly entitiesRemoved: readonly Entity[]
+  readonly refunds: readonly Refunded[]
+}
+
+/** What was given back of one event so far. */
+export interface Refunded {
+  readonly event: string
+  readonly given: readonly Amount[]
 }
 
 /** What changed between two states of one customer, row by row. What both share is skipped by identity. */
@@ -275,7 +303,14 @@ export function differences(before: Holdings | null, after: Holdings): Differenc
     } else if (now.entity !== old?.entity) entitiesWritten.push(now.entity)
     compare(old?.balances, now?.balances ?? EMPTY, written, removed)
   }
-  return { written, removed, entitiesWritten, entitiesRemoved }
+  return { written, removed, entitiesWritten, entitiesRemoved, refunds: refundsBetween(before, after) }
+}
+
+function refundsBetween(before: Holdings | null, after: Holdings): Refunded[] {
+  if (before?.refunds === after.refunds) return []
+  return [...after.refunds].flatMap(([event, given]) =>
+    before?.refunds.get(event) === given ? [] : [{ event, given }],
+  )
 }
 
 function compare(before: Shelf | undefined, after: Shelf, written: Balance[], removed: Balance[]): void {

@@ -26,6 +26,8 @@ export type RefusalCode =
   | 'duplicate_feature_id'
   | 'balance_id_in_use'
   | 'flag_already_held'
+  | 'event_not_found'
+  | 'refund_exceeds_event'
   | 'insufficient_balance'
   | 'idempotency_key_reused'
   | 'duplicate_idempotency_key'

@@ -71,6 +71,7 @@ function renew(draft: Draft, at: Instant, journal: Journal): void {
   journal.post('grant', draft, null, { amount: allowance, granted: allowance, after: allowance, at })
   draft.remaining = allowance
   draft.adjustment = ZERO
+  draft.renewedAt = at
   draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, at) }
   if (policy !== null && kept !== null) keepWithinCap(draft, capOf(policy, allowance), at, journal)
 }
@@ -89,6 +90,7 @@ function skipIdlePeriods(draft: Draft, now: Instant, journal: Journal): void {
   if (!idle && policy.months === null) carryForever(draft, every, horizon, terms.allowance, policy, journal)
   if (idle || policy.months === null) {
     draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, horizon) }
+    draft.renewedAt = boundary(every.anchor, every, periodAt(every.anchor, every, horizon))
     return
   }
   const firstNeeded = firstPeriodThatMatters(every, horizon, terms.allowance, policy, policy.months)
@@ -215,13 +217,18 @@ function dropRollover(draft: Draft, at: Instant, journal: Journal): void {
 
 /** Takes a balance and its rollovers to nothing in the ledger, because it expired or was deleted. */
 export function close(kind: 'expire' | 'void', balance: Balance, journal: Journal, at?: Instant): void {
-  for (const rollover of balance.rollovers) closeRollover(kind, balance, rollover, journal, at)
+  closeRollovers(kind, balance, journal, at)
   journal.post(kind, balance, null, {
     amount: -balance.remaining,
     granted: -grantedOf(balance),
     after: ZERO,
     ...(at === undefined ? {} : { at }),
   })
+}
+
+/** Takes the rollovers of a balance to nothing in the ledger. */
+export function closeRollovers(kind: 'expire' | 'void', balance: Balance, journal: Journal, at?: Instant): void {
+  for (const rollover of balance.rollovers) closeRollover(kind, balance, rollover, journal, at)
 }
 
 function closeRollover(

@@ -19,6 +19,8 @@ export interface UsageEvent {
   readonly properties: JsonObject
   /** The caller's id of the entity that used it, else its internal id, or null for the customer itself. */
   readonly entity: string | null
+  /** The event that this one gives back from, or null. */
+  readonly refundOf: string | null
   /** When the use happened, by the caller. */
   readonly timestamp: Instant
   /** When it was recorded, and from which balances it was taken. */
@@ -32,6 +34,8 @@ export interface DeductionLine {
   readonly featureId: string
   readonly reset: ResetLine | null
   readonly amount: Amount
+  /** What one unit of the tracked feature cost in that balance's units: a refund in part goes by it. */
+  readonly cost: Amount
 }
 
 export interface Usage {
@@ -182,9 +186,9 @@ function isMainTake(move: Move): boolean {
 }
 
 /** Movements on one bucket are one line; what cancels out is no line (R62). */
-function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] {
+export function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] {
   const lines = new Map<string, DeductionLine>()
-  for (const { balance, rollover, amount } of moves) {
+  for (const { balance, rollover, amount, cost } of moves) {
     const balanceUid = rollover?.uid ?? balance.uid
     const feature = catalogue.byUid.get(balance.feature)
     if (feature === undefined) continue
@@ -194,6 +198,7 @@ function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] 
       featureId: feature.id,
       reset: resetLine(feature, balance),
       amount: before + amount,
+      cost,
     })
   }
   return [...lines.values()].filter(({ amount }) => amount !== ZERO)

@@ -18,6 +18,8 @@ const REFUSALS: Record<RefusalCode, { readonly status: number; readonly code: st
   invalid_cursor: { status: 400, code: 'invalid_cursor' },
   not_supported: { status: 400, code: 'not_supported' },
   insufficient_balance: { status: 400, code: 'insufficient_balance' },
+  refund_exceeds_event: { status: 400, code: 'refund_exceeds_event' },
+  event_not_found: { status: 404, code: 'event_not_found' },
   customer_not_found: { status: 404, code: 'customer_not_found' },
   entity_not_found: { status: 404, code: 'entity_not_found' },
   feature_not_found: { status: 404, code: 'feature_not_found' },

@@ -1,4 +1,4 @@
-import { type Adjustment, adjust, remove, setTotal } from '../domain/adjust.ts'
+import { type Adjustment, adjust, setTotal } from '../domain/adjust.ts'
 import type { Amount } from '../domain/amount.ts'
 import type { Balance } from '../domain/balance.ts'
 import type { CustomerDetails } from '../domain/customer.ts'
@@ -7,7 +7,8 @@ import type { Feature } from '../domain/feature.ts'
 import { type GrantRequest, grant } from '../domain/grant.ts'
 import { allBalances, entitiesOf, type Holdings } from '../domain/holdings.ts'
 import { type Redistribution, redistribute, settleRedistribution } from '../domain/redistribution.ts'
-import { isRefusal, type Refusal } from '../domain/refusal.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import { remove, removeKeepingUse } from '../domain/removal.ts'
 import { type BreakdownLine, breakdownLine } from '../domain/summary.ts'
 import type { Target } from '../domain/target.ts'
 import type { Reply, Situation } from '../engine/command.ts'
@@ -54,20 +55,30 @@ export function updateBalance(
   })
 }
 
-/** Deletes balances. `featureId` may be left out when a balance is named. Refusals as for updates. */
+/**
+ * Deletes balances. `featureId` may be left out when a balance is named.
+ * @param keepingUse whether what was used of them is charged to what is left (B133); needs a feature.
+ * Refusals as for updates, and `invalid_request` (B128).
+ */
 export function deleteBalance(
   context: Context,
   subject: Subject,
   featureId: string | undefined,
   target: Target,
+  keepingUse: boolean,
 ): Promise<Reply<Success>> {
   return change(context, 'balances.delete', subject, {
     of({ catalogue }) {
-      if (featureId === undefined) return null
-      return catalogue.byId.get(featureId) ?? featureNotFound(featureId)
+      if (featureId !== undefined) return catalogue.byId.get(featureId) ?? featureNotFound(featureId)
+      if (!keepingUse) return null
+      return refuse('invalid_request', 'recalculate_balances needs feature_id: whose use is to be kept?')
     },
-    rule: (feature: Feature | null, { holdings, entity, journal }) =>
-      remove(holdings, entity?.uid ?? null, feature, target, journal),
+    rule(feature: Feature | null, { holdings, entity, journal }) {
+      const owner = entity?.uid ?? null
+      return keepingUse && feature !== null
+        ? removeKeepingUse(holdings, owner, feature, target, journal)
+        : remove(holdings, owner, feature, target, journal)
+    },
   })
 }
 

@@ -1,4 +1,4 @@
-import { type Access, judge } from '../domain/access.ts'
+import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { Feature } from '../domain/feature.ts'
@@ -21,7 +21,11 @@ import { eventOf } from './track.ts'
 
 export interface CheckAnswer {
   readonly access: Access
+  /** Null where it is allowed. */
+  readonly denial: Denial | null
   readonly customerId: string
+  /** Under which a use was recorded, and can be given back; null where nothing was used. */
+  readonly eventId: string | null
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
 }
@@ -39,8 +43,10 @@ export function check(
     if (holdings === null) return nobody(subject)
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity
-    const access = judge(asOf(holdings, now), entity?.uid ?? null, feature, required, catalogue)
-    return { access, customerId: nameOf(holdings.customer), summaries: null }
+    const [current, whose] = [asOf(holdings, now), entity?.uid ?? null]
+    const access = judge(current, whose, feature, required, catalogue)
+    const denial = access.allowed ? null : deny(current, whose, feature, required, catalogue)
+    return { access, denial, customerId: nameOf(holdings.customer), eventId: null, summaries: null }
   })
 }
 
@@ -88,7 +94,13 @@ function useWhole(
   const usage = use(holdings, entity, [feature], required, 'reject', catalogue, journal)
   const no = (access: Access) => ({
     holdings,
-    answer: { access: { ...access, allowed: false }, customerId, summaries: null },
+    answer: {
+      access: { ...access, allowed: false },
+      denial: deny(holdings, entity, feature, required, catalogue),
+      customerId,
+      eventId: null,
+      summaries: null,
+    },
   })
   if (isRefusal(usage)) return no(before)
   if (!usage.held && required > ZERO) return no({ ...before, required })
@@ -96,14 +108,16 @@ function useWhole(
     holdings: usage.holdings,
     answer: {
       access: { ...before, allowed: true, summary: summaryAfter(usage, before.feature) },
+      denial: null,
       customerId,
+      eventId: eventUid,
       summaries: summariesAfter(usage, catalogue).all,
     },
     events: [
       eventOf(
         bench,
         eventUid,
-        { name: feature.id, value: required, properties, timestamp: undefined },
+        { name: feature.id, value: required, properties, timestamp: undefined, refundOf: null },
         usage.deductions,
       ),
     ],

@@ -4,10 +4,17 @@ import type { OverageBehavior } from '../domain/deduction.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
-import type { Instant } from '../domain/time.ts'
-import { type DeductionLine, type NamedSummaries, summariesAfter, type UsageEvent, use } from '../domain/usage.ts'
+import type { Instant, Moment } from '../domain/time.ts'
+import {
+  type DeductionLine,
+  type NamedSummaries,
+  summariesAfter,
+  type Usage,
+  type UsageEvent,
+  use,
+} from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
-import { type Bench, type Context, deciding, featureNotFound, nameOf, type Subject } from './decide.ts'
+import { type Bench, type Context, deciding, featureNotFound, nameOf, type Result, type Subject } from './decide.ts'
 
 export interface TrackRequest extends Subject {
   /** A feature's id, or an event name that feeds every feature which lists it. */
@@ -21,6 +28,8 @@ export interface TrackRequest extends Subject {
 
 export interface TrackAnswer {
   readonly customerId: string
+  /** Under which it was recorded, and can be given back. */
+  readonly eventId: string
   readonly eventName: string | null
   /** What was asked, whatever could be taken (R60). */
   readonly value: Amount
@@ -43,32 +52,58 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
     decide(situation) {
       const features = featuresOf(request, situation.catalogue)
       if (isRefusal(features)) return features
-      if (request.timestamp !== undefined && request.timestamp > situation.moment.now) {
-        return refuse('invalid_inputs', 'timestamp: must not be in the future')
-      }
+      const late = inTheFuture(request.timestamp, situation.moment)
+      if (late !== null) return late
       const eventUid = situation.moment.newId('evt')
       return deciding(request, eventUid, (bench) => {
         const { holdings, entity, catalogue, journal } = bench
         const usage = use(holdings, entity?.uid ?? null, features, request.value, request.behavior, catalogue, journal)
         if (isRefusal(usage)) return usage
-        const summaries = summariesAfter(usage, catalogue)
         const { value, properties, timestamp } = request
+        const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-        return {
-          holdings: usage.holdings,
-          answer: {
-            customerId: nameOf(holdings.customer),
-            eventName: 'eventName' in request.of ? request.of.eventName : null,
-            value,
-            summary: summaries.principal,
-            summaries: summaries.all,
-            deductions: usage.deductions,
-          },
-          events: [eventOf(bench, eventUid, { name, value, properties, timestamp }, usage.deductions)],
-        }
+        return trackResult(bench, eventUid, { name, value, properties, timestamp, refundOf: null }, usage, eventName)
       })(situation)
     },
   })
+}
+
+export function inTheFuture(timestamp: Instant | undefined, { now }: Moment): Refusal | null {
+  if (timestamp === undefined || timestamp <= now) return null
+  return refuse('invalid_inputs', 'timestamp: must not be in the future')
+}
+
+/** What is said of a use that is recorded. */
+interface Recorded {
+  readonly name: string
+  readonly value: Amount
+  readonly properties: JsonObject
+  readonly timestamp: Instant | undefined
+  readonly refundOf: string | null
+}
+
+/** @param eventName where the caller used one instead of a feature's id. */
+export function trackResult(
+  bench: Bench,
+  eventUid: string,
+  what: Recorded,
+  usage: Usage,
+  eventName: string | null,
+): Result<TrackAnswer> {
+  const summaries = summariesAfter(usage, bench.catalogue)
+  return {
+    holdings: usage.holdings,
+    answer: {
+      customerId: nameOf(bench.holdings.customer),
+      eventId: eventUid,
+      eventName,
+      value: what.value,
+      summary: summaries.principal,
+      summaries: summaries.all,
+      deductions: usage.deductions,
+    },
+    events: [eventOf(bench, eventUid, what, usage.deductions)],
+  }
 }
 
 export function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): readonly Feature[] | Refusal {
@@ -91,16 +126,17 @@ export function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue)
 export function eventOf(
   { entity, moment, journal }: Bench,
   uid: string,
-  what: { name: string; value: Amount; properties: JsonObject; timestamp: Instant | undefined },
+  what: Recorded,
   deductions: readonly DeductionLine[],
 ): UsageEvent {
-  const { name, value, properties, timestamp } = what
+  const { name, value, properties, timestamp, refundOf } = what
   return {
     uid,
     name,
     value,
     properties,
     entity: entity === null ? null : nameOf(entity),
+    refundOf,
     timestamp: timestamp ?? moment.now,
     recordedAt: journal.at,
     deductions,

@@ -7,6 +7,7 @@ import {
   withEntity,
   withoutBalances,
   withoutEntity,
+  withRefund,
 } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { UsageEvent } from '../domain/usage.ts'
@@ -196,6 +197,7 @@ function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
   for (const entity of rows.entitiesWritten) holdings = withEntity(holdings, entity)
   holdings = withoutBalances(withBalances({ ...holdings, customer }, rows.written), rows.removed)
   for (const entity of rows.entitiesRemoved) holdings = withoutEntity(holdings, entity)
+  for (const { event, given } of rows.refunds) holdings = withRefund(holdings, event, given)
   return {
     version,
     holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
@@ -206,10 +208,10 @@ function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
 
 /** From its rows, as any store would, so that nothing depends on how they were kept. */
 function rebuilt({ version, holdings }: Row): StoredCustomer {
-  const { customer, latest, postings } = holdings
+  const { customer, latest, postings, refunds } = holdings
   return {
     version,
-    holdings: holdingsOf(customer, entitiesOf(holdings), [...allBalances(holdings)], latest, postings),
+    holdings: holdingsOf(customer, entitiesOf(holdings), [...allBalances(holdings)], latest, postings, refunds),
   }
 }
 
@@ -219,7 +221,8 @@ function appended<T>(list: T[] = [], added: readonly T[]): T[] {
   return list
 }
 
-function isSelected(event: UsageEvent, { entity, names, from, to, after }: EventQuery): boolean {
+function isSelected(event: UsageEvent, { uid, entity, names, from, to, after }: EventQuery): boolean {
+  if (uid !== undefined && event.uid !== uid) return false
   if (entity !== undefined && event.entity !== entity) return false
   if (names !== undefined && !names.includes(event.name)) return false
   if (from !== undefined && event.timestamp < from) return false

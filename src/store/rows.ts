@@ -1,9 +1,10 @@
-import { type Amount, amount, formatAmount } from '../domain/amount.ts'
+import { type Amount, amount, formatAmount, ONE } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
 import type { Balance, Reset, Rollover, RolloverPolicy, Terms } from '../domain/balance.ts'
 import type { Customer, Environment, JsonObject } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
+import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
 import type { Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
@@ -93,6 +94,7 @@ export const BALANCE_COLUMNS = [
   'reset_count',
   'reset_anchor',
   'next_reset_at',
+  'renewed_at',
   'rollover_policy',
   'rollovers',
   'expires_at',
@@ -104,8 +106,12 @@ export const CHANGING_BALANCE_COLUMNS = [
   'remaining',
   'adjustment',
   'seats',
+  'reset_interval',
+  'reset_count',
   'reset_anchor',
   'next_reset_at',
+  'renewed_at',
+  'rollover_policy',
   'rollovers',
   'expires_at',
 ] as const satisfies (typeof BALANCE_COLUMNS)[number][]
@@ -126,6 +132,7 @@ export function balanceToRow(balance: Balance): SqlValue[] {
     reset?.count ?? null,
     reset?.anchor ?? null,
     reset?.nextAt ?? null,
+    balance.renewedAt,
     balance.rolloverPolicy === null ? null : toJson(balance.rolloverPolicy),
     balance.rollovers.length === 0 ? null : toJson(balance.rollovers),
     balance.expiresAt,
@@ -136,7 +143,6 @@ export function balanceToRow(balance: Balance): SqlValue[] {
 export function balanceFromRow(row: SqlRow): Balance {
   const policy = optionalText(row, 'rollover_policy')
   const rollovers = optionalText(row, 'rollovers')
-  const expiresAt = row['expires_at']
   return {
     uid: text(row, 'uid'),
     id: optionalText(row, 'id'),
@@ -147,9 +153,10 @@ export function balanceFromRow(row: SqlRow): Balance {
     adjustment: amount(text(row, 'adjustment')),
     seats: integer(row, 'seats'),
     reset: resetFromRow(row),
+    renewedAt: optionalInteger(row, 'renewed_at'),
     rolloverPolicy: policy === null ? null : (fromJson(policy) as RolloverPolicy),
     rollovers: rollovers === null ? [] : (fromJson(rollovers) as Rollover[]),
-    expiresAt: expiresAt === null || expiresAt === undefined ? null : Number(expiresAt),
+    expiresAt: optionalInteger(row, 'expires_at'),
     createdAt: integer(row, 'created_at'),
   }
 }
@@ -170,6 +177,16 @@ function resetFromRow(row: SqlRow): Reset | null {
     anchor: integer(row, 'reset_anchor'),
     nextAt: integer(row, 'next_reset_at'),
   }
+}
+
+export const REFUND_COLUMNS = ['event', 'given'] as const
+
+export function refundToRow({ event, given }: Refunded): SqlValue[] {
+  return [event, JSON.stringify(given.map(formatAmount))]
+}
+
+export function refundFromRow(row: SqlRow): [event: string, given: Amount[]] {
+  return [text(row, 'event'), (JSON.parse(text(row, 'given')) as string[]).map(amount)]
 }
 
 export const POSTING_COLUMNS = [
@@ -225,6 +242,7 @@ export const EVENT_COLUMNS = [
   'value',
   'properties',
   'entity',
+  'refund_of',
   'recorded_at',
   'deductions',
 ] as const
@@ -237,6 +255,7 @@ export function eventToRow(event: UsageEvent): SqlValue[] {
     formatAmount(event.value),
     isEmpty(event.properties) ? null : JSON.stringify(event.properties),
     event.entity,
+    event.refundOf,
     event.recordedAt,
     event.deductions.length === 0 ? null : JSON.stringify(event.deductions.map(deductionToList)),
   ]
@@ -252,6 +271,7 @@ export function eventFromRow(row: SqlRow): EventRow {
     value: amount(text(row, 'value')),
     properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
     entity: optionalText(row, 'entity'),
+    refundOf: optionalText(row, 'refund_of'),
     timestamp: integer(row, 'timestamp'),
     recordedAt: integer(row, 'recorded_at'),
     deductions: deductions === null ? [] : (JSON.parse(deductions) as DeductionList[]).map(deductionFromList),
@@ -263,14 +283,18 @@ type DeductionList = [
   balance: string,
   feature: string,
   amount: string,
-  interval?: string,
-  count?: number,
+  interval?: string | null,
+  count?: number | null,
   resetsAt?: number | null,
+  cost?: string,
 ]
 
-function deductionToList({ balanceUid, featureId, reset, amount: taken }: DeductionLine): DeductionList {
+function deductionToList({ balanceUid, featureId, reset, amount: taken, cost }: DeductionLine): DeductionList {
   const list: DeductionList = [balanceUid, featureId, formatAmount(taken)]
   if (reset !== null) list.push(reset.interval, reset.count, reset.resetsAt)
+  else if (cost !== ONE) list.push(null, null, null)
+  // A price of one goes without saying.
+  if (cost !== ONE) list.push(formatAmount(cost))
   return list
 }
 
@@ -279,11 +303,12 @@ function deductionFromList([
   featureId,
   taken,
   interval,
-  count = 1,
+  count,
   resetsAt = null,
+  cost,
 ]: DeductionList): DeductionLine {
-  const reset = interval === undefined ? null : { interval: interval as Interval | 'one_off', count, resetsAt }
-  return { balanceUid, featureId, reset, amount: amount(taken) }
+  const reset = interval == null ? null : { interval: interval as Interval | 'one_off', count: count ?? 1, resetsAt }
+  return { balanceUid, featureId, reset, amount: amount(taken), cost: cost === undefined ? ONE : amount(cost) }
 }
 
 export const FEATURE_COLUMNS = [
@@ -357,6 +382,12 @@ function optionalText(row: SqlRow, column: string): string | null {
 function integer(row: SqlRow, column: string): number {
   const value = row[column]
   assert(typeof value === 'number', `column ${column} holds no integer`)
+  return value
+}
+
+function optionalInteger(row: SqlRow, column: string): number | null {
+  const value = row[column] ?? null
+  assert(value === null || typeof value === 'number', `column ${column} holds no integer`)
   return value
 }
 

@@ -2,7 +2,7 @@ import type { Balance } from '../domain/balance.ts'
 import type { Customer, Environment } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
-import type { Holdings } from '../domain/holdings.ts'
+import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
@@ -89,6 +89,7 @@ export interface CustomerRows {
   readonly removed: readonly Balance[]
   readonly entitiesWritten: readonly Entity[]
   readonly entitiesRemoved: readonly Entity[]
+  readonly refunds: readonly Refunded[]
   readonly events: readonly UsageEvent[]
   readonly keys: readonly KeyRecord[]
 }
@@ -181,6 +182,8 @@ export interface EventQuery {
   readonly customerId?: string | undefined
   /** The caller's id of an entity. */
   readonly entity?: string | undefined
+  /** The one event with this id. */
+  readonly uid?: string | undefined
   readonly names?: readonly string[] | undefined
   /** Both inclusive. */
   readonly from?: Instant | undefined

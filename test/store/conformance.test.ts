@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { amount } from '../../src/domain/amount.ts'
+import { amount, ONE } from '../../src/domain/amount.ts'
 import { claimOf } from '../../src/domain/customer.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { CustomerQuery, EntityQuery, EventQuery, Store } from '../../src/store/store.ts'
@@ -352,18 +352,20 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       timestamp: AT - 10,
       recordedAt: AT + 1,
       deductions: [
-        { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('0.25') },
+        { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('0.25'), cost: ONE },
         {
           balanceUid: 'cus_ent_2',
           featureId: 'credits',
           reset: { interval: 'month', count: 3, resetsAt: AT + 9 },
           amount: amount('-1'),
+          cost: amount('0.2'),
         },
         {
           balanceUid: 'cus_ent_3',
           featureId: 'credits',
           reset: { interval: 'one_off', count: 1, resetsAt: null },
           amount: amount('1'),
+          cost: amount('3'),
         },
       ],
     })

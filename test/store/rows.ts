@@ -32,6 +32,7 @@ const NOTHING: CustomerRows = {
   removed: [],
   entitiesWritten: [],
   entitiesRemoved: [],
+  refunds: [],
   events: [],
   keys: [],
 }
@@ -131,6 +132,7 @@ export function event(uid: string, more: Partial<UsageEvent> = {}): UsageEvent {
     value: amount('1'),
     properties: {},
     entity: null,
+    refundOf: null,
     timestamp: AT,
     recordedAt: AT,
     deductions: [],

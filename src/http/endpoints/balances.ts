@@ -43,8 +43,14 @@ export const balances: readonly Endpoint[] = [
     shape: 'success',
     input: deleteBalanceInput,
     kind: 'write',
-    run: (context, { customer_id, feature_id, entity_id, ...filters }) =>
-      deleteBalance(context, { customerId: customer_id, entityId: entity_id }, feature_id, targetOf(filters)),
+    run: (context, { customer_id, feature_id, entity_id, recalculate_balances = false, ...filters }) =>
+      deleteBalance(
+        context,
+        { customerId: customer_id, entityId: entity_id },
+        feature_id,
+        targetOf(filters),
+        recalculate_balances,
+      ),
     show: (success) => success,
   }),
   endpoint({

@@ -28,6 +28,7 @@ export const events: readonly Endpoint[] = [
         customer_id: event.customerId,
         value: event.value,
         properties: event.properties,
+        refund_of: event.refundOf ?? undefined,
         deductions: event.deductions.length === 0 ? null : event.deductions.map(deductionToWire),
       })),
       next_cursor: nextCursor,

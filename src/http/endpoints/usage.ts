@@ -3,6 +3,7 @@ import { ONE } from '../../domain/amount.ts'
 import { setUsage } from '../../operations/balances.ts'
 import { check, checkAndUse } from '../../operations/check.ts'
 import { type Newcomer, withNewcomer } from '../../operations/ensure.ts'
+import { refundUse } from '../../operations/refunds.ts'
 import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { balancesToWire, balanceToWire, deductionToWire, flagToWire } from '../wire/balance.ts'
@@ -26,7 +27,7 @@ export const usage: readonly Endpoint[] = [
           : check(context, subject, input.required)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
-    show({ access, customerId, summaries }, input, context) {
+    show({ access, denial, customerId, eventId, summaries }, input, context) {
       const { allowed, required, summary, flag, feature } = access
       const { with_preview, expand = NOTHING, send_event } = input
       return {
@@ -40,6 +41,9 @@ export const usage: readonly Endpoint[] = [
             : showBalance(summary, expanding(expand, 'balance.feature', context), send_event !== true),
         balances: summaries === null ? undefined : balancesToWire(summaries, null),
         flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', context)),
+        event_id: eventId ?? undefined,
+        reason: denial?.reason,
+        available_at: denial === null ? undefined : denial.availableAt,
         preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
       }
     },
@@ -55,21 +59,20 @@ export const usage: readonly Endpoint[] = [
       return typeof key === 'string' && key !== '' ? key : undefined
     },
     run(context, input) {
-      const request: TrackRequest = {
-        customerId: input.customer_id,
-        entityId: input.entity_id,
-        of: input.of,
-        value: input.value ?? ONE,
-        properties: input.properties ?? {},
-        timestamp: input.timestamp,
-        behavior: input.overage_behavior ?? 'cap',
+      const subject = { customerId: input.customer_id, entityId: input.entity_id }
+      const what = { properties: input.properties ?? {}, timestamp: input.timestamp }
+      if ('eventId' in input.of) {
+        return refundUse(context, { ...subject, ...what, ...input.of, name: input.feature_id ?? input.event_name })
       }
+      const [value, behavior] = [input.value ?? ONE, input.overage_behavior ?? 'cap'] as const
+      const request: TrackRequest = { ...subject, ...what, of: input.of, value, behavior }
       const act = () => track(context, request)
       return input.auto_create === true ? withNewcomer(context, request, newcomerOf(input), act) : act()
     },
     show: (answer, input) => ({
       customer_id: answer.customerId,
       entity_id: input.entity_id,
+      event_id: answer.eventId,
       event_name: answer.eventName ?? undefined,
       value: answer.value,
       balance: answer.summary === null ? null : balanceToWire(answer.summary, null),

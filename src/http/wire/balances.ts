@@ -9,7 +9,7 @@ import type { BreakdownLine } from '../../domain/summary.ts'
 import type { Target } from '../../domain/target.ts'
 import type { Every } from '../../domain/time.ts'
 import { lineToWire } from './balance.ts'
-import { amount, id, instant, interval, later } from './scalars.ts'
+import { amount, id, instant, interval } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
 const MOST_PERIODS = 10_000
@@ -127,7 +127,7 @@ export const deleteBalanceInput = z
     feature_id: id.optional(),
     balance_id: id.optional(),
     interval: interval.optional(),
-    recalculate_balances: later('recalculate_balances'),
+    recalculate_balances: z.boolean().optional(),
   })
   .refine((input) => input.feature_id !== undefined || input.balance_id !== undefined, {
     message: 'either feature_id or balance_id is needed to say which balance to delete',

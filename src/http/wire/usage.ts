@@ -61,15 +61,50 @@ export const trackInput = z
     async: later('async'),
     lock: later('lock'),
     skip_event: later('skip_event'),
-    refund_of: later('refund_of'),
+    refund_of: id.optional(),
   })
   .transform((input, ctx) => {
-    const { feature_id, event_name } = input
-    if (feature_id !== undefined && event_name === undefined) return { ...input, of: { featureId: feature_id } }
-    if (event_name !== undefined && feature_id === undefined) return { ...input, of: { eventName: event_name } }
-    ctx.addIssue({ code: 'custom', message: 'either feature_id or event_name is needed, and not both' })
+    const target = targetOf(input)
+    if (!('message' in target)) return { ...input, of: target }
+    ctx.addIssue({ code: 'custom', ...target })
     return z.NEVER
   })
+
+/** A feature's use, a use of whatever an event name feeds, or an event that is to be given back: all of it or so many units. */
+type TrackTarget =
+  | { readonly featureId: string }
+  | { readonly eventName: string }
+  | { readonly eventId: string; readonly units: Amount | null }
+
+interface TrackFields {
+  readonly value?: Amount | undefined
+  readonly feature_id?: string | undefined
+  readonly event_name?: string | undefined
+  readonly refund_of?: string | undefined
+  readonly overage_behavior?: string | undefined
+}
+
+function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[]; readonly message: string } {
+  const { feature_id, event_name, refund_of, value } = input
+  if (refund_of !== undefined) {
+    return refundProblem(input) ?? { eventId: refund_of, units: value === undefined ? null : -value }
+  }
+  if (feature_id !== undefined && event_name === undefined) return { featureId: feature_id }
+  if (event_name !== undefined && feature_id === undefined) return { eventName: event_name }
+  return { message: 'either feature_id or event_name is needed, and not both' }
+}
+
+/** What gives back says how much below zero, and needs no other word of what it was. */
+function refundProblem(input: TrackFields): { path: string[]; message: string } | null {
+  if (input.value !== undefined && input.value >= 0n) {
+    return { path: ['value'], message: 'must be below zero with refund_of; leave it out to give back all that is left' }
+  }
+  if (input.feature_id !== undefined && input.event_name !== undefined) {
+    return { path: ['event_name'], message: 'feature_id and event_name cannot both be given' }
+  }
+  if (input.overage_behavior === undefined) return null
+  return { path: ['overage_behavior'], message: 'cannot be given with refund_of: no more is given back than was taken' }
+}
 
 export const listEventsInput = z.object({
   customer_id: id.optional(),

@@ -7,6 +7,7 @@ import {
   EVENT_COLUMNS,
   FEATURE_COLUMNS,
   POSTING_COLUMNS,
+  REFUND_COLUMNS,
   type SqlRow,
   type SqlValue,
 } from '../rows.ts'
@@ -212,6 +213,7 @@ export class Database {
     for (const [uid] of rows.entitiesRemoved)
       this.sql.run('delete from entities where customer = ? and uid = ?', [customer, uid ?? null])
     for (const entity of rows.entitiesWritten) this.sql.run(WRITE_ENTITY, [customer, env, ...entity])
+    for (const refund of rows.refunds) this.sql.run(WRITE_REFUND, [customer, ...refund])
     let previous = lastPosting
     for (const posting of rows.postings) previous = this.sql.insert(ADD_POSTING, [customer, previous, ...posting])
     for (const event of rows.events) this.sql.run(ADD_EVENT, [customer, env, ...event])
@@ -276,6 +278,10 @@ const WRITE_FEATURE = `
 const WRITE_ENTITY = `
   insert into entities (customer, env, ${ENTITY_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(ENTITY_COLUMNS.length)})
   on conflict (customer, uid) do update set ${ENTITY_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
+
+const WRITE_REFUND = `
+  insert into refunds (customer, ${REFUND_COLUMNS.join(', ')}) values (?${', ?'.repeat(REFUND_COLUMNS.length)})
+  on conflict (customer, event) do update set given = excluded.given`
 
 const CHANGING_CELLS = CHANGING_BALANCE_COLUMNS.map((column) => BALANCE_COLUMNS.indexOf(column))
 

@@ -26,6 +26,7 @@ export function clearSome(sql: Sql): void {
     for (const [table, key] of [
       ['balances', '(customer, uid)'],
       ['entities', '(customer, uid)'],
+      ['refunds', '(customer, event)'],
       ['events', 'seq'],
     ] as const) {
       const some = `select ${key.replace(/[()]/g, '')} from ${table} where customer = ? limit ?`

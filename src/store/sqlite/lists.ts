@@ -5,6 +5,7 @@ import {
   ENTITY_COLUMNS,
   EVENT_COLUMNS,
   POSTING_COLUMNS,
+  REFUND_COLUMNS,
   type SqlRow,
   type SqlValue,
 } from '../rows.ts'
@@ -36,6 +37,7 @@ function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
     // Primary keys (customer, uid).
     entities: sql.all(`select ${ENTITY_COLUMNS.join(', ')} from entities where customer = ?`, [key]),
     balances: sql.all(`select ${BALANCE_COLUMNS.join(', ')} from balances where customer = ?`, [key]),
+    refunds: sql.all(`select ${REFUND_COLUMNS.join(', ')} from refunds where customer = ?`, [key]),
   }
 }
 
@@ -102,6 +104,8 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
       query.customerId,
     )
   }
+  // Along the customer's events from the newest on; what is given back is nearly always something recent.
+  if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
   if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
   if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)

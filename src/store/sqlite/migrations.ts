@@ -86,8 +86,14 @@ export const MIGRATIONS: readonly string[] = [
 
   alter table balances add column entity text;
   alter table balances add column seats integer not null default 0;
+  alter table balances add column renewed_at integer;
   alter table postings add column entity text;
   alter table events add column entity text;
+  alter table events add column refund_of text;
+
+  create table refunds (
+    customer integer not null, event text not null, given text not null, primary key (customer, event)
+  ) strict, without rowid;
 
   create table deletions (customer integer primary key, last_posting integer) strict;
   `,

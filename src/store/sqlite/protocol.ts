@@ -10,6 +10,8 @@ import {
   featureToRow,
   POSTING_COLUMNS,
   postingToRow,
+  REFUND_COLUMNS,
+  refundToRow,
   type SqlRow,
   type SqlValue,
 } from '../rows.ts'
@@ -52,6 +54,7 @@ export interface CustomerRowSet {
   readonly customer: SqlRow
   readonly entities: readonly SqlRow[]
   readonly balances: readonly SqlRow[]
+  readonly refunds: readonly SqlRow[]
 }
 
 export interface RowPage<T> {
@@ -116,6 +119,8 @@ function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValu
   for (const entity of rows.entitiesWritten) cells.push(...entityToRow(entity))
   cells.push(rows.entitiesRemoved.length)
   for (const entity of rows.entitiesRemoved) cells.push(entity.uid)
+  cells.push(rows.refunds.length)
+  for (const refund of rows.refunds) cells.push(...refundToRow(refund))
   cells.push(rows.postings.length)
   for (const posting of rows.postings) cells.push(...postingToRow(posting))
   cells.push(rows.events.length)
@@ -173,6 +178,7 @@ export interface DecodedRows {
   readonly removed: Rows
   readonly entitiesWritten: Rows
   readonly entitiesRemoved: Rows
+  readonly refunds: Rows
   readonly postings: Rows
   readonly events: Rows
   readonly keys: Rows
@@ -207,6 +213,7 @@ function readRows(input: Cells): DecodedRows {
     removed: input.rows(1),
     entitiesWritten: input.rows(ENTITY_COLUMNS.length),
     entitiesRemoved: input.rows(1),
+    refunds: input.rows(REFUND_COLUMNS.length),
     postings: input.rows(POSTING_COLUMNS.length),
     events: input.rows(EVENT_COLUMNS.length),
     keys: input.rows(3),
@@ -221,6 +228,7 @@ const NO_ROWS = {
   removed: [],
   entitiesWritten: [],
   entitiesRemoved: [],
+  refunds: [],
   postings: [],
   events: [],
 }

@@ -11,6 +11,7 @@ import {
   eventFromRow,
   featureFromRow,
   postingFromRow,
+  refundFromRow,
   type SqlRow,
 } from '../rows.ts'
 import type {
@@ -136,12 +137,19 @@ export class SqliteStore implements Store {
   }
 }
 
-function customerFromRows({ customer, entities, balances }: CustomerRowSet): StoredCustomer {
+function customerFromRows({ customer, entities, balances, refunds }: CustomerRowSet): StoredCustomer {
   const number = (column: string) => Number(customer[column])
   const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
   return {
     version: number('version'),
-    holdings: holdingsOf(own, entities.map(entityFromRow), balances.map(balanceFromRow), latest, postings),
+    holdings: holdingsOf(
+      own,
+      entities.map(entityFromRow),
+      balances.map(balanceFromRow),
+      latest,
+      postings,
+      new Map(refunds.map(refundFromRow)),
+    ),
   }
 }
 

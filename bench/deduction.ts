@@ -1,0 +1,49 @@
+/**
+ * What one deduction costs inside of the process, with nothing around it: `node bench/deduction.ts`. Ten balances of a feature,
+ * five of them with three rollovers each; a use that is paid by the first few, one that drains all, and one that is given back.
+ */
+import { ONE } from '../src/domain/amount.ts'
+import type { Balance } from '../src/domain/balance.ts'
+import { applyMoves, deduct } from '../src/domain/deduction.ts'
+import { Journal } from '../src/domain/ledger.ts'
+
+const ROUNDS = 200_000
+
+const balances = Array.from(
+  { length: 10 },
+  (_, i): Balance => ({
+    uid: `cus_ent_${i}`,
+    id: null,
+    feature: 'feat_1',
+    entity: null,
+    terms: { kind: 'finite', allowance: 100n * ONE },
+    remaining: 100n * ONE,
+    adjustment: 0n,
+    seats: 0,
+    reset: { interval: 'month', count: 1, anchor: 0, nextAt: 1e12 },
+    renewedAt: null,
+    rolloverPolicy: { cap: { kind: 'none' }, months: 3 },
+    rollovers:
+      i % 2 === 0
+        ? []
+        : [1, 2, 3].map((n) => ({ uid: `roll_${i}_${n}`, remaining: 5n * ONE, used: 0n, expiresAt: n * 1e12 })),
+    expiresAt: null,
+    createdAt: i,
+  }),
+)
+const candidates = balances.map((balance) => ({ balance, cost: ONE, mayOverdraw: false }))
+
+for (const [name, units] of [
+  ['a use of 3, paid by one rollover', 3n],
+  ['a use of 90, paid by rollovers and a balance', 90n],
+  ['a use of 1,075, which drains everything', 1075n],
+  ['3 given back', -3n],
+] as const) {
+  const once = () =>
+    applyMoves(deduct(candidates, units * ONE, 'cap').moves, { take: 'use', give: 'refund' }, new Journal(1, 'evt'))
+  for (let i = 0; i < ROUNDS / 10; i++) once()
+  const begun = performance.now()
+  for (let i = 0; i < ROUNDS; i++) once()
+  const micros = ((performance.now() - begun) / ROUNDS) * 1000
+  process.stdout.write(`${name.padEnd(48)} ${micros.toFixed(2).padStart(6)} µs\n`)
+}

@@ -1,0 +1,94 @@
+import { type Amount, divideHalfEven, ONE, smaller, sum, ZERO } from './amount.ts'
+import { applyMoves, type Move } from './deduction.ts'
+import type { Catalogue, Feature } from './feature.ts'
+import { type Holdings, ownBalances, withBalances, withRefund } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type Refusal, refuse } from './refusal.ts'
+import { type DeductionLine, linesOf, type Usage, type UsageEvent } from './usage.ts'
+
+/** What is given back of one event now. */
+export interface Refund {
+  readonly usage: Usage
+  /** In the tracked feature's units, above zero. */
+  readonly units: Amount
+}
+
+/**
+ * Gives back what one event took, from the bucket that was drawn from last to the first, at most once in all. What was taken
+ * from something that is gone by now (a balance or rollover that ended, a period that is over) is settled with nothing: it
+ * would be gone without the use as well.
+ * @param holdings brought up to the journal's instant.
+ * @param entity whose event it is, by internal id, or null.
+ * @param features that the event fed.
+ * @param units to give back, above zero; null for all that is left.
+ * @returns the refund, or `refund_exceeds_event`, `invalid_request` (part of a use that fed several features).
+ */
+export function refund(
+  holdings: Holdings,
+  entity: string | null,
+  event: UsageEvent,
+  features: readonly Feature[],
+  units: Amount | null,
+  catalogue: Catalogue,
+  journal: Journal,
+): Refund | Refusal {
+  if (units !== null && features.length !== 1) {
+    return refuse('invalid_request', `Event ${event.uid} fed several features: leave out value to give all of it back`)
+  }
+  const given = holdings.refunds.get(event.uid) ?? event.deductions.map(() => ZERO)
+  const left = event.deductions.map(({ amount }, i) => amount - (given[i] ?? ZERO))
+  const back = units === null ? left : partOf(event.deductions, left, units)
+  if (back === null || back.every((amount) => amount <= ZERO)) {
+    return refuse('refund_exceeds_event', `Event ${event.uid} took less than that, or it was given back already`)
+  }
+  const moves = movesOf(holdings, entity, event, back)
+  const current = withBalances(holdings, applyMoves(moves, { take: 'use', give: 'refund' }, journal))
+  const settled = given.map((amount, i) => amount + (back[i] ?? ZERO))
+  return {
+    usage: {
+      holdings: withRefund(current, event.uid, settled),
+      entity,
+      deductions: linesOf(moves, catalogue),
+      tracked: features.map((feature) => ({ feature, deducted: new Set(moves.map(({ balance }) => balance.feature)) })),
+      touched: new Set(moves.map(({ balance }) => balance.uid)),
+      held: true,
+    },
+    units: units ?? (features.length === 1 ? unitsOf(event.deductions, back) : event.value),
+  }
+}
+
+/** How much of each line `units` come to, from the last one on; null where they exceed what is left. */
+function partOf(lines: readonly DeductionLine[], left: readonly Amount[], units: Amount): Amount[] | null {
+  const back = lines.map(() => ZERO)
+  // At 10⁻²⁴, as when it was taken: a part of a use that was paid at a price may have more decimals than an amount.
+  let open = units * ONE
+  for (let i = lines.length - 1; i >= 0 && open > 0n; i--) {
+    const cost = lines[i]?.cost ?? ONE
+    const needed = divideHalfEven(open * cost, ONE * ONE)
+    const amount = smaller(left[i] ?? ZERO, needed)
+    back[i] = amount
+    open = amount === needed ? 0n : open - divideHalfEven(amount * ONE * ONE, cost)
+  }
+  return divideHalfEven(open, ONE) > ZERO ? null : back
+}
+
+function unitsOf(lines: readonly DeductionLine[], back: readonly Amount[]): Amount {
+  return sum(lines.map(({ cost }, i) => divideHalfEven((back[i] ?? ZERO) * ONE, cost)))
+}
+
+/** In reverse. Only for buckets that are still the ones that were drawn from. */
+function movesOf(holdings: Holdings, entity: string | null, event: UsageEvent, back: readonly Amount[]): Move[] {
+  const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
+  const moves: Move[] = []
+  for (const [i, line] of [...event.deductions.entries()].reverse()) {
+    const amount = -(back[i] ?? ZERO)
+    if (amount === ZERO) continue
+    for (const balance of balances) {
+      const rollover = balance.rollovers.find(({ uid }) => uid === line.balanceUid) ?? null
+      if (rollover === null && (balance.uid !== line.balanceUid || (balance.renewedAt ?? 0) > event.recordedAt))
+        continue
+      moves.push({ balance, rollover, amount, cost: line.cost, permit: null })
+    }
+  }
+  return moves
+}

@@ -1,0 +1,106 @@
+import { add, asCandidate } from './adjust.ts'
+import { type Amount, sum, ZERO } from './amount.ts'
+import { type Balance, grantedOf, usedOf } from './balance.ts'
+import type { Feature } from './feature.ts'
+import { allBalances, balancesOf, type Holdings, ownOf, withBalances, withoutBalances } from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import type { Refusal } from './refusal.ts'
+import { close, closeRollovers } from './reset.ts'
+import { matches, noneMatches, type Target } from './target.ts'
+
+/**
+ * Deletes every targeted balance with its rollovers and its use (B129, B132).
+ * @param entity internal id: its own balances. Null: those of the customer and of all its entities.
+ * @param feature null for all features, then a `balanceId` is needed.
+ */
+export function remove(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature | null,
+  target: Target,
+  journal: Journal,
+): Holdings | Refusal {
+  const gone = targeted(holdings, entity, feature, target)
+  if (gone.length === 0) return noneMatches(holdings, feature)
+  for (const balance of gone) close('void', balance, journal)
+  return withoutBalances(holdings, gone)
+}
+
+/**
+ * Deletes every targeted balance and keeps what was used of them: it is taken anew from what the same owner has left of the
+ * feature, in order, the first owing what nothing covers. Where nothing is left, the first deleted balance stays and owes it,
+ * with nothing granted and without a reset. Parameters and refusal as for `remove`. Source: B133-B135.
+ */
+export function removeKeepingUse(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature,
+  target: Target,
+  journal: Journal,
+): Holdings | Refusal {
+  const gone = targeted(holdings, entity, feature, target)
+  if (gone.length === 0) return noneMatches(holdings, feature)
+  let current = holdings
+  for (const group of Map.groupBy(gone, (balance) => balance.entity).values()) {
+    current = removeGroup(current, group, journal)
+  }
+  return current
+}
+
+/** @param gone of one feature and one owner, in consumption order. */
+function removeGroup(holdings: Holdings, gone: readonly Balance[], journal: Journal): Holdings {
+  const [first] = gone
+  if (first === undefined) return holdings
+  const used = sum(gone.filter(({ terms }) => terms.kind === 'finite').map(usedOf))
+  const left = (
+    first.entity === null ? balancesOf(holdings, first.feature) : ownOf(holdings, first.entity, first.feature)
+  ).filter(({ uid }) => !gone.some((other) => other.uid === uid))
+  const seats = gone.reduce((count, balance) => count + balance.seats, 0)
+  if (used > ZERO && left.length === 0 && first.terms.kind === 'finite') {
+    for (const balance of gone) if (balance !== first) close('void', balance, journal)
+    return withBalances(withoutBalances(holdings, gone), [debtor(first, used, seats, journal)])
+  }
+  for (const balance of gone) close('void', balance, journal)
+  const without = withoutBalances(holdings, gone)
+  if (used <= ZERO) return without
+  const charged = add(left.map(asCandidate), -used, journal)
+  const [sitter] = charged
+  // Whoever sat on what is gone is now paid for here.
+  return withBalances(
+    without,
+    charged.map((balance) => (balance === sitter ? { ...balance, seats: balance.seats + seats } : balance)),
+  )
+}
+
+/** The balance as nothing but what is owed. It keeps its ids. */
+function debtor(balance: Balance, used: Amount, seats: number, journal: Journal): Balance {
+  closeRollovers('void', balance, journal)
+  const granted = grantedOf(balance)
+  journal.post('adjust', balance, null, {
+    amount: -used - balance.remaining,
+    granted: -granted,
+    after: -used,
+    permit: 'adjust',
+  })
+  return {
+    ...balance,
+    remaining: -used,
+    adjustment: balance.adjustment - granted,
+    seats,
+    reset: null,
+    rolloverPolicy: null,
+    rollovers: [],
+    // Use that is kept must not go with an expiry.
+    expiresAt: null,
+  }
+}
+
+function targeted(holdings: Holdings, entity: string | null, feature: Feature | null, target: Target): Balance[] {
+  const found: Balance[] = []
+  for (const balance of allBalances(holdings)) {
+    if (feature !== null && balance.feature !== feature.uid) continue
+    if (entity !== null && balance.entity !== entity) continue
+    if (matches(balance, target)) found.push(balance)
+  }
+  return found
+}
