@@ -6,6 +6,7 @@ import { ONE } from '../src/domain/amount.ts'
 import type { Balance } from '../src/domain/balance.ts'
 import { applyMoves, deduct } from '../src/domain/deduction.ts'
 import { Journal } from '../src/domain/ledger.ts'
+import { AT_PAR } from '../src/domain/price.ts'
 
 const ROUNDS = 200_000
 
@@ -31,7 +32,7 @@ const balances = Array.from(
     createdAt: i,
   }),
 )
-const candidates = balances.map((balance) => ({ balance, cost: ONE, mayOverdraw: false }))
+const candidates = balances.map((balance) => ({ balance, price: AT_PAR, mayOverdraw: false }))
 
 for (const [name, units] of [
   ['a use of 3, paid by one rollover', 3n],

@@ -11,10 +11,19 @@ export interface FeatureAnswer {
   name: string
   type: 'boolean' | 'metered' | 'credit_system'
   consumable: boolean
-  credit_schema?: { metered_feature_id: string; credit_cost: number }[]
+  credit_schema?: CreditSchemaItemAnswer[]
   event_names: string[]
   display?: { singular: string | null; plural: string | null }
   archived: boolean
+}
+
+export interface CreditSchemaItemAnswer {
+  metered_feature_id: string
+  /** Credits for `billing_units` of the member, which is one where it is absent. */
+  credit_cost: number
+  billing_units?: number
+  dimensions?: Record<string, { match: Record<string, string>; priority: number; credit_cost: number }>
+  multipliers?: Record<string, { match: Record<string, string>; factor: number; add: number }>
 }
 
 export interface ResetAnswer {

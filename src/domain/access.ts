@@ -1,8 +1,10 @@
-import { type Amount, multiplyHalfEven, ZERO } from './amount.ts'
+import { type Amount, divideHalfEven, ZERO } from './amount.ts'
 import type { Balance } from './balance.ts'
+import type { JsonObject } from './customer.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { bringUpToDate, entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
+import { priceOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
 import type { Instant } from './time.ts'
@@ -41,6 +43,7 @@ interface Judgement {
  * @param holdings brought up to now.
  * @param entity whose use it would be, by internal id, or null for the customer itself.
  * @param required in the feature's own units, any sign.
+ * @param properties of the use: prices in credits may depend on them.
  * Source: R33-R45; the answering feature R36, with the converted amount in step 3.
  */
 export function judge(
@@ -48,6 +51,7 @@ export function judge(
   entity: string | null,
   feature: Feature,
   required: Amount,
+  properties: JsonObject,
   catalogue: Catalogue,
 ): Access {
   const own = judgeOne(holdings, entity, feature, required)
@@ -55,8 +59,9 @@ export function judge(
   if (payers === undefined || (own.owned && own.allowed)) return shown(holdings, entity, own)
   let owned: Judgement | null = null
   let any: Judgement | null = null
-  for (const { system, cost } of payers) {
-    const judgement = judgeOne(holdings, entity, system, multiplyHalfEven(required, cost))
+  for (const { system, tariff } of payers) {
+    const { cost, per } = priceOf(tariff, properties)
+    const judgement = judgeOne(holdings, entity, system, divideHalfEven(required * cost, per))
     if (judgement.owned && judgement.allowed) return shown(holdings, entity, judgement)
     if (judgement.owned) owned ??= judgement
     any ??= judgement
@@ -75,6 +80,7 @@ export function deny(
   entity: string | null,
   feature: Feature,
   required: Amount,
+  properties: JsonObject,
   catalogue: Catalogue,
 ): Denial {
   if (feature.type.kind === 'boolean') return { reason: 'no_flag', availableAt: null }
@@ -85,7 +91,7 @@ export function deny(
   const resets = new Set(held.flatMap(({ reset }) => (reset === null ? [] : [reset.nextAt])))
   for (const at of [...resets].sort((a, b) => a - b).slice(0, MOST_RESETS)) {
     const then = bringUpToDate(concerned, at, new Journal(at, 'time'))
-    if (judge(then, entity, feature, required, catalogue).allowed)
+    if (judge(then, entity, feature, required, properties, catalogue).allowed)
       return { reason: 'insufficient_balance', availableAt: at }
   }
   return { reason: 'insufficient_balance', availableAt: null }

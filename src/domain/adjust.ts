@@ -1,9 +1,10 @@
-import { type Amount, ONE, sum, ZERO } from './amount.ts'
+import { type Amount, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, spendableOf } from './balance.ts'
 import { applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
+import { AT_PAR } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
 import { matches, noneMatches, type Target } from './target.ts'
@@ -46,7 +47,7 @@ export function adjust(
     current = withBalances(current, changed)
   }
   if (change.addToBalance !== undefined) {
-    const candidates = candidatesFor(current, entity, feature, catalogue, 'overflow').filter(({ balance }) =>
+    const candidates = candidatesFor(current, entity, feature, {}, catalogue, 'overflow').filter(({ balance }) =>
       matches(balance, target),
     )
     if (candidates.length === 0) return noneMatches(holdings, feature)
@@ -203,7 +204,7 @@ function regrant(balance: Balance, amount: Amount, journal: Journal): Balance {
 }
 
 export function asCandidate(balance: Balance): Candidate {
-  return { balance, cost: ONE, mayOverdraw: false }
+  return { balance, price: AT_PAR, mayOverdraw: false }
 }
 
 function rolloversIn(balances: readonly Balance[], uid: string) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type BalanceSketch, balance } from '../../test/build.ts'
-import { amount, formatAmount } from './amount.ts'
+import { amount, formatAmount, ONE } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
 import { applyMoves, type Candidate, deduct, type OverageBehavior } from './deduction.ts'
 import { Journal } from './ledger.ts'
@@ -11,7 +11,7 @@ type Asked = [units: string, behavior?: OverageBehavior]
 function outcome(sketches: BalanceSketch[], [units, behavior = 'cap']: Asked, costs: string[] = [], seats = false) {
   const candidates: Candidate[] = sketches.map((sketch, i) => ({
     balance: balance(sketch),
-    cost: amount(costs[i] ?? '1'),
+    price: { cost: amount(costs[i] ?? '1'), per: ONE },
     mayOverdraw: seats,
   }))
   const { moves, missing } = deduct(candidates, amount(units), behavior)

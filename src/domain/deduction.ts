@@ -1,12 +1,13 @@
 import { type Amount, atLeastZero, divideHalfEven, ONE, smaller, ZERO } from './amount.ts'
 import { type Balance, grantedOf, type Rollover } from './balance.ts'
 import type { Journal, Permit } from './ledger.ts'
+import type { Price } from './price.ts'
 
 /** One balance that a deduction may touch. Candidates come in consumption order. */
 export interface Candidate {
   readonly balance: Balance
-  /** What one unit of the tracked feature costs in units of this balance: one for its own, the credit cost for a payer. */
-  readonly cost: Amount
+  /** What units of the tracked feature cost in units of this balance: one for one for its own, in credits for a payer. */
+  readonly price: Price
   /** Whether use may take it below zero on its own terms: seats that nobody sells (R94, R101). */
   readonly mayOverdraw: boolean
 }
@@ -20,8 +21,7 @@ export interface Move {
   readonly balance: Balance
   readonly rollover: Rollover | null
   readonly amount: Amount
-  /** What one unit of the tracked feature costs in this balance's units. */
-  readonly cost: Amount
+  readonly price: Price
   readonly permit: Permit | null
 }
 
@@ -117,12 +117,13 @@ class Plan {
     permit: Permit | null,
   ): void {
     if (this.#left === 0n || limit === ZERO) return
-    const needed = divideHalfEven(this.#left * candidate.cost, ONE * ONE)
+    const { price } = candidate
+    const needed = divideHalfEven(this.#left * price.cost, ONE * price.per)
     const moved = limit === null ? needed : smaller(limit, needed)
-    this.#left = moved === needed ? 0n : this.#left - divideHalfEven(moved * ONE * ONE, candidate.cost)
+    this.#left = moved === needed ? 0n : this.#left - divideHalfEven(moved * ONE * price.per, price.cost)
     if (moved === ZERO) return
     const amount = direction === 'take' ? moved : -moved
-    this.moves.push({ balance: candidate.balance, rollover, amount, cost: candidate.cost, permit })
+    this.moves.push({ balance: candidate.balance, rollover, amount, price, permit })
   }
 
   missing(): Amount {

@@ -8,6 +8,7 @@ import type { Entity } from './entity.ts'
 import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
 import { allBalances, balancesOf, differences, entitiesOf, findEntity, type Holdings, holdingsOf } from './holdings.ts'
 import { Journal } from './ledger.ts'
+import { flatTariff } from './price.ts'
 import { isRefusal } from './refusal.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
@@ -21,7 +22,7 @@ const catalogue = catalogueOf(1, [
   feature('rooms', { kind: 'metered', consumable: false }),
   feature('messages', { kind: 'metered', consumable: true }),
   feature('sso', { kind: 'boolean' }),
-  feature('credits', { kind: 'credit_system', costs: [{ feature: 'feat_messages', cost: 1n }] }),
+  feature('credits', { kind: 'credit_system', costs: [{ feature: 'feat_messages', tariff: flatTariff(1n) }] }),
 ])
 
 const seats = (left: string, taken = 0): Balance => ({ ...balance({ left }), feature: 'feat_seats', seats: taken })

@@ -1,4 +1,4 @@
-import type { Amount } from './amount.ts'
+import type { Tariff } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Instant } from './time.ts'
 
@@ -23,17 +23,17 @@ export type FeatureType =
   | { readonly kind: 'metered'; readonly consumable: boolean }
   | { readonly kind: 'credit_system'; readonly costs: readonly CreditCost[] }
 
-/** What one unit of a member feature costs in credits. Zero makes it free (R99). */
+/** What a member feature costs in credits. */
 export interface CreditCost {
   /** The member feature's internal id. */
   readonly feature: string
-  readonly cost: Amount
+  readonly tariff: Tariff
 }
 
 /** A credit system that pays for some feature, and its price for one unit of that feature. */
 export interface Payer {
   readonly system: Feature
-  readonly cost: Amount
+  readonly tariff: Tariff
 }
 
 /** All features of one environment, indexed for the hot path. Immutable; a change makes a new one with the next version. */
@@ -55,7 +55,7 @@ export function catalogueOf(version: number, features: readonly Feature[], clock
   for (const feature of features) {
     for (const name of feature.eventNames) append(byEventName, name, feature)
     if (feature.type.kind !== 'credit_system') continue
-    for (const { feature: member, cost } of feature.type.costs) append(payersOf, member, { system: feature, cost })
+    for (const { feature: member, tariff } of feature.type.costs) append(payersOf, member, { system: feature, tariff })
   }
   return {
     version,
@@ -71,7 +71,12 @@ export function catalogueOf(version: number, features: readonly Feature[], clock
 /** A credit system as its author writes it: members by the caller's id. */
 export type FeatureTypeAsWritten =
   | Exclude<FeatureType, { kind: 'credit_system' }>
-  | { readonly kind: 'credit_system'; readonly costs: readonly { readonly featureId: string; readonly cost: Amount }[] }
+  | { readonly kind: 'credit_system'; readonly costs: readonly CostAsWritten[] }
+
+export interface CostAsWritten {
+  readonly featureId: string
+  readonly tariff: Tariff
+}
 
 /**
  * Resolves the members of a credit system. @returns the type, or the reason why it cannot be one:
@@ -83,7 +88,7 @@ export function resolveType(written: FeatureTypeAsWritten, catalogue: Catalogue)
     return refuse('invalid_feature', 'credit_schema must name at least one metered feature that the credits pay for')
   }
   const costs: CreditCost[] = []
-  for (const { featureId, cost } of written.costs) {
+  for (const { featureId, tariff } of written.costs) {
     const member = catalogue.byId.get(featureId)
     if (member === undefined) return refuse('feature_not_found', `Feature ${featureId} not found`)
     if (member.type.kind !== 'metered' || !member.type.consumable) {
@@ -95,7 +100,7 @@ export function resolveType(written: FeatureTypeAsWritten, catalogue: Catalogue)
     if (costs.some((other) => other.feature === member.uid)) {
       return refuse('invalid_feature', `credit_schema names ${featureId} twice`)
     }
-    costs.push({ feature: member.uid, cost })
+    costs.push({ feature: member.uid, tariff })
   }
   return { kind: 'credit_system', costs }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { amount } from './amount.ts'
 import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
+import { flatTariff } from './price.ts'
 import { lastReference, type Redefinition, redefine, type Unused } from './redefine.ts'
 import { isRefusal } from './refusal.ts'
 
@@ -16,7 +17,7 @@ const seats = feature('seats', metered(false), { eventNames: ['sit'], display: {
 const sso = feature('sso', { kind: 'boolean' })
 const credits = feature('credits', {
   kind: 'credit_system',
-  costs: [{ feature: 'feat_messages', cost: amount('0.2') }],
+  costs: [{ feature: 'feat_messages', tariff: flatTariff(amount('0.2')) }],
 })
 const old = feature('old', metered(true), { archived: true })
 const catalogue = catalogueOf(1, [messages, images, seats, sso, credits, old])
@@ -52,8 +53,8 @@ describe('what a change makes of a feature, and who may have it then (B234)', ()
     [
       'other costs',
       credits,
-      { costs: [{ featureId: 'images', cost: amount('3') }] },
-      { type: { kind: 'credit_system', costs: [{ feature: 'feat_images', cost: amount('3') }] } },
+      { costs: [{ featureId: 'images', tariff: flatTariff(amount('3')) }] },
+      { type: { kind: 'credit_system', costs: [{ feature: 'feat_images', tariff: flatTariff(amount('3')) }] } },
       ANYBODY,
     ],
     ['the costs that it had', credits, { kind: 'credit_system', name: 'C' }, { name: 'C' }, ANYBODY],
@@ -89,16 +90,26 @@ describe('what is refused (B234)', () => {
     ['a flag made consumable', sso, { consumable: true }, 'invalid_inputs'],
     ['a credit system that is not consumable', credits, { consumable: false }, 'invalid_inputs'],
     ['no members at all', credits, { costs: [] }, 'invalid_feature'],
-    ['a member that is not there', credits, { costs: [{ featureId: 'none', cost: 1n }] }, 'feature_not_found'],
-    ['a member that is not spent', credits, { costs: [{ featureId: 'seats', cost: 1n }] }, 'invalid_feature'],
-    ['itself as a member', credits, { costs: [{ featureId: 'credits', cost: 1n }] }, 'invalid_feature'],
+    [
+      'a member that is not there',
+      credits,
+      { costs: [{ featureId: 'none', tariff: flatTariff(1n) }] },
+      'feature_not_found',
+    ],
+    [
+      'a member that is not spent',
+      credits,
+      { costs: [{ featureId: 'seats', tariff: flatTariff(1n) }] },
+      'invalid_feature',
+    ],
+    ['itself as a member', credits, { costs: [{ featureId: 'credits', tariff: flatTariff(1n) }] }, 'invalid_feature'],
     [
       'a member twice',
       credits,
       {
         costs: [
-          { featureId: 'images', cost: 1n },
-          { featureId: 'images', cost: 2n },
+          { featureId: 'images', tariff: flatTariff(1n) },
+          { featureId: 'images', tariff: flatTariff(2n) },
         ],
       },
       'invalid_feature',

@@ -1,11 +1,4 @@
-import {
-  type Catalogue,
-  type CreditCost,
-  type Feature,
-  type FeatureType,
-  type FeatureTypeAsWritten,
-  resolveType,
-} from './feature.ts'
+import { type Catalogue, type CostAsWritten, type Feature, type FeatureType, resolveType } from './feature.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 
 /** What `features.update` asks for. Undefined is "leave it". */
@@ -14,7 +7,7 @@ export interface Redefinition {
   readonly name?: string | undefined
   readonly kind?: FeatureType['kind'] | undefined
   readonly consumable?: boolean | undefined
-  readonly costs?: readonly { readonly featureId: string; readonly cost: CreditCost['cost'] }[] | undefined
+  readonly costs?: readonly CostAsWritten[] | undefined
   readonly eventNames?: readonly string[] | undefined
   readonly display?: Feature['display'] | undefined
   readonly archived?: boolean | undefined
@@ -85,9 +78,7 @@ function typeAfter(feature: Feature, change: Redefinition, catalogue: Catalogue)
     case 'credit_system':
       if (change.consumable === false)
         return refuse('invalid_inputs', 'consumable: cannot be false for a credit system')
-      return change.costs === undefined
-        ? type
-        : resolveType({ kind, costs: change.costs } as FeatureTypeAsWritten, catalogue)
+      return change.costs === undefined ? type : resolveType({ kind, costs: change.costs }, catalogue)
   }
 }
 

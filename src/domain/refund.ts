@@ -3,6 +3,7 @@ import { applyMoves, type Move } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, ownBalances, withBalances, withRefund } from './holdings.ts'
 import type { Journal } from './ledger.ts'
+import { AT_PAR } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { type DeductionLine, linesOf, type Usage, type UsageEvent } from './usage.ts'
 
@@ -63,17 +64,17 @@ function partOf(lines: readonly DeductionLine[], left: readonly Amount[], units:
   // At 10⁻²⁴, as when it was taken: a part of a use that was paid at a price may have more decimals than an amount.
   let open = units * ONE
   for (let i = lines.length - 1; i >= 0 && open > 0n; i--) {
-    const cost = lines[i]?.cost ?? ONE
-    const needed = divideHalfEven(open * cost, ONE * ONE)
+    const { cost, per } = lines[i]?.price ?? AT_PAR
+    const needed = divideHalfEven(open * cost, ONE * per)
     const amount = smaller(left[i] ?? ZERO, needed)
     back[i] = amount
-    open = amount === needed ? 0n : open - divideHalfEven(amount * ONE * ONE, cost)
+    open = amount === needed ? 0n : open - divideHalfEven(amount * ONE * per, cost)
   }
   return divideHalfEven(open, ONE) > ZERO ? null : back
 }
 
 function unitsOf(lines: readonly DeductionLine[], back: readonly Amount[]): Amount {
-  return sum(lines.map(({ cost }, i) => divideHalfEven((back[i] ?? ZERO) * ONE, cost)))
+  return sum(lines.map(({ price }, i) => divideHalfEven((back[i] ?? ZERO) * price.per, price.cost)))
 }
 
 /** In reverse. Only for buckets that are still the ones that were drawn from. */
@@ -87,7 +88,7 @@ function movesOf(holdings: Holdings, entity: string | null, event: UsageEvent, b
       const rollover = balance.rollovers.find(({ uid }) => uid === line.balanceUid) ?? null
       if (rollover === null && (balance.uid !== line.balanceUid || (balance.renewedAt ?? 0) > event.recordedAt))
         continue
-      moves.push({ balance, rollover, amount, cost: line.cost, permit: null })
+      moves.push({ balance, rollover, amount, price: line.price, permit: null })
     }
   }
   return moves

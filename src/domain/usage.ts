@@ -1,10 +1,11 @@
-import { type Amount, formatAmount, ONE, ZERO } from './amount.ts'
+import { type Amount, formatAmount, ZERO } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { applyMoves, type Candidate, deduct, type Move, type OverageBehavior } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import type { Journal } from './ledger.ts'
+import { AT_PAR, type Price, priceOf } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type ResetLine, resetLine, type Summary } from './summary.ts'
@@ -34,8 +35,8 @@ export interface DeductionLine {
   readonly featureId: string
   readonly reset: ResetLine | null
   readonly amount: Amount
-  /** What one unit of the tracked feature cost in that balance's units: a refund in part goes by it. */
-  readonly cost: Amount
+  /** At which it was taken: a refund in part goes by it. */
+  readonly price: Price
 }
 
 export interface Usage {
@@ -53,6 +54,7 @@ export interface Usage {
 /**
  * Uses `value` of each feature, one after the other, each from its own balances first and then from credit systems.
  * @param entity whose use it is, by internal id, or null for the customer itself.
+ * @param properties of the event: prices in credits may depend on them.
  * @param holdings brought up to the journal's instant.
  * @returns the new holdings with what was taken, or refusal `insufficient_balance` (only under `reject`).
  * A customer without any balance of the feature is no refusal: the use is recorded and nothing is taken (R66).
@@ -63,6 +65,7 @@ export function use(
   entity: string | null,
   features: readonly Feature[],
   value: Amount,
+  properties: JsonObject,
   behavior: OverageBehavior,
   catalogue: Catalogue,
   journal: Journal,
@@ -72,7 +75,7 @@ export function use(
   const moves: Move[] = []
   const tracked: { feature: Feature; deducted: Set<string> }[] = []
   for (const feature of features) {
-    const candidates = candidatesFor(current, entity, feature, catalogue, behavior)
+    const candidates = candidatesFor(current, entity, feature, properties, catalogue, behavior)
     held ||= candidates.length > 0
     const deduction = deduct(candidates, value, behavior)
     if (behavior === 'reject' && deduction.missing > ZERO && candidates.length > 0) {
@@ -106,6 +109,7 @@ export function candidatesFor(
   holdings: Holdings,
   entity: string | null,
   feature: Feature,
+  properties: JsonObject,
   catalogue: Catalogue,
   behavior: OverageBehavior,
 ): Candidate[] {
@@ -113,14 +117,15 @@ export function candidatesFor(
   const seats = feature.type.kind === 'metered' && !feature.type.consumable && behavior !== 'reject'
   const candidates: Candidate[] = within(holdings, entity, feature.uid).map((balance) => ({
     balance,
-    cost: ONE,
+    price: AT_PAR,
     mayOverdraw: seats,
   }))
   const payers = catalogue.payersOf.get(feature.uid)
   if (payers !== undefined) {
-    const paying = payers.flatMap(({ system, cost }) =>
-      within(holdings, entity, system.uid).map((balance) => ({ balance, cost, mayOverdraw: false })),
-    )
+    const paying = payers.flatMap(({ system, tariff }) => {
+      const price = priceOf(tariff, properties)
+      return within(holdings, entity, system.uid).map((balance) => ({ balance, price, mayOverdraw: false }))
+    })
     candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
     // The sorts are stable, so what remains is the order above within each of the two levels.
     if (entity !== null) candidates.sort((a, b) => level(a) - level(b))
@@ -188,7 +193,7 @@ function isMainTake(move: Move): boolean {
 /** Movements on one bucket are one line; what cancels out is no line (R62). */
 export function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] {
   const lines = new Map<string, DeductionLine>()
-  for (const { balance, rollover, amount, cost } of moves) {
+  for (const { balance, rollover, amount, price } of moves) {
     const balanceUid = rollover?.uid ?? balance.uid
     const feature = catalogue.byUid.get(balance.feature)
     if (feature === undefined) continue
@@ -198,7 +203,7 @@ export function linesOf(moves: readonly Move[], catalogue: Catalogue): Deduction
       featureId: feature.id,
       reset: resetLine(feature, balance),
       amount: before + amount,
-      cost,
+      price,
     })
   }
   return [...lines.values()].filter(({ amount }) => amount !== ZERO)

@@ -35,6 +35,7 @@ export function check(
   { engine, env }: Context,
   subject: SubjectFeature,
   required: Amount,
+  properties: JsonObject,
 ): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
   const catalogue = engine.catalogue(env)
   const feature = featureOf(subject, catalogue)
@@ -44,8 +45,8 @@ export function check(
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity
     const [current, whose] = [asOf(holdings, now), entity?.uid ?? null]
-    const access = judge(current, whose, feature, required, catalogue)
-    const denial = access.allowed ? null : deny(current, whose, feature, required, catalogue)
+    const access = judge(current, whose, feature, required, properties, catalogue)
+    const denial = access.allowed ? null : deny(current, whose, feature, required, properties, catalogue)
     return { access, denial, customerId: nameOf(holdings.customer), eventId: null, summaries: null }
   })
 }
@@ -89,14 +90,14 @@ function useWhole(
 ): Result<CheckAnswer> {
   const { holdings, catalogue, journal } = bench
   const entity = bench.entity?.uid ?? null
-  const before = judge(holdings, entity, feature, required, catalogue)
+  const before = judge(holdings, entity, feature, required, properties, catalogue)
   const customerId = nameOf(holdings.customer)
-  const usage = use(holdings, entity, [feature], required, 'reject', catalogue, journal)
+  const usage = use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal)
   const no = (access: Access) => ({
     holdings,
     answer: {
       access: { ...access, allowed: false },
-      denial: deny(holdings, entity, feature, required, catalogue),
+      denial: deny(holdings, entity, feature, required, properties, catalogue),
       customerId,
       eventId: null,
       summaries: null,

@@ -57,9 +57,9 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
       const eventUid = situation.moment.newId('evt')
       return deciding(request, eventUid, (bench) => {
         const { holdings, entity, catalogue, journal } = bench
-        const usage = use(holdings, entity?.uid ?? null, features, request.value, request.behavior, catalogue, journal)
+        const { value, properties, behavior, timestamp } = request
+        const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
         if (isRefusal(usage)) return usage
-        const { value, properties, timestamp } = request
         const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
         return trackResult(bench, eventUid, { name, value, properties, timestamp, refundOf: null }, usage, eventName)

@@ -6,6 +6,7 @@ import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
+import { flatTariff } from '../domain/price.ts'
 import type { Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
 import type { EventRow } from './store.ts'
@@ -286,15 +287,18 @@ type DeductionList = [
   interval?: string | null,
   count?: number | null,
   resetsAt?: number | null,
+  /** Of the price. */
   cost?: string,
+  per?: string,
 ]
 
-function deductionToList({ balanceUid, featureId, reset, amount: taken, cost }: DeductionLine): DeductionList {
+function deductionToList({ balanceUid, featureId, reset, amount: taken, price }: DeductionLine): DeductionList {
   const list: DeductionList = [balanceUid, featureId, formatAmount(taken)]
   if (reset !== null) list.push(reset.interval, reset.count, reset.resetsAt)
-  else if (cost !== ONE) list.push(null, null, null)
-  // A price of one goes without saying.
-  if (cost !== ONE) list.push(formatAmount(cost))
+  if (price.cost === ONE && price.per === ONE) return list
+  // One for one goes without saying.
+  if (reset === null) list.push(null, null, null)
+  list.push(formatAmount(price.cost), formatAmount(price.per))
   return list
 }
 
@@ -305,10 +309,11 @@ function deductionFromList([
   interval,
   count,
   resetsAt = null,
-  cost,
+  cost = '1',
+  per = '1',
 ]: DeductionList): DeductionLine {
   const reset = interval == null ? null : { interval: interval as Interval | 'one_off', count: count ?? 1, resetsAt }
-  return { balanceUid, featureId, reset, amount: amount(taken), cost: cost === undefined ? ONE : amount(cost) }
+  return { balanceUid, featureId, reset, amount: amount(taken), price: { cost: amount(cost), per: amount(per) } }
 }
 
 export const FEATURE_COLUMNS = [
@@ -341,12 +346,22 @@ export function featureFromRow(row: SqlRow): Feature {
     uid: text(row, 'uid'),
     id: text(row, 'id'),
     name: text(row, 'name'),
-    type: fromJson(text(row, 'type')) as FeatureType,
+    type: typeFromJson(text(row, 'type')),
     eventNames: JSON.parse(text(row, 'event_names')) as string[],
     display: display === null ? null : (JSON.parse(display) as Feature['display']),
     archived: row['archived'] === 1,
     createdAt: integer(row, 'created_at'),
   }
+}
+
+/** Credit systems that were saved before tariffs had conditions know a cost for one unit alone. */
+function typeFromJson(json: string): FeatureType {
+  const type = fromJson(json) as FeatureType
+  if (type.kind !== 'credit_system') return type
+  const costs = type.costs.map((item) =>
+    'cost' in item ? { feature: item.feature, tariff: flatTariff(item.cost as Amount) } : item,
+  )
+  return { ...type, costs }
 }
 
 /** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */

@@ -91,7 +91,7 @@ describe('defining features (B228-B233)', () => {
       'not_supported',
     ],
     [
-      'what comes later: dimensions',
+      'what comes later: tiers',
       {
         feature_id: 'f',
         name: 'F',
@@ -100,7 +100,7 @@ describe('defining features (B228-B233)', () => {
           {
             metered_feature_id: 'messages',
             credit_cost: 1,
-            dimensions: { big: { match: { size: 'l' }, credit_cost: 2 } },
+            tiers: [{ to: 'inf', credit_cost: 2 }],
           },
         ],
       },

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { amount, ONE } from '../../src/domain/amount.ts'
+import { amount } from '../../src/domain/amount.ts'
 import { claimOf } from '../../src/domain/customer.ts'
+import { AT_PAR, flatTariff } from '../../src/domain/price.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { CustomerQuery, EntityQuery, EventQuery, Store } from '../../src/store/store.ts'
 import { type OpenFile, openFile } from './file.ts'
@@ -352,20 +353,20 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       timestamp: AT - 10,
       recordedAt: AT + 1,
       deductions: [
-        { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('0.25'), cost: ONE },
+        { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('0.25'), price: AT_PAR },
         {
           balanceUid: 'cus_ent_2',
           featureId: 'credits',
           reset: { interval: 'month', count: 3, resetsAt: AT + 9 },
           amount: amount('-1'),
-          cost: amount('0.2'),
+          price: { cost: amount('0.2'), per: amount('3') },
         },
         {
           balanceUid: 'cus_ent_3',
           featureId: 'credits',
           reset: { interval: 'one_off', count: 1, resetsAt: null },
           amount: amount('1'),
-          cost: amount('3'),
+          price: { cost: amount('3'), per: AT_PAR.per },
         },
       ],
     })
@@ -559,7 +560,19 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       feature('messages', { eventNames: ['chat'], display: { singular: 'message', plural: null }, createdAt: AT + 1 }),
       feature('seats', { type: { kind: 'metered', consumable: false } }),
       feature('credits', {
-        type: { kind: 'credit_system', costs: [{ feature: 'feat_messages', cost: amount('0.000000000001') }] },
+        type: {
+          kind: 'credit_system',
+          costs: [
+            {
+              feature: 'feat_messages',
+              tariff: {
+                ...flatTariff(amount('0.000000000001'), amount('3')),
+                dimensions: [{ name: 'd', match: { model: 'x' }, priority: 2, cost: amount('5') }],
+                multipliers: [{ name: 'm', match: { night: 'true' }, factor: amount('0.5'), add: amount('-1') }],
+              },
+            },
+          ],
+        },
       }),
     ]
     const catalogue = async () => {

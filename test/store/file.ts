@@ -31,6 +31,7 @@ export const TABLES = [
   'features',
   'idempotency',
   'postings',
+  'refunds',
 ]
 
 export async function openFile(folder = newFolder()): Promise<OpenFile> {

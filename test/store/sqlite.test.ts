@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
+import { flatTariff } from '../../src/domain/price.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -226,6 +227,7 @@ describe('a file of an older schema', () => {
           adjustment: 0n,
           seats: 0,
           reset: { interval: 'month', count: 1, anchor: 1000, nextAt: AT * 2 },
+          renewedAt: null,
           rolloverPolicy: { cap: { kind: 'amount', max: amount('50') }, months: null },
           rollovers: [{ uid: 'roll_1', remaining: amount('6'), used: amount('4'), expiresAt: null }],
           expiresAt: null,
@@ -264,7 +266,9 @@ describe('a file of an older schema', () => {
         ['credits', true],
       ],
     ])
-    expect(features[2]?.type).toEqual({ kind: 'credit_system', costs: [{ feature: 'feat_1', cost: amount('0.2') }] })
+    // Saved when a cost was for one unit alone.
+    const costs = [{ feature: 'feat_1', tariff: flatTariff(amount('0.2')) }]
+    expect(features[2]?.type).toEqual({ kind: 'credit_system', costs })
     expect(await store.loadKeys()).toEqual([{ hash: 'hash', env: 'sandbox', createdAt: 900 }])
     const claiming = [{ ...changed(alice, 1, {}), claims: ['k1'] }]
     expect((await store.commit({ at: AT, changes: claiming })).map(worded)).toEqual(['known k1=first'])

@@ -21,10 +21,11 @@ export const usage: readonly Endpoint[] = [
     kind: (body) => (fieldOf(body, 'send_event') === true ? 'write' : 'read'),
     run(context, input) {
       const subject = subjectOf(input)
+      const properties = input.properties ?? {}
       const act = () =>
         input.send_event === true
-          ? checkAndUse(context, subject, input.required, input.properties ?? {})
-          : check(context, subject, input.required)
+          ? checkAndUse(context, subject, input.required, properties)
+          : check(context, subject, input.required, properties)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
     show({ access, denial, customerId, eventId, summaries }, input, context) {

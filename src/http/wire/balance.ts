@@ -1,4 +1,6 @@
+import { ONE } from '../../domain/amount.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
+import type { Tariff } from '../../domain/price.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
 import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
 import { lasting, type WireObject } from './wire.ts'
@@ -74,7 +76,7 @@ export function featureToWire(feature: Feature, memberId: (uid: string) => strin
     consumable: isConsumable(feature),
     credit_schema:
       type.kind === 'credit_system'
-        ? type.costs.map(({ feature: uid, cost }) => ({ metered_feature_id: memberId(uid), credit_cost: cost }))
+        ? type.costs.map(({ feature: uid, tariff }) => ({ metered_feature_id: memberId(uid), ...tariffToWire(tariff) }))
         : undefined,
     event_names: feature.eventNames,
     display: feature.display ?? undefined,
@@ -94,6 +96,24 @@ export function lineToWire(line: BreakdownLine): WireObject {
     reset: resetToWire(line.reset),
     price: null,
     expires_at: line.expiresAt,
+  }
+}
+
+/** Conditions and a group of more than one unit are shown where there are any. */
+function tariffToWire({ cost, per, dimensions, multipliers }: Tariff): WireObject {
+  return {
+    credit_cost: cost,
+    billing_units: per === ONE ? undefined : per,
+    dimensions:
+      dimensions.length === 0
+        ? undefined
+        : Object.fromEntries(
+            dimensions.map(({ name, match, priority, cost: other }) => [name, { match, priority, credit_cost: other }]),
+          ),
+    multipliers:
+      multipliers.length === 0
+        ? undefined
+        : Object.fromEntries(multipliers.map(({ name, match, factor, add }) => [name, { match, factor, add }])),
   }
 }
 

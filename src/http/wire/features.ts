@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import type { Amount } from '../../domain/amount.ts'
-import type { FeatureTypeAsWritten } from '../../domain/feature.ts'
+import { type Amount, ONE, ZERO } from '../../domain/amount.ts'
+import type { CostAsWritten, FeatureTypeAsWritten } from '../../domain/feature.ts'
 import type { Redefinition } from '../../domain/redefine.ts'
 import { amount, id, later, NOT_SUPPORTED, text } from './scalars.ts'
 
@@ -17,15 +17,41 @@ const featureKind = z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_sy
 
 const creditCost = amount.refine((cost: Amount) => cost >= 0n, 'must not be negative')
 
+const MOST_CONDITIONS = 100
+
+/** Properties by name; values are compared as texts, so that 5 and "5" are one (K 2.2). */
+const match = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+  .refine((wanted) => Object.keys(wanted).length > 0, 'must name at least one property')
+
+const dimension = z.object({
+  match,
+  priority: z.number().optional(),
+  credit_cost: creditCost,
+  tier_behavior: later('tier_behavior'),
+  tiers: later('tiers'),
+})
+
+const multiplier = z
+  .object({ match, factor: creditCost.optional(), add: amount.optional() })
+  .refine(({ factor, add }) => factor !== undefined || add !== undefined, 'needs a factor or something to add')
+
+function named<T extends z.ZodType>(item: T) {
+  return z
+    .record(z.string().min(1), item)
+    .refine((all) => Object.keys(all).length <= MOST_CONDITIONS, `must be ${MOST_CONDITIONS} at the most`)
+    .nullish()
+}
+
 const creditSchema = z.array(
   z.object({
     metered_feature_id: id,
     credit_cost: creditCost,
-    billing_units: z.literal(1).or(later('billing_units')),
+    billing_units: amount.refine((units) => units > 0n, 'must be above zero').nullish(),
     tier_behavior: later('tier_behavior'),
     tiers: later('tiers'),
-    dimensions: later('dimensions'),
-    multipliers: later('multipliers'),
+    dimensions: named(dimension),
+    multipliers: named(multiplier),
   }),
 )
 
@@ -98,6 +124,18 @@ export function featureType(input: z.infer<typeof createFeatureInput>): FeatureT
   return { kind: 'credit_system', costs: costsOf(input.credit_schema ?? []) }
 }
 
-function costsOf(schema: z.infer<typeof creditSchema>) {
-  return schema.map((item) => ({ featureId: item.metered_feature_id, cost: item.credit_cost }))
+function costsOf(schema: z.infer<typeof creditSchema>): CostAsWritten[] {
+  return schema.map((item) => ({
+    featureId: item.metered_feature_id,
+    tariff: {
+      cost: item.credit_cost,
+      per: item.billing_units ?? ONE,
+      dimensions: Object.entries(item.dimensions ?? {}).map(([name, { match: wanted, priority, credit_cost }]) => ({
+        ...{ name, match: wanted, priority: priority ?? 0, cost: credit_cost },
+      })),
+      multipliers: Object.entries(item.multipliers ?? {}).map(([name, { match: wanted, factor, add }]) => ({
+        ...{ name, match: wanted, factor: factor ?? ONE, add: add ?? ZERO },
+      })),
+    },
+  }))
 }
