@@ -7,7 +7,7 @@ import { Journal } from './ledger.ts'
 import { priceOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
-import type { Instant } from './time.ts'
+import { boundaryAfter, type Instant } from './time.ts'
 
 /** Which feature answers a check, and with what. */
 export interface Access {
@@ -72,33 +72,42 @@ export function judge(
 }
 
 /**
- * Why `required` of `feature` is not allowed now, which the caller has found out with `judge`. A balance that is used up and
- * no longer shown is still held, so it is not enough rather than nothing.
+ * Why something is not allowed now, which the caller has found out. A balance that is used up and no longer shown is still
+ * held, so it is not enough rather than nothing.
+ * @param isAllowed whether it would be, with other holdings.
  */
 export function deny(
   holdings: Holdings,
   entity: string | null,
   feature: Feature,
-  required: Amount,
-  properties: JsonObject,
   catalogue: Catalogue,
+  isAllowed: (then: Holdings) => boolean,
 ): Denial {
   if (feature.type.kind === 'boolean') return { reason: 'no_flag', availableAt: null }
   const payers = catalogue.payersOf.get(feature.uid) ?? []
   const held = [feature, ...payers.map(({ system }) => system)].flatMap(({ uid }) => within(holdings, entity, uid))
   if (held.length === 0) return { reason: 'no_balance', availableAt: null }
-  const concerned = alone(holdings, held)
-  const resets = new Set(held.flatMap(({ reset }) => (reset === null ? [] : [reset.nextAt])))
-  for (const at of [...resets].sort((a, b) => a - b).slice(0, MOST_RESETS)) {
-    const then = bringUpToDate(concerned, at, new Journal(at, 'time'))
-    if (judge(then, entity, feature, required, properties, catalogue).allowed)
-      return { reason: 'insufficient_balance', availableAt: at }
+  let then = alone(holdings, held)
+  for (const at of resetsOf(held)) {
+    then = bringUpToDate(then, at, new Journal(at, 'time'))
+    if (isAllowed(then)) return { reason: 'insufficient_balance', availableAt: at }
   }
   return { reason: 'insufficient_balance', availableAt: null }
 }
 
-/** Balances reset together nearly always; whoever has more dates than this is told about the first ones. */
-const MOST_RESETS = 10
+/** Nearly always the next reset of a balance helps or none does; where much rolls over, it may be a later one. */
+const RESETS_OF_EACH = 12
+const RESETS_IN_ALL = 60
+
+/** The coming resets of balances, in order of time. */
+function resetsOf(balances: readonly Balance[]): Instant[] {
+  const all = new Set<Instant>()
+  for (const { reset } of balances) {
+    if (reset === null) continue
+    for (let n = 0, at = reset.nextAt; n < RESETS_OF_EACH; n++, at = boundaryAfter(reset.anchor, reset, at)) all.add(at)
+  }
+  return [...all].sort((a, b) => a - b).slice(0, RESETS_IN_ALL)
+}
 
 /** Holdings of nothing but these balances, so that looking ahead does not move ten thousand entities. */
 function alone(holdings: Holdings, balances: readonly Balance[]): Holdings {

@@ -1,5 +1,5 @@
 import { add, asCandidate } from './adjust.ts'
-import { type Amount, sum, ZERO } from './amount.ts'
+import { type Amount, atLeastZero, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
 import type { Feature } from './feature.ts'
 import { allBalances, balancesOf, type Holdings, ownOf, withBalances, withoutBalances } from './holdings.ts'
@@ -49,31 +49,44 @@ export function removeKeepingUse(
 
 /** @param gone of one feature and one owner, in consumption order. */
 function removeGroup(holdings: Holdings, gone: readonly Balance[], journal: Journal): Holdings {
-  const [first] = gone
-  if (first === undefined) return holdings
-  const used = sum(gone.filter(({ terms }) => terms.kind === 'finite').map(usedOf))
-  const left = (
-    first.entity === null ? balancesOf(holdings, first.feature) : ownOf(holdings, first.entity, first.feature)
-  ).filter(({ uid }) => !gone.some((other) => other.uid === uid))
-  const seats = gone.reduce((count, balance) => count + balance.seats, 0)
-  if (used > ZERO && left.length === 0 && first.terms.kind === 'finite') {
-    for (const balance of gone) if (balance !== first) close('void', balance, journal)
-    return withBalances(withoutBalances(holdings, gone), [debtor(first, used, seats, journal)])
-  }
-  for (const balance of gone) close('void', balance, journal)
+  const finite = gone.filter(({ terms }) => terms.kind === 'finite')
+  const used = sum(finite.map(usedOf))
+  const left = siblingsOf(holdings, gone)
+  const [debtor] = finite
+  const owes = used > ZERO && left.length === 0 && debtor !== undefined
+  for (const balance of gone) if (!owes || balance !== debtor) close('void', balance, journal)
   const without = withoutBalances(holdings, gone)
   if (used <= ZERO) return without
-  const charged = add(left.map(asCandidate), -used, journal)
-  const [sitter] = charged
-  // Whoever sat on what is gone is now paid for here.
-  return withBalances(
-    without,
-    charged.map((balance) => (balance === sitter ? { ...balance, seats: balance.seats + seats } : balance)),
-  )
+  const seats = gone.reduce((count, balance) => count + balance.seats, 0)
+  if (owes) return withBalances(without, [owing(debtor, used, seats, journal)])
+  return withBalances(without, seated(left, add(left.map(asCandidate), -used, journal), seats))
+}
+
+/** What the same owner has of the feature beside what goes. */
+function siblingsOf(holdings: Holdings, gone: readonly Balance[]): Balance[] {
+  const [first] = gone
+  if (first === undefined) return []
+  const { entity, feature } = first
+  const all = entity === null ? balancesOf(holdings, feature) : ownOf(holdings, entity, feature)
+  return all.filter(({ uid }) => !gone.some((other) => other.uid === uid))
+}
+
+/** Whoever sat on what is gone sits where it is paid for now: as many on each as it was charged, the rest on the first. */
+function seated(before: readonly Balance[], charged: readonly Balance[], seats: number): Balance[] {
+  let standing = seats
+  const sitting = charged.map((balance) => {
+    const taken = (before.find(({ uid }) => uid === balance.uid)?.remaining ?? ZERO) - balance.remaining
+    const count = Math.min(standing, Number(atLeastZero(taken) / ONE))
+    standing -= count
+    return count === 0 ? balance : { ...balance, seats: balance.seats + count }
+  })
+  const [first] = sitting
+  if (first !== undefined && standing > 0) sitting[0] = { ...first, seats: first.seats + standing }
+  return sitting
 }
 
 /** The balance as nothing but what is owed. It keeps its ids. */
-function debtor(balance: Balance, used: Amount, seats: number, journal: Journal): Balance {
+function owing(balance: Balance, used: Amount, seats: number, journal: Journal): Balance {
   closeRollovers('void', balance, journal)
   const granted = grantedOf(balance)
   journal.post('adjust', balance, null, {

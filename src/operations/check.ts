@@ -2,6 +2,8 @@ import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { Feature } from '../domain/feature.ts'
+import type { Holdings } from '../domain/holdings.ts'
+import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import { type NamedSummaries, summariesAfter, summaryAfter, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
@@ -46,7 +48,8 @@ export function check(
     if (isRefusal(entity)) return entity
     const [current, whose] = [asOf(holdings, now), entity?.uid ?? null]
     const access = judge(current, whose, feature, required, properties, catalogue)
-    const denial = access.allowed ? null : deny(current, whose, feature, required, properties, catalogue)
+    const wouldBe = (then: Holdings) => judge(then, whose, feature, required, properties, catalogue).allowed
+    const denial = access.allowed ? null : deny(current, whose, feature, catalogue, wouldBe)
     return { access, denial, customerId: nameOf(holdings.customer), eventId: null, summaries: null }
   })
 }
@@ -93,11 +96,15 @@ function useWhole(
   const before = judge(holdings, entity, feature, required, properties, catalogue)
   const customerId = nameOf(holdings.customer)
   const usage = use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal)
+  const couldBeUsed = (then: Holdings) =>
+    !isRefusal(
+      use(then, entity, [feature], required, properties, 'reject', catalogue, new Journal(journal.at, 'trial')),
+    )
   const no = (access: Access) => ({
     holdings,
     answer: {
       access: { ...access, allowed: false },
-      denial: deny(holdings, entity, feature, required, properties, catalogue),
+      denial: deny(holdings, entity, feature, catalogue, couldBeUsed),
       customerId,
       eventId: null,
       summaries: null,

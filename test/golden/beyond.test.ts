@@ -522,7 +522,6 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
       const lock = { enabled: true, lock_id: 'l' }
       await refused(world, 'balances.check', { ...ADA, lock }, 'not_supported')
       await refused(world, 'balances.track', { ...ADA, async: true }, 'not_supported')
-      await refused(world, 'balances.delete', { ...ADA, recalculate_balances: true }, 'not_supported')
       const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
       await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
       await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')

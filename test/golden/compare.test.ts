@@ -33,6 +33,22 @@ test('keys that are missing or too many are found, and balances must say that th
   expect(comparison.bodies({ list: [1, 2] }, { list: [1] })).toHaveLength(1)
 })
 
+test('what Granary says beyond the recording has to be there, as it was announced', () => {
+  const comparison = new Comparison(null)
+  const [recorded, own] = [{ allowed: false }, { reason: 'no_balance', available_at: 5000 }]
+  expect(comparison.bodies(recorded, { ...recorded, ...own }, own)).toEqual([])
+  expect(comparison.bodies(recorded, { ...recorded, ...own, available_at: 4900 }, own)).toEqual([])
+  expect(comparison.bodies(recorded, { ...recorded, ...own, available_at: null }, own)).toHaveLength(1)
+  expect(comparison.bodies(recorded, { ...recorded, ...own, reason: 'no_flag' }, own)).toHaveLength(1)
+  expect(comparison.bodies(recorded, recorded, own).map(({ path }) => path)).toEqual(['reason', 'available_at'])
+  expect(comparison.bodies(recorded, { ...recorded, ...own })).toHaveLength(2)
+  const id = { event_id: /^evt_/ }
+  expect(comparison.bodies(recorded, { ...recorded, event_id: 'evt_1' }, id)).toEqual([])
+  for (const event_id of ['cus_1', null, 1]) {
+    expect(comparison.bodies(recorded, { ...recorded, event_id }, id)).toHaveLength(1)
+  }
+})
+
 test('of an error everything counts but its wording, and there has to be one', () => {
   const comparison = new Comparison(null)
   const error = { message: 'theirs', code: 'x', env: 'sandbox' }

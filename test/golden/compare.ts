@@ -8,7 +8,7 @@ export interface Mismatch {
 /** The recorded server read its clock some milliseconds after the request was sent; at most this many. */
 const TOLERANCE_MS = 200
 
-const INSTANTS = new Set(['created_at', 'resets_at', 'next_reset_at', 'expires_at', 'timestamp'])
+const INSTANTS = new Set(['created_at', 'resets_at', 'next_reset_at', 'expires_at', 'timestamp', 'available_at'])
 const INTERNAL_ID = /^(cus_ent|roll|evt|cus)_[0-9A-Za-z_]{10,}$/
 
 /**
@@ -34,9 +34,13 @@ export class Comparison {
     })
   }
 
-  /** @returns where two bodies differ; nothing when they say the same. */
-  bodies(recorded: unknown, granary: unknown): Mismatch[] {
-    return [...this.#values('', '', recorded, granary)]
+  /**
+   * @param own what Granary says beyond the recording, at the top of the body: it has to be there, and to be just this, or to
+   * match where it is an expression.
+   * @returns where two bodies differ; nothing when they say the same.
+   */
+  bodies(recorded: unknown, granary: unknown, own: JsonObject = {}): Mismatch[] {
+    return [...this.#values('', '', isObject(recorded) ? { ...recorded, ...own } : recorded, granary)]
   }
 
   /** Errors: the code and the environment count, the wording is ours, and there has to be one. */
@@ -64,6 +68,7 @@ export class Comparison {
   }
 
   #same(key: string, recorded: unknown, granary: unknown): boolean {
+    if (recorded instanceof RegExp) return typeof granary === 'string' && recorded.test(granary)
     if (typeof recorded === 'number' && typeof granary === 'number' && INSTANTS.has(key)) {
       return this.#named.has(recorded) ? recorded === granary : Math.abs(recorded - granary) <= TOLERANCE_MS
     }

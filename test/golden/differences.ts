@@ -20,8 +20,26 @@ const DAY = 86_400_000
 const STACK_RESET = 1795182610808 + DAY
 const UPDATE_RESET = 1795182611737 + DAY
 const MONO_RESET = Date.UTC(2026, 11, 20, 13, 50, 1, 376)
+/** When `u_month` resets, because a step said so. */
+const UPDATE_MONTH_RESET = 1795614612928
 /** When the five a month of entity `e1` reset next. */
 const MONTHLY_RESET = Date.UTC(2026, 11, 20, 13, 50, 27, 196)
+
+/** Why a check was denied, which Granary says and the reference does not; by step. Every denied check from 2.1 on is here. */
+export const DENIALS: Readonly<Record<number, { readonly reason: string; readonly available_at: number | null }>> = {
+  35: denied('no_balance'),
+  36: denied('no_flag'),
+  37: denied('no_balance'),
+  45: denied('insufficient_balance'),
+  59: denied('insufficient_balance', MONO_RESET),
+  63: denied('insufficient_balance', MONO_RESET),
+  72: denied('insufficient_balance'),
+  163: denied('insufficient_balance', UPDATE_RESET),
+  // By now the daily balance is deleted.
+  169: denied('insufficient_balance', UPDATE_MONTH_RESET),
+  196: denied('insufficient_balance'),
+  305: denied('insufficient_balance'),
+}
 
 /** Every intended difference that the recorded steps show, and nothing else. */
 export const DIFFERENCES: readonly Difference[] = [
@@ -290,6 +308,10 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
 ]
+
+function denied(reason: string, available_at: number | null = null) {
+  return { reason, available_at }
+}
 
 function refuses(status: number, code: string): Answer {
   return { kind: 'refuses', status, code }

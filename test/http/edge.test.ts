@@ -501,7 +501,6 @@ describe('what a later version understands', () => {
     ['balances.track', 'async', (async) => ({ ...check, value: 0, async })],
     ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
     ['balances.track', 'skip_event', (skip_event) => ({ ...check, value: 0, skip_event })],
-    ['balances.track', 'refund_of', (refund_of) => ({ ...check, value: 0, refund_of })],
     ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
     ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
     [
@@ -543,32 +542,41 @@ describe('what a later version understands', () => {
     }
   })
 
-  test('to delete more or to move use elsewhere is refused, and nothing is deleted', async () => {
+  test('to delete more is refused, and nothing is deleted', async () => {
     const stripe = { customer_id: 'alice', delete_in_stripe: true }
     expectProblem(await post('customers.delete', stripe), 400, 'not_supported', /^delete_in_stripe/)
     const query = await send('/v1/customers/alice?delete_in_stripe=true', { method: 'DELETE' })
     expectProblem(query, 400, 'not_supported', /^delete_in_stripe/)
-    const moving = { ...check, recalculate_balances: true }
-    expectProblem(await post('balances.delete', moving), 400, 'not_supported', /^recalculate_balances/)
     expect((await post('balances.check', check)).body.balance.remaining).toBe(1000)
-    expect((await post('balances.delete', { ...moving, recalculate_balances: false })).body).toEqual({ success: true })
     const kept = await send('/v1/customers/alice?delete_in_stripe=false', { method: 'DELETE' })
     expect(kept.body).toEqual({ success: true })
   })
 
-  test.each(['dimensions', 'multipliers', 'tiers', 'tier_behavior'])(
-    'features.create: credit_schema.0.%s',
-    async (field) => {
-      const reply = await post('features.create', schemaWith({ [field]: ['x'] }))
-      expectProblem(reply, 400, 'not_supported', new RegExp(`^credit_schema\\.0\\.${field}: ${field} is not supported`))
-      const passing = { ...schemaWith({ [field]: null }), feature_id: `later-${field}` }
-      expect((await post('features.create', passing)).status).toBe(200)
-      expect((await post('features.create', { ...passing, feature_id: `latest-${field}` })).status).toBe(200)
-    },
-  )
+  test('whose use is to be kept by a deletion has to be said, and nothing is deleted', async () => {
+    const keeping = { customer_id: 'alice', recalculate_balances: true, balance_id: 'kept' }
+    await post('balances.create', { ...check, included_grant: 5, balance_id: 'kept' })
+    expectProblem(
+      await post('balances.delete', keeping),
+      400,
+      'invalid_request',
+      /^recalculate_balances needs feature_id/,
+    )
+    for (const recalculate_balances of ['true', 1, [], {}])
+      expectProblem(await post('balances.delete', { ...keeping, recalculate_balances }), 400, 'invalid_inputs')
+    expect((await post('balances.check', check)).body.balance.remaining).toBe(1005)
+    expect((await post('balances.delete', { ...keeping, recalculate_balances: false })).body).toEqual({ success: true })
+    expect((await post('balances.check', check)).body.balance.remaining).toBe(1000)
+  })
 
-  test('a credit cost per several units, credits of models', async () => {
-    expectProblem(await post('features.create', schemaWith({ billing_units: 2 })), 400, 'not_supported')
+  test.each(['tiers', 'tier_behavior'])('features.create: credit_schema.0.%s', async (field) => {
+    const reply = await post('features.create', schemaWith({ [field]: ['x'] }))
+    expectProblem(reply, 400, 'not_supported', new RegExp(`^credit_schema\\.0\\.${field}: ${field} is not supported`))
+    const passing = { ...schemaWith({ [field]: null }), feature_id: `later-${field}` }
+    expect((await post('features.create', passing)).status).toBe(200)
+    expect((await post('features.create', { ...passing, feature_id: `latest-${field}` })).status).toBe(200)
+  })
+
+  test('credits of models', async () => {
     const ai = { feature_id: 'ai', name: 'AI', type: 'ai_credit_system' }
     expectProblem(await post('features.create', ai), 400, 'not_supported', /^type: ai_credit_system/)
   })
