@@ -2,7 +2,8 @@
 //
 //   node scripts/test.mjs              the static checks, the build, then all tests
 //   node scripts/test.mjs amount       the build, then the tests whose path contains `amount` (arguments go to vitest)
-//   node scripts/test.mjs --long ...   the same, with more cases for each property
+//   node scripts/test.mjs --long ...   the same, with more cases for each property; without arguments for vitest it also
+//                                      runs the mutation tests, which take half an hour
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -24,6 +25,8 @@ const staticChecks = [
   ['Arrows between modules', 'depcruise', ['src']],
   ['Unused code', 'knip', ['--no-progress']],
 ]
+// Not with more cases for each property: the quick tests must find a changed rule.
+const mutationTests = ['Mutation tests of src/domain', 'stryker', ['run'], { ...env, GRANARY_TEST_LONG: '' }]
 const buildCheck = ['Build', process.execPath, [path.join(root, 'scripts/prepare.mjs'), 'build']]
 
 let child
@@ -36,10 +39,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 
 /** Runs a command on this terminal and answers whether it ended well. */
-const run = (command, args) =>
+const run = (command, args, withEnv = env) =>
   new Promise((resolve) => {
     if (stoppedBy !== undefined) return resolve(false)
-    child = spawn(command, args, { cwd: root, env, stdio: 'inherit' })
+    child = spawn(command, args, { cwd: root, env: withEnv, stdio: 'inherit' })
     child.once('error', (error) => {
       console.error(`${command}: ${error.message}`)
       resolve(false)
@@ -49,13 +52,16 @@ const run = (command, args) =>
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
 
-for (const [name, command, args] of forVitest.length > 0 ? [buildCheck] : [...staticChecks, buildCheck]) {
+/** Runs a check that counts as one test. */
+const check = async ([name, command, args, withEnv]) => {
   const start = performance.now()
   console.log(`\n== ${name}`)
-  const good = await run(command, args)
+  const good = await run(command, args, withEnv)
   counts[good ? 'passed' : 'failed'] += 1
   console.log(`${good ? 'ok' : 'FAILED'} (${((performance.now() - start) / 1000).toFixed(1)} s)`)
 }
+
+for (const each of forVitest.length > 0 ? [buildCheck] : [...staticChecks, buildCheck]) await check(each)
 
 console.log('\n== Tests')
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'granary-test-'))
@@ -94,6 +100,8 @@ if (results === undefined) {
 // vitest can fail without a failed test: it crashed, or something threw outside of a test.
 if (!good && failed === 0 && (ran > 0 || results === undefined)) failed = 1
 counts.failed += failed
+
+if (long && forVitest.length === 0) await check(mutationTests)
 
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''
 process.exitCode = counts.failed > 0 || ran === 0 || !good ? 1 : 0

@@ -116,8 +116,10 @@ class Plan {
     limit: Amount | null,
     permit: Permit | null,
   ): void {
-    if (this.#left === 0n || limit === ZERO) return
     const { price } = candidate
+    // What costs nothing is paid for, even by a balance that has nothing left (R99).
+    if (price.cost === ZERO) this.#left = 0n
+    if (this.#left === 0n || limit === ZERO) return
     const needed = divideHalfEven(this.#left * price.cost, ONE * price.per)
     const moved = limit === null ? needed : smaller(limit, needed)
     this.#left = moved === needed ? 0n : this.#left - divideHalfEven(moved * ONE * price.per, price.cost)
