@@ -426,7 +426,7 @@ describe('any history of grants, uses, updates, entities and time', () => {
         await pair.compare()
         await expectLedgerToAddUp(world.store, 'alice')
       }),
-      { numRuns: long ? 20_000 : 3000 },
+      { numRuns: long ? 20_000 : 5000 },
     )
     expect(world.faults).toEqual([])
   }, 600_000)
