@@ -133,8 +133,7 @@ const time = fc.oneof(
 )
 const future = fc.integer({ min: START + DAY, max: START + 2000 * DAY })
 const balanceId = fc.constantFrom('b1', 'b2', 'b3')
-// Not every minute: with rollovers that are kept for months that is a hundred thousand rollovers in each of many runs.
-const interval = fc.constantFrom('hour', 'day', 'week', 'month', 'quarter', 'year')
+const interval = fc.constantFrom('minute', 'hour', 'day', 'week', 'month', 'quarter', 'year')
 const reset = fc.record({ interval, interval_count: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['interval'] })
 const rollover = fc.oneof(
   fc.record({ duration: fc.constant('forever'), max: fc.constantFrom(1, 50, 1e15) }, { requiredKeys: ['duration'] }),
