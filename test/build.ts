@@ -1,5 +1,6 @@
 import { amount } from '../src/domain/amount.ts'
 import type { Balance, RolloverCap } from '../src/domain/balance.ts'
+import type { Feature, FeatureType } from '../src/domain/feature.ts'
 import type { Interval } from '../src/domain/time.ts'
 
 /** Short ways to write domain values in tests. */
@@ -52,4 +53,23 @@ export function balance(sketch: BalanceSketch = {}): Balance {
 function capOf({ max, percent }: { max?: string; percent?: string }): RolloverCap {
   if (max !== undefined) return { kind: 'amount', max: amount(max) }
   return percent === undefined ? { kind: 'none' } : { kind: 'percentage', percent: amount(percent) }
+}
+
+/** By default one that is spent. */
+export function feature(
+  id: string,
+  type: FeatureType = { kind: 'metered', consumable: true },
+  more: Partial<Feature> = {},
+): Feature {
+  return {
+    uid: `feat_${id}`,
+    id,
+    name: id,
+    type,
+    eventNames: [],
+    display: null,
+    archived: false,
+    createdAt: 0,
+    ...more,
+  }
 }

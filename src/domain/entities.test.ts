@@ -1,21 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { balance } from '../../test/build.ts'
+import { balance, feature } from '../../test/build.ts'
 import { amount, formatAmount } from './amount.ts'
 import type { Balance } from './balance.ts'
 import { newCustomer } from './customer.ts'
 import { addEntities, type EntityRequest, removeEntity } from './entities.ts'
 import type { Entity } from './entity.ts'
-import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
+import { catalogueOf } from './feature.ts'
 import { allBalances, balancesOf, differences, entitiesOf, findEntity, type Holdings, holdingsOf } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { flatTariff } from './price.ts'
 import { isRefusal } from './refusal.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
-
-function feature(id: string, type: FeatureType): Feature {
-  return { uid: `feat_${id}`, id, name: id, type, eventNames: [], display: null, archived: false, createdAt: 0 }
-}
 
 const catalogue = catalogueOf(1, [
   feature('seats', { kind: 'metered', consumable: false }),

@@ -1,14 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { feature } from '../../test/build.ts'
 import { amount } from './amount.ts'
 import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
 import { flatTariff } from './price.ts'
 import { lastReference, type Redefinition, redefine, type Unused } from './redefine.ts'
 import { isRefusal } from './refusal.ts'
-
-function feature(id: string, type: FeatureType, more: Partial<Feature> = {}): Feature {
-  const uid = `feat_${id}`
-  return { uid, id, name: id, type, eventNames: [], display: null, archived: false, createdAt: 0, ...more }
-}
 
 const metered = (consumable: boolean): FeatureType => ({ kind: 'metered', consumable })
 const messages = feature('messages', metered(true))

@@ -1,11 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type BalanceSketch, balance } from '../../test/build.ts'
+import { type BalanceSketch, balance, feature } from '../../test/build.ts'
 import { amount, formatAmount, sum } from './amount.ts'
 import { type Balance, consumptionOrder, grantedOf } from './balance.ts'
 import { newCustomer } from './customer.ts'
 import type { Entity } from './entity.ts'
-import type { Feature } from './feature.ts'
 import { allBalances, type Holdings, holdingsOf } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { type Redistribution, redistribute, settleRedistribution } from './redistribution.ts'
@@ -14,16 +13,7 @@ import type { Target } from './target.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
 const desk: Entity = { uid: 'ent_desk', id: 'desk', name: null, feature: 'feat_seats', createdAt: 0 }
-const messages: Feature = {
-  uid: 'feat_messages',
-  id: 'messages',
-  name: 'Messages',
-  type: { kind: 'metered', consumable: true },
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-}
+const messages = feature('messages')
 
 /** A balance as `left of granted`, and what else is to be said of it. */
 type Row = [figures: string, more?: BalanceSketch & { of?: 'desk'; adjusted?: string; feature?: string }]

@@ -1,25 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { type BalanceSketch, balance } from '../../test/build.ts'
+import { type BalanceSketch, balance, feature } from '../../test/build.ts'
 import { amount, formatAmount } from './amount.ts'
 import type { Balance } from './balance.ts'
 import { newCustomer } from './customer.ts'
 import type { Entity } from './entity.ts'
-import type { Feature } from './feature.ts'
 import { balancesOf, type Holdings, holdingsOf, withBalances, withEntity, withoutEntity } from './holdings.ts'
 import { summaryFor } from './subject-summary.ts'
 import type { Summary } from './summary.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
-const messages: Feature = {
-  uid: 'feat_messages',
-  id: 'messages',
-  name: 'Messages',
-  type: { kind: 'metered', consumable: true },
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-}
+const messages = feature('messages')
 const entity = (id: string): Entity => ({ uid: `ent_${id}`, id, name: null, feature: 'feat_seats', createdAt: 0 })
 const [desk, lamp] = [entity('desk'), entity('lamp')]
 

@@ -3,24 +3,14 @@ import { type Adjustment, adjust, setTotal } from '../../src/domain/adjust.ts'
 import { amount, formatAmount } from '../../src/domain/amount.ts'
 import type { Balance } from '../../src/domain/balance.ts'
 import { newCustomer } from '../../src/domain/customer.ts'
-import { catalogueOf, type Feature, type FeatureType } from '../../src/domain/feature.ts'
+import { catalogueOf, type Feature } from '../../src/domain/feature.ts'
 import { allBalances, type Holdings, holdingsOf } from '../../src/domain/holdings.ts'
 import { Journal } from '../../src/domain/ledger.ts'
 import { flatTariff } from '../../src/domain/price.ts'
 import { redistribute } from '../../src/domain/redistribution.ts'
 import { isRefusal, type Refusal } from '../../src/domain/refusal.ts'
-import { type BalanceSketch, balance } from '../build.ts'
+import { type BalanceSketch, balance, feature } from '../build.ts'
 
-const feature = (id: string, type: FeatureType): Feature => ({
-  uid: `feat_${id}`,
-  id,
-  name: id,
-  type,
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-})
 const messages = feature('messages', { kind: 'metered', consumable: true })
 const sso = feature('sso', { kind: 'boolean' })
 const credits = feature('credits', {

@@ -2,22 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
 import { newCustomer } from '../../src/domain/customer.ts'
 import type { Entity } from '../../src/domain/entity.ts'
-import type { Feature, FeatureType } from '../../src/domain/feature.ts'
+import type { Feature } from '../../src/domain/feature.ts'
 import { type GrantRequest, grant } from '../../src/domain/grant.ts'
 import { allBalances, type Holdings, holdingsOf } from '../../src/domain/holdings.ts'
 import { Journal } from '../../src/domain/ledger.ts'
 import { isRefusal, type Refusal } from '../../src/domain/refusal.ts'
+import { feature } from '../build.ts'
 
-const feature = (id: string, type: FeatureType): Feature => ({
-  uid: `feat_${id}`,
-  id,
-  name: id,
-  type,
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-})
 const messages = feature('messages', { kind: 'metered', consumable: true })
 const seats = feature('seats', { kind: 'metered', consumable: false })
 const sso = feature('sso', { kind: 'boolean' })

@@ -9,18 +9,9 @@ import { Journal } from '../../src/domain/ledger.ts'
 import { isRefusal, type Refusal } from '../../src/domain/refusal.ts'
 import { remove, removeKeepingUse } from '../../src/domain/removal.ts'
 import type { Target } from '../../src/domain/target.ts'
-import { type BalanceSketch, balance } from '../build.ts'
+import { type BalanceSketch, balance, feature } from '../build.ts'
 
-const messages: Feature = {
-  uid: 'feat_messages',
-  id: 'messages',
-  name: 'Messages',
-  type: { kind: 'metered', consumable: true },
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-}
+const messages = feature('messages')
 const entity = (id: string): Entity => ({ uid: `ent_${id}`, id, name: null, feature: 'feat_seats', createdAt: 0 })
 
 /** A balance by its id as `left of granted`, and what else is to be said of it. */

@@ -10,18 +10,8 @@ import { Journal } from '../../src/domain/ledger.ts'
 import { flatTariff } from '../../src/domain/price.ts'
 import { isRefusal } from '../../src/domain/refusal.ts'
 import { candidatesFor, summariesAfter, use } from '../../src/domain/usage.ts'
-import { type BalanceSketch, balance } from '../build.ts'
+import { type BalanceSketch, balance, feature } from '../build.ts'
 
-const feature = (id: string, type: FeatureType): Feature => ({
-  uid: `feat_${id}`,
-  id,
-  name: id,
-  type,
-  eventNames: [],
-  display: null,
-  archived: false,
-  createdAt: 0,
-})
 const pays = (cost: string): FeatureType => ({
   kind: 'credit_system',
   costs: [{ feature: 'feat_messages', tariff: flatTariff(amount(cost)) }],
