@@ -1,13 +1,11 @@
-import { assert } from './assert.ts'
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { findEntity, type Holdings, withEntity, withoutEntity } from './holdings.ts'
+import { findEntity, type Holdings, ownBalances, withEntity, withoutEntity } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close } from './reset.ts'
 import { seatEntities, vacateSeats } from './seats.ts'
 import type { Moment } from './time.ts'
-import { get } from './tree.ts'
 
 /** What a caller says of an entity that is to be there. */
 export interface EntityRequest {
@@ -58,9 +56,7 @@ export function addEntities(
 
 /** Takes an entity away with its balances, and gives its seat back. Source: B220. */
 export function removeEntity(holdings: Holdings, entity: Entity, journal: Journal): Holdings {
-  const part = get(holdings.entities.byUid, entity.uid)
-  assert(part !== undefined, 'an entity that is removed is there')
-  for (const list of part.balances.values()) for (const balance of list) close('void', balance, journal)
+  for (const balance of ownBalances(holdings, entity.uid)) close('void', balance, journal)
   return vacateSeats(withoutEntity(holdings, entity), entity.feature, journal)
 }
 

@@ -30,7 +30,7 @@ export interface CreditCost {
   readonly tariff: Tariff
 }
 
-/** A credit system that pays for some feature, and its price for one unit of that feature. */
+/** A credit system that pays for some feature, and at what price. */
 export interface Payer {
   readonly system: Feature
   readonly tariff: Tariff

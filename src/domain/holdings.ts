@@ -132,8 +132,13 @@ export function entitiesOf({ entities }: Holdings): Entity[] {
     .sort((a, b) => a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : 1))
 }
 
-/** How many entities a customer has of each feature, by its internal id. */
-export const COUNTS = new Fold<EntityHoldings, ReadonlyMap<string, number>>(
+/** How many entities a customer has of a feature. */
+export function entitiesCounted({ entities }: Holdings, feature: string): number {
+  return COUNTS.over(entities.byUid).get(feature) ?? 0
+}
+
+/** By the feature's internal id. */
+const COUNTS = new Fold<EntityHoldings, ReadonlyMap<string, number>>(
   new Map(),
   ({ entity }) => new Map([[entity.feature, 1]]),
   (a, b) => {
@@ -201,20 +206,25 @@ function* dueBy(tree: Tree<EntityHoldings>, now: Instant): Generator<EntityHoldi
 /** Puts `changed` in the place of the balances with the same internal id, and adds those that are new, each to its owner. */
 export function withBalances(holdings: Holdings, changed: readonly Balance[]): Holdings {
   if (changed.length === 0) return holdings
-  let { entities, dueAt: due } = holdings
-  const own = new Map(holdings.balances)
-  for (const balance of changed) {
-    due = Math.min(due, dueAt(balance))
-    if (balance.entity === null) place(own, balance)
+  let { balances, entities, dueAt: due } = holdings
+  for (const [entity, group] of Map.groupBy(changed, (balance) => balance.entity)) {
+    const soonest = group.reduce((least, balance) => Math.min(least, dueAt(balance)), Number.POSITIVE_INFINITY)
+    due = Math.min(due, soonest)
+    const part = entity === null ? null : get(entities.byUid, entity)
+    assert(part !== undefined, 'the entity of a balance is there')
+    if (part === null) balances = placed(balances, group)
     else {
-      const part = get(entities.byUid, balance.entity)
-      assert(part !== undefined, 'the entity of a balance is there')
-      const shelf = new Map(part.balances)
-      place(shelf, balance)
-      entities = withHoldings(entities, { ...part, balances: shelf, dueAt: Math.min(part.dueAt, dueAt(balance)) })
+      const shelf = placed(part.balances, group)
+      entities = withHoldings(entities, { ...part, balances: shelf, dueAt: Math.min(part.dueAt, soonest) })
     }
   }
-  return { ...holdings, balances: own, entities, dueAt: due }
+  return { ...holdings, balances, entities, dueAt: due }
+}
+
+function placed(before: Shelf, changed: readonly Balance[]): Shelf {
+  const shelf = new Map(before)
+  for (const balance of changed) place(shelf, balance)
+  return shelf
 }
 
 function place(shelf: Map<string, readonly Balance[]>, balance: Balance): void {

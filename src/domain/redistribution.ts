@@ -2,10 +2,10 @@ import { add, asCandidate, shift } from './adjust.ts'
 import { atLeastZero, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf } from './balance.ts'
 import type { Feature } from './feature.ts'
-import { allBalances, type Holdings, withBalances } from './holdings.ts'
+import { type Holdings, withBalances } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import type { Refusal } from './refusal.ts'
-import { matches, noneMatches, type Target } from './target.ts'
+import { noneMatches, type Target, targeted } from './target.ts'
 
 /** What redistributing would do to one balance. */
 export interface Redistribution {
@@ -27,13 +27,7 @@ export function redistribute(
   feature: Feature,
   target: Target,
 ): Redistribution[] | Refusal {
-  const matching = [...allBalances(holdings)].filter(
-    (balance) =>
-      balance.feature === feature.uid &&
-      (entity === null || balance.entity === entity) &&
-      balance.terms.kind === 'finite' &&
-      matches(balance, target),
-  )
+  const matching = targeted(holdings, entity, feature, target).filter(({ terms }) => terms.kind === 'finite')
   if (matching.length === 0) return noneMatches(holdings, feature)
   const owners = [...Map.groupBy(matching, (balance) => balance.entity).values()]
   return owners.sort((a, b) => (oldest(a) < oldest(b) ? -1 : 1)).flatMap(redistributeOne)

@@ -22,7 +22,7 @@ export interface Refund {
  * @param entity whose event it is, by internal id, or null.
  * @param features that the event fed.
  * @param units to give back, above zero; null for all that is left.
- * @returns the refund, or `refund_exceeds_event`, `invalid_request` (part of a use that fed several features).
+ * @returns the refund, or `refund_exceeds_event`, `invalid_request` (part of a use that does not feed exactly one feature).
  */
 export function refund(
   holdings: Holdings,
@@ -34,7 +34,10 @@ export function refund(
   journal: Journal,
 ): Refund | Refusal {
   if (units !== null && features.length !== 1) {
-    return refuse('invalid_request', `Event ${event.uid} fed several features: leave out value to give all of it back`)
+    return refuse(
+      'invalid_request',
+      `Event ${event.uid} does not feed exactly one feature: leave out value to give all of it back`,
+    )
   }
   const given = holdings.refunds.get(event.uid) ?? event.deductions.map(() => ZERO)
   const left = event.deductions.map(({ amount }, i) => amount - (given[i] ?? ZERO))

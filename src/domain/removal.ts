@@ -2,11 +2,11 @@ import { add, asCandidate } from './adjust.ts'
 import { type Amount, atLeastZero, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
 import type { Feature } from './feature.ts'
-import { allBalances, balancesOf, type Holdings, ownOf, withBalances, withoutBalances } from './holdings.ts'
+import { balancesOf, type Holdings, ownOf, withBalances, withoutBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import type { Refusal } from './refusal.ts'
 import { close, closeRollovers } from './reset.ts'
-import { matches, noneMatches, type Target } from './target.ts'
+import { noneMatches, type Target, targeted } from './target.ts'
 
 /**
  * Deletes every targeted balance with its rollovers and its use (B129, B132).
@@ -106,14 +106,4 @@ function owing(balance: Balance, used: Amount, seats: number, journal: Journal):
     // Use that is kept must not go with an expiry.
     expiresAt: null,
   }
-}
-
-function targeted(holdings: Holdings, entity: string | null, feature: Feature | null, target: Target): Balance[] {
-  const found: Balance[] = []
-  for (const balance of allBalances(holdings)) {
-    if (feature !== null && balance.feature !== feature.uid) continue
-    if (entity !== null && balance.entity !== entity) continue
-    if (matches(balance, target)) found.push(balance)
-  }
-  return found
 }

@@ -1,6 +1,6 @@
 import { ONE, ZERO } from './amount.ts'
 import type { Balance } from './balance.ts'
-import { balancesOf, COUNTS, type Holdings, withBalances } from './holdings.ts'
+import { balancesOf, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 
 /**
@@ -12,7 +12,7 @@ import type { Journal } from './ledger.ts'
 /** Seats the entities of a feature that have none yet, as far as there is a balance at all. Seats nobody granted are owed. */
 export function seatEntities(holdings: Holdings, feature: string, journal: Journal): Holdings {
   const balances = balancesOf(holdings, feature)
-  const entities = COUNTS.over(holdings.entities.byUid).get(feature) ?? 0
+  const entities = entitiesCounted(holdings, feature)
   let standing = entities - seatsIn(balances)
   const [first] = balances
   if (standing <= 0 || first === undefined) return holdings
@@ -30,7 +30,7 @@ export function seatEntities(holdings: Holdings, feature: string, journal: Journ
 /** Gives back the seats of entities that are gone: owed ones first, then from the balance that is drawn from last. */
 export function vacateSeats(holdings: Holdings, feature: string, journal: Journal): Holdings {
   let current = holdings
-  const entities = COUNTS.over(holdings.entities.byUid).get(feature) ?? 0
+  const entities = entitiesCounted(holdings, feature)
   for (;;) {
     const balances = balancesOf(current, feature)
     const tooMany = seatsIn(balances) - entities

@@ -1,6 +1,6 @@
 import type { Balance } from './balance.ts'
 import type { Feature } from './feature.ts'
-import type { Holdings } from './holdings.ts'
+import { allBalances, type Holdings } from './holdings.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Interval } from './time.ts'
 
@@ -11,6 +11,26 @@ export interface Target {
   readonly balanceId?: string | undefined
   /** The internal id, whether or not the balance has one of the caller's; or that one. */
   readonly anyId?: string | undefined
+}
+
+/**
+ * All balances that are meant, those of the customer first.
+ * @param entity internal id: its own balances. Null: those of the customer and of all its entities.
+ * @param feature null for all features.
+ */
+export function targeted(
+  holdings: Holdings,
+  entity: string | null,
+  feature: Feature | null,
+  target: Target,
+): Balance[] {
+  const found: Balance[] = []
+  for (const balance of allBalances(holdings)) {
+    if (feature !== null && balance.feature !== feature.uid) continue
+    if (entity !== null && balance.entity !== entity) continue
+    if (matches(balance, target)) found.push(balance)
+  }
+  return found
 }
 
 export function matches(balance: Balance, { interval, balanceId, anyId }: Target): boolean {

@@ -1,10 +1,9 @@
-import { amend, type Customer, type CustomerDetails, claimOf, fillIn, newCustomer } from '../domain/customer.ts'
+import { amend, type Customer, type CustomerDetails, claimOf, fillIn } from '../domain/customer.ts'
 import { addEntities } from '../domain/entities.ts'
-import { findEntity, type Holdings, holdingsOf } from '../domain/holdings.ts'
-import { Journal } from '../domain/ledger.ts'
+import { findEntity } from '../domain/holdings.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
-import type { Reply, Situation } from '../engine/command.ts'
+import type { Reply } from '../engine/command.ts'
 import { cursorAfter, readCursor } from './cursor.ts'
 import {
   asOf,
@@ -12,11 +11,11 @@ import {
   type Context,
   customerNotFound,
   deciding,
+  decidingOnAnyone,
   type Result,
   SUCCESS,
   type Subject,
   type Success,
-  saved,
 } from './decide.ts'
 import { type CustomerView, customerView } from './view.ts'
 
@@ -60,15 +59,7 @@ export async function getOrCreateCustomer(context: Context, request: CustomerReq
     env: context.env,
     keys: context.keys,
     customerId: name,
-    decide: (situation) => {
-      const journal = new Journal(situation.moment.now, OPERATION)
-      if (situation.holdings !== null) {
-        return deciding({ customerId: name }, OPERATION, (bench) => completed(bench, request))(situation)
-      }
-      const fresh = created(context, id, details, situation)
-      const result = completed({ ...situation, holdings: fresh, entity: null, journal }, request)
-      return isRefusal(result) ? result : saved(null, result, journal)
-    },
+    decide: decidingOnAnyone(context.env, name, request, OPERATION, (bench) => completed(bench, request)),
   })
 }
 
@@ -108,10 +99,6 @@ async function claimCustomer(
     },
   })
   return isRefusal(reply.outcome) && reply.outcome.code === 'customer_not_found' ? null : reply
-}
-
-function created({ env }: Context, id: string | null, details: CustomerDetails, { moment }: Situation): Holdings {
-  return holdingsOf(newCustomer(moment.newId('cus'), env, id, details, moment.now), [], [], moment.now, 0)
 }
 
 /** The customer with what the request adds: a missing name or e-mail, a missing entity. */

@@ -1,7 +1,7 @@
-import type { Environment } from '../domain/customer.ts'
+import { type CustomerDetails, type Environment, newCustomer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
-import { bringUpToDate, findEntity, type Holdings, settle } from '../domain/holdings.ts'
+import { bringUpToDate, findEntity, type Holdings, holdingsOf, settle } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { UsageEvent } from '../domain/usage.ts'
@@ -60,6 +60,27 @@ export function deciding<A>(
     const result = rule({ ...situation, holdings: current, entity, journal })
     if (isRefusal(result)) return result
     return saved(current, result, journal)
+  }
+}
+
+/**
+ * As `deciding` for a customer; where there is none the rule sees a new one, with nothing yet.
+ * @param name by which the customer was looked up: its id, or what stands for the e-mail of one without an id.
+ */
+export function decidingOnAnyone<A>(
+  env: Environment,
+  name: string,
+  { id, details }: { readonly id: string | null; readonly details: CustomerDetails },
+  cause: string,
+  rule: (bench: Bench) => Result<A> | Refusal,
+): (situation: Situation) => Outcome<A> {
+  return (situation) => {
+    if (situation.holdings !== null) return deciding({ customerId: name }, cause, rule)(situation)
+    const { now, newId } = situation.moment
+    const journal = new Journal(now, cause)
+    const fresh = holdingsOf(newCustomer(newId('cus'), env, id, details, now), [], [], now, 0)
+    const result = rule({ ...situation, holdings: fresh, entity: null, journal })
+    return isRefusal(result) ? result : saved(null, result, journal)
   }
 }
 

@@ -1,8 +1,7 @@
-import { type CustomerDetails, newCustomer } from '../domain/customer.ts'
+import type { CustomerDetails } from '../domain/customer.ts'
 import { addEntities, type EntityRequest, removeEntity } from '../domain/entities.ts'
 import type { Entity } from '../domain/entity.ts'
-import { findEntity, holdingsOf, withEntity } from '../domain/holdings.ts'
-import { Journal } from '../domain/ledger.ts'
+import { findEntity, withEntity } from '../domain/holdings.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import type { EntityRow } from '../store/store.ts'
@@ -14,11 +13,11 @@ import {
   type Context,
   customerNotFound,
   deciding,
+  decidingOnAnyone,
   entityNotFound,
   type Result,
   SUCCESS,
   type Success,
-  saved,
 } from './decide.ts'
 import { type EntityView, entityView } from './view.ts'
 
@@ -38,7 +37,6 @@ export function createEntities(
   requests: readonly EntityRequest[],
   details: CustomerDetails,
 ): Promise<Reply<readonly EntityView[]>> {
-  const cause = 'entities.create'
   const rule = (bench: Bench): Result<readonly EntityView[]> | Refusal => {
     const { holdings, catalogue, moment, journal } = bench
     const result = addEntities(holdings, requests, catalogue, moment, journal)
@@ -46,19 +44,8 @@ export function createEntities(
     const answer = result.added.map((entity) => entityView(result.holdings, entity, catalogue))
     return { holdings: result.holdings, answer }
   }
-  return engine.submit({
-    env,
-    keys,
-    customerId,
-    decide(situation) {
-      if (situation.holdings !== null) return deciding({ customerId }, cause, rule)(situation)
-      const { now, newId } = situation.moment
-      const fresh = holdingsOf(newCustomer(newId('cus'), env, customerId, details, now), [], [], now, 0)
-      const journal = new Journal(now, cause)
-      const result = rule({ ...situation, holdings: fresh, entity: null, journal })
-      return isRefusal(result) ? result : saved(null, result, journal)
-    },
-  })
+  const decide = decidingOnAnyone(env, customerId, { id: customerId, details }, 'entities.create', rule)
+  return engine.submit({ env, keys, customerId, decide })
 }
 
 /** Refusals: `customer_not_found`, `entity_not_found`, `entity_id_required` (several customers have one of this id). */

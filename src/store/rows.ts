@@ -1,7 +1,7 @@
 import { type Amount, amount, formatAmount, ONE } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
 import type { Balance, Reset, Rollover, RolloverPolicy, Terms } from '../domain/balance.ts'
-import type { Customer, Environment, JsonObject } from '../domain/customer.ts'
+import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
@@ -44,7 +44,7 @@ export function customerToRow(customer: Customer): SqlValue[] {
     Number(customer.sharesWithEntities),
     customer.clockAhead,
     customer.createdAt,
-    customer.id === null ? (customer.email?.toLowerCase() ?? null) : null,
+    emailIn(namesOf(customer)[0] ?? ''),
   ]
 }
 

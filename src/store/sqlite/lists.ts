@@ -76,11 +76,10 @@ function pageOf(
   query: CustomerQuery | EntityQuery,
 ) {
   const [sign, direction] = query.order === 'newest' ? ['<', 'desc'] : ['>', 'asc']
-  const count = (...conditions: Where[]) => {
-    const [where = new Where(`${table}.env = ?`, query.env)] = conditions
-    return Number(sql.get(`select count(*) as n ${FROM[table]} where ${where.text}`, where.values)?.['n'])
-  }
-  const counts = query.counted ? { all: count(), filtered: count(where) } : { all: 0, filtered: 0 }
+  const count = ({ text, values }: Where) =>
+    Number(sql.get(`select count(*) as n ${FROM[table]} where ${text}`, values)?.['n'])
+  const everyone = new Where(`${table}.env = ?`, query.env)
+  const counts = query.counted ? { all: count(everyone), filtered: count(where) } : { all: 0, filtered: 0 }
   if (query.after !== undefined) {
     where.and(`(${table}.created_at, ${table}.uid) ${sign} (?, ?)`, query.after.at, query.after.uid)
   }
