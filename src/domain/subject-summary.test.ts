@@ -9,7 +9,7 @@ import { summaryFor } from './subject-summary.ts'
 import type { Summary } from './summary.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
-const messages = feature('messages')
+const messages = feature('messages', undefined, { name: 'Messages' })
 const entity = (id: string): Entity => ({ uid: `ent_${id}`, id, name: null, feature: 'feat_seats', createdAt: 0 })
 const [desk, lamp] = [entity('desk'), entity('lamp')]
 
