@@ -9,7 +9,7 @@ import type { UsageEvent } from '../domain/usage.ts'
 
 /**
  * The port to what is durable. A promise that resolves means that the data would survive a power cut; a rejected commit
- * has applied nothing. Stores fetch and keep; no rule about balances lives behind this line.
+ * has applied nothing, unless it is rejected with `OutcomeUnknown`. Stores fetch and keep; no rule about balances lives behind this line.
  */
 export interface Store {
   /** Everything of one environment that all its customers share. */
@@ -27,6 +27,11 @@ export interface Store {
   listEvents(query: EventQuery): Promise<EventRow[]>
   /** The customer's ledger, oldest posting first. */
   ledger(customerUid: string): Promise<Posting[]>
+  /**
+   * What is durable at one instant after the question was asked, so that what is remembered can be told from what has moved.
+   * Absent where nobody else can write: then what is remembered is what is durable.
+   */
+  versions?(references: readonly CustomerReference[]): Promise<Versions>
   loadKeys(): Promise<ApiKey[]>
   /** Adds a key unless it is there already. */
   addKey(key: ApiKey): Promise<void>
@@ -39,6 +44,14 @@ export class StoreBroken extends Error {
   override name = 'StoreBroken'
 }
 
+/**
+ * Nobody knows whether a commit took effect: its connection was lost meanwhile, and the store could not be asked since. The
+ * only rejection of a commit that does not mean that nothing was applied.
+ */
+export class OutcomeUnknown extends Error {
+  override name = 'OutcomeUnknown'
+}
+
 export interface CustomerReference {
   readonly env: Environment
   /** Any of the customer's names (`namesOf`): the caller's id, the internal id, the claim of one without an id (B186, B187). */
@@ -48,6 +61,12 @@ export interface CustomerReference {
 export interface StoredCustomer {
   readonly holdings: Holdings
   readonly version: number
+}
+
+export interface Versions {
+  readonly catalogues: Readonly<Record<Environment, number>>
+  /** One per reference, in order; null where there is no such customer. */
+  readonly customers: readonly ({ readonly uid: string; readonly version: number } | null)[]
 }
 
 export interface StoredCatalogue {
