@@ -3,10 +3,10 @@
  * five of them with three rollovers each; a use that is paid by the first few, one that drains all, and one that is given back.
  */
 import { ONE } from '../src/domain/amount.ts'
-import type { Balance } from '../src/domain/balance.ts'
+import { type Balance, UNMETERED } from '../src/domain/balance.ts'
 import { applyMoves, deduct } from '../src/domain/deduction.ts'
 import { Journal } from '../src/domain/ledger.ts'
-import { AT_PAR } from '../src/domain/price.ts'
+import { PAR } from '../src/domain/price.ts'
 
 const ROUNDS = 200_000
 
@@ -21,6 +21,7 @@ const balances = Array.from(
     remaining: 100n * ONE,
     adjustment: 0n,
     seats: 0,
+    metered: UNMETERED,
     reset: { interval: 'month', count: 1, anchor: 0, nextAt: 1e12 },
     renewedAt: null,
     rolloverPolicy: { cap: { kind: 'none' }, months: 3 },
@@ -32,7 +33,7 @@ const balances = Array.from(
     createdAt: i,
   }),
 )
-const candidates = balances.map((balance) => ({ balance, price: AT_PAR, mayOverdraw: false }))
+const candidates = balances.map((balance) => ({ balance, rate: PAR, mayOverdraw: false }))
 
 for (const [name, units] of [
   ['a use of 3, paid by one rollover', 3n],

@@ -1,5 +1,5 @@
 import { amount } from '../src/domain/amount.ts'
-import type { Balance, RolloverCap } from '../src/domain/balance.ts'
+import { type Balance, type RolloverCap, UNMETERED } from '../src/domain/balance.ts'
 import type { Feature, FeatureType } from '../src/domain/feature.ts'
 import type { Interval } from '../src/domain/time.ts'
 
@@ -33,6 +33,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
     remaining: amount(left),
     adjustment: 0n,
+    metered: UNMETERED,
     seats: 0,
     reset:
       sketch.every === undefined ? null : { interval: sketch.every, count: 1, anchor, nextAt: sketch.nextAt ?? anchor },

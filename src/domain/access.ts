@@ -1,10 +1,11 @@
-import { type Amount, divideHalfEven, ZERO } from './amount.ts'
+import { type Amount, divideHalfEven, sum, ZERO } from './amount.ts'
 import type { Balance } from './balance.ts'
 import type { JsonObject } from './customer.ts'
+import { deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { bringUpToDate, entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
-import { priceOf } from './price.ts'
+import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
 import { boundaryAfter, type Instant } from './time.ts'
@@ -60,8 +61,9 @@ export function judge(
   let owned: Judgement | null = null
   let any: Judgement | null = null
   for (const { system, tariff } of payers) {
-    const { cost, per } = priceOf(tariff, properties)
-    const judgement = judgeOne(holdings, entity, system, divideHalfEven(required * cost, per))
+    const rate = rateOf(feature.uid, tariff, properties)
+    const credits = inCredits(required, rate, within(holdings, entity, system.uid))
+    const judgement = judgeOne(holdings, entity, system, credits)
     if (judgement.owned && judgement.allowed) return shown(holdings, entity, judgement)
     if (judgement.owned) owned ??= judgement
     any ??= judgement
@@ -69,6 +71,17 @@ export function judge(
   if (owned !== null) return shown(holdings, entity, owned)
   const access = shown(holdings, entity, own)
   return access.summary === null && any !== null ? shown(holdings, entity, any) : access
+}
+
+/** What a use would take from balances of a credit system: where it goes by what they paid before, as they would be drawn from. */
+function inCredits(required: Amount, rate: Rate, balances: readonly Balance[]): Amount {
+  if (rate.meter === null) {
+    const { cost, per } = priceIn(rate)
+    return divideHalfEven(required * cost, per)
+  }
+  if (balances.length === 0) return costOf(rate, required)
+  const candidates = balances.map((balance) => ({ balance, rate, mayOverdraw: false }))
+  return sum(deduct(candidates, required, 'overflow').moves.map(({ amount }) => amount))
 }
 
 /**

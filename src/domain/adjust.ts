@@ -4,7 +4,7 @@ import { applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
-import { AT_PAR } from './price.ts'
+import { PAR } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
 import { matches, noneMatches, type Target } from './target.ts'
@@ -204,7 +204,7 @@ function regrant(balance: Balance, amount: Amount, journal: Journal): Balance {
 }
 
 export function asCandidate(balance: Balance): Candidate {
-  return { balance, price: AT_PAR, mayOverdraw: false }
+  return { balance, rate: PAR, mayOverdraw: false }
 }
 
 function rolloversIn(balances: readonly Balance[], uid: string) {

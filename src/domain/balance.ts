@@ -19,6 +19,8 @@ export interface Balance {
   readonly adjustment: Amount
   /** How many entities sit on it: each took one when it was created and gives it back when it goes. */
   readonly seats: number
+  /** Units that it paid for in this period, by the name of the rate, where the price goes by how many they are. */
+  readonly metered: ReadonlyMap<string, Amount>
   readonly reset: Reset | null
   /** The latest boundary at which it was granted anew, or null while its first period lasts. */
   readonly renewedAt: Instant | null
@@ -64,6 +66,9 @@ export interface Rollover {
   readonly used: Amount
   readonly expiresAt: Instant | null
 }
+
+/** Of a balance that has paid for nothing yet. */
+export const UNMETERED: ReadonlyMap<string, Amount> = new Map()
 
 /** Everything granted for the present period, rollovers apart. Zero when unlimited (B44). */
 export function grantedOf(balance: Balance): Amount {

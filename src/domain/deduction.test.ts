@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { type BalanceSketch, balance } from '../../test/build.ts'
-import { amount, formatAmount, ONE } from './amount.ts'
+import { amount, formatAmount } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
 import { applyMoves, type Candidate, deduct, type OverageBehavior } from './deduction.ts'
 import { Journal } from './ledger.ts'
+import { flatTariff, type Rate, rateOf, type Tier } from './price.ts'
 
 type Asked = [units: string, behavior?: OverageBehavior]
 
@@ -11,7 +12,7 @@ type Asked = [units: string, behavior?: OverageBehavior]
 function outcome(sketches: BalanceSketch[], [units, behavior = 'cap']: Asked, costs: string[] = [], seats = false) {
   const candidates: Candidate[] = sketches.map((sketch, i) => ({
     balance: balance(sketch),
-    price: { cost: amount(costs[i] ?? '1'), per: ONE },
+    rate: rateOf('feat_messages', flatTariff(amount(costs[i] ?? '1')), {}),
     mayOverdraw: seats,
   }))
   const { moves, missing } = deduct(candidates, amount(units), behavior)
@@ -173,5 +174,55 @@ describe('consumption order (B143, R84)', () => {
     const [a, b] = [balance(first), balance(second)]
     expect([b, a].sort(consumptionOrder)).toEqual([a, b])
     expect([a, b].sort(consumptionOrder)).toEqual([a, b])
+  })
+})
+
+describe('at a price in tiers (K 2.2)', () => {
+  const tier = (to: string | null, cost: string): Tier => ({ to: to === null ? null : amount(to), cost: amount(cost) })
+  const rate: Rate = { tiers: [tier('10', '2'), tier('15', '0'), tier(null, '0.5')], per: amount('1'), meter: 'm' }
+
+  interface Paid extends BalanceSketch {
+    readonly count?: string
+  }
+
+  /** What is left of each and what each counts, as `left/count`, and how many moves that took. */
+  const paid = (sketches: readonly Paid[], [units, behavior = 'cap']: Asked) => {
+    const candidates: Candidate[] = sketches.map(({ count, ...sketch }) => ({
+      balance: { ...balance(sketch), metered: new Map(count === undefined ? [] : [['m', amount(count)]]) },
+      rate,
+      mayOverdraw: false,
+    }))
+    const { moves, missing } = deduct(candidates, amount(units), behavior)
+    const changed = applyMoves(moves, { take: 'use', give: 'refund' }, new Journal(1, 'evt'))
+    const after = candidates.map(({ balance: one }) => changed.find(({ uid }) => uid === one.uid) ?? one)
+    return [
+      ...after.flatMap(({ rollovers }) => rollovers.map((one) => `~${formatAmount(one.remaining)}`)),
+      ...after.map((one) => `${formatAmount(one.remaining)}/${formatAmount(one.metered.get('m') ?? 0n)}`),
+      `${moves.length} moves`,
+      `${formatAmount(missing)} short`,
+    ]
+  }
+
+  test.each<[string, Paid[], Asked, string[]]>([
+    ['within the first tier', [{}], ['4'], ['92/4', '1 moves', '0 short']],
+    ['up to the mark', [{}], ['10'], ['80/10', '1 moves', '0 short']],
+    ['over two marks', [{}], ['17'], ['79/17', '3 moves', '0 short']],
+    ['goes on from what was counted', [{ count: '14' }], ['3'], ['99/17', '2 moves', '0 short']],
+    ['a free tier is paid for with nothing left', [{ left: '0', count: '12' }], ['5'], ['0/15', '1 moves', '2 short']],
+    ['each balance counts for itself', [{ left: '4' }, {}], ['3'], ['0/2', '98/1', '2 moves', '0 short']],
+    ['a drained one counts a fraction', [{ left: '1' }, {}], ['3'], ['0/0.5', '95/2.5', '2 moves', '0 short']],
+    [
+      'a rollover and its balance count together',
+      [{ rollovers: [{ left: '18', expiresAt: null }] }],
+      ['12'],
+      ['~0', '98/12', '3 moves', '0 short'],
+    ],
+    ['what is owed counts too', [{ left: '1' }], ['20', 'overflow'], ['-21.5/20', '4 moves', '0 short']],
+    ['without limit', [{ granted: 'unlimited' }], ['17'], ['-21/17', '3 moves', '0 short']],
+    ['given back from the tier it was in', [{ left: '50', count: '17' }], ['-9'], ['55/8', '3 moves', '0 short']],
+    ['given back below the first unit', [{ left: '50', count: '1' }], ['-3'], ['56/0', '2 moves', '0 short']],
+    ['no more is given back than fits', [{ left: '99', count: '5' }], ['-3'], ['100/4.5', '1 moves', '0 short']],
+  ])('%s', (_label, sketches, asked, expected) => {
+    expect(paid(sketches, asked)).toEqual(expected)
   })
 })

@@ -1,13 +1,13 @@
 import { type Amount, atLeastZero, divideHalfEven, ONE, smaller, ZERO } from './amount.ts'
 import { type Balance, grantedOf, type Rollover } from './balance.ts'
 import type { Journal, Permit } from './ledger.ts'
-import type { Price } from './price.ts'
+import { PAR, type Price, priceIn, type Rate, tierAt } from './price.ts'
 
 /** One balance that a deduction may touch. Candidates come in consumption order. */
 export interface Candidate {
   readonly balance: Balance
   /** What units of the tracked feature cost in units of this balance: one for one for its own, in credits for a payer. */
-  readonly price: Price
+  readonly rate: Rate
   /** Whether use may take it below zero on its own terms: seats that nobody sells (R94, R101). */
   readonly mayOverdraw: boolean
 }
@@ -23,6 +23,14 @@ export interface Move {
   readonly amount: Amount
   readonly price: Price
   readonly permit: Permit | null
+  /** What the balance counts as paid for, or no longer, because its price depends on how much that was. */
+  readonly metered: Metered | null
+}
+
+/** Units of a feature under the name of a rate. Negative for what is given back. */
+export interface Metered {
+  readonly meter: string
+  readonly units: Amount
 }
 
 export interface Deduction {
@@ -98,14 +106,18 @@ class Plan {
   readonly candidates: readonly Candidate[]
   readonly moves: Move[] = []
   /**
-   * Units left at 10⁻²⁴: a payer that is drained covers a fraction of the use that no 12 decimals can name, and the next
-   * payer must be asked for exactly the rest.
+   * Where prices are asked, what is left has 24 decimals: a payer that is drained covers a fraction of the use that no 12
+   * decimals can name, and the next payer must be asked for exactly the rest. Without prices nothing finer than 12 comes up.
    */
+  readonly #scale: bigint
   #left: bigint
+  /** Units that balances have paid for by now, as far as this plan changes them. */
+  readonly #counts = new Map<string, Amount>()
 
   constructor(candidates: readonly Candidate[], units: Amount) {
     this.candidates = candidates
-    this.#left = units * ONE
+    this.#scale = candidates.every(({ rate }) => rate === PAR) ? 1n : ONE
+    this.#left = units * this.#scale
   }
 
   /** Moves what is left, at most `limit` of the balance's units; null is no limit. */
@@ -116,20 +128,44 @@ class Plan {
     limit: Amount | null,
     permit: Permit | null,
   ): void {
-    const { price } = candidate
-    // What costs nothing is paid for, even by a balance that has nothing left (R99).
-    if (price.cost === ZERO) this.#left = 0n
-    if (this.#left === 0n || limit === ZERO) return
-    const needed = divideHalfEven(this.#left * price.cost, ONE * price.per)
-    const moved = limit === null ? needed : smaller(limit, needed)
-    this.#left = moved === needed ? 0n : this.#left - divideHalfEven(moved * ONE * price.per, price.cost)
-    if (moved === ZERO) return
-    const amount = direction === 'take' ? moved : -moved
-    this.moves.push({ balance: candidate.balance, rollover, amount, price, permit })
+    const { balance, rate } = candidate
+    const sign = direction === 'take' ? 1n : -1n
+    if (rate.meter === null) {
+      const price = priceIn(rate)
+      const { amount } = this.#pay(price, this.#left, limit)
+      if (amount !== ZERO) this.moves.push({ balance, rollover, amount: sign * amount, price, permit, metered: null })
+      return
+    }
+    for (let room = limit; this.#left !== 0n; ) {
+      const count = this.#counts.get(balance.uid) ?? balance.metered.get(rate.meter) ?? ZERO
+      const { price, units: upTo } = tierAt(rate, count, direction)
+      const part = upTo === null ? this.#left : smaller(this.#left, upTo * ONE)
+      const { amount, paid } = this.#pay(price, part, room)
+      const units = sign * divideHalfEven(paid, ONE)
+      if (amount === ZERO && units === ZERO) return
+      this.#counts.set(balance.uid, atLeastZero(count + units))
+      const metered = { meter: rate.meter, units }
+      this.moves.push({ balance, rollover, amount: sign * amount, price, permit, metered })
+      if (paid < part) return
+      if (room !== null) room -= amount
+    }
+  }
+
+  /**
+   * Pays for `part` of what is left, as far as `limit` goes. What costs nothing is paid for by a balance that has nothing
+   * left, too (R99).
+   */
+  #pay({ cost, per }: Price, part: bigint, limit: Amount | null): { amount: Amount; paid: bigint } {
+    if (part === 0n || (limit === ZERO && cost !== ZERO)) return { amount: ZERO, paid: 0n }
+    const needed = this.#scale === 1n ? part : divideHalfEven(part * cost, this.#scale * per)
+    const amount = limit === null ? needed : smaller(limit, needed)
+    const paid = amount === needed ? part : divideHalfEven(amount * this.#scale * per, cost)
+    this.#left -= paid
+    return { amount, paid }
   }
 
   missing(): Amount {
-    return divideHalfEven(this.#left, ONE)
+    return divideHalfEven(this.#left, this.#scale)
   }
 }
 
@@ -143,8 +179,9 @@ export function applyMoves(
   journal: Journal,
 ): Balance[] {
   const changed = new Map<string, Balance>()
-  for (const { balance, rollover, amount, permit } of moves) {
-    const current = changed.get(balance.uid) ?? balance
+  for (const { balance, rollover, amount, permit, metered } of moves) {
+    const before = changed.get(balance.uid) ?? balance
+    const current = metered === null ? before : counting(before, metered)
     const kind = amount > ZERO ? kinds.take : kinds.give
     if (rollover === null) {
       const remaining = current.remaining - amount
@@ -158,4 +195,9 @@ export function applyMoves(
     changed.set(balance.uid, { ...current, rollovers })
   }
   return [...changed.values()]
+}
+
+function counting(balance: Balance, { meter, units }: Metered): Balance {
+  const count = atLeastZero((balance.metered.get(meter) ?? ZERO) + units)
+  return { ...balance, metered: new Map(balance.metered).set(meter, count) }
 }

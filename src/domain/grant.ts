@@ -1,5 +1,5 @@
 import { type Amount, ZERO } from './amount.ts'
-import type { Balance, Reset, RolloverPolicy, Terms } from './balance.ts'
+import { type Balance, type Reset, type RolloverPolicy, type Terms, UNMETERED } from './balance.ts'
 import type { Entity } from './entity.ts'
 import { type Feature, isConsumable } from './feature.ts'
 import { allBalances, balancesOf, type Holdings, ownOf, withBalances } from './holdings.ts'
@@ -53,6 +53,7 @@ export function grant(
     adjustment: ZERO,
     seats: 0,
     reset: resetOf(request, moment.now),
+    metered: UNMETERED,
     renewedAt: null,
     rolloverPolicy: request.rolloverPolicy ?? null,
     rollovers: [],

@@ -6,7 +6,7 @@ import { newCustomer } from './customer.ts'
 import { applyMoves, deduct } from './deduction.ts'
 import { balancesOf, differences, holdingsOf, withBalances, withoutBalances } from './holdings.ts'
 import { Journal } from './ledger.ts'
-import { AT_PAR } from './price.ts'
+import { PAR } from './price.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
 
@@ -35,7 +35,7 @@ test('law 7: what is taken does not depend on the order in which rows were loade
       const taken = [balances, shuffled].map((list) => {
         const candidates = balancesOf(holdingsOf(alice, [], list, 0, 0), 'feat_messages').map((one) => ({
           balance: one,
-          price: AT_PAR,
+          rate: PAR,
           mayOverdraw: false,
         }))
         return deduct(candidates, amount(value), 'overflow').moves.map((move) => [move.balance.uid, move.amount])
@@ -50,7 +50,7 @@ test('only what changed is written, and what is gone is removed', () => {
   const [a, b, c] = [balance({ uid: 'cus_ent_a' }), balance({ uid: 'cus_ent_b' }), balance({ uid: 'cus_ent_c' })]
   const before = holdingsOf(alice, [], [a, b, c], 0, 0)
   const [changed] = applyMoves(
-    deduct([{ balance: b, price: AT_PAR, mayOverdraw: false }], amount(1), 'cap').moves,
+    deduct([{ balance: b, rate: PAR, mayOverdraw: false }], amount(1), 'cap').moves,
     { take: 'use', give: 'refund' },
     new Journal(1, 'evt'),
   )

@@ -3,7 +3,7 @@ import { applyMoves, type Move } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, ownBalances, withBalances, withRefund } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { AT_PAR } from './price.ts'
+import { AT_PAR, type Price } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { type DeductionLine, linesOf, type Usage, type UsageEvent } from './usage.ts'
 
@@ -40,7 +40,7 @@ export function refund(
     )
   }
   const given = holdings.refunds.get(event.uid) ?? event.deductions.map(() => ZERO)
-  const left = event.deductions.map(({ amount }, i) => amount - (given[i] ?? ZERO))
+  const left = event.deductions.map((line, i) => sizeOf(line) - (given[i] ?? ZERO))
   const back = units === null ? left : partOf(event.deductions, left, units)
   if (back === null || back.every((amount) => amount <= ZERO)) {
     return refuse('refund_exceeds_event', `Event ${event.uid} took less than that, or it was given back already`)
@@ -61,13 +61,23 @@ export function refund(
   }
 }
 
+/** How much of a line can be given back: what it took, or the units where those were free. */
+function sizeOf({ amount, price, metered }: DeductionLine): Amount {
+  return price.cost === ZERO ? (metered?.units ?? ZERO) : amount
+}
+
+/** What a unit of the event is of the size of a line. */
+function measureOf(line: DeductionLine | undefined): Price {
+  return line === undefined || line.price.cost === ZERO ? AT_PAR : line.price
+}
+
 /** How much of each line `units` come to, from the last one on; null where they exceed what is left. */
 function partOf(lines: readonly DeductionLine[], left: readonly Amount[], units: Amount): Amount[] | null {
   const back = lines.map(() => ZERO)
   // At 10⁻²⁴, as when it was taken: a part of a use that was paid at a price may have more decimals than an amount.
   let open = units * ONE
   for (let i = lines.length - 1; i >= 0 && open > 0n; i--) {
-    const { cost, per } = lines[i]?.price ?? AT_PAR
+    const { cost, per } = measureOf(lines[i])
     const needed = divideHalfEven(open * cost, ONE * per)
     const amount = smaller(left[i] ?? ZERO, needed)
     back[i] = amount
@@ -77,7 +87,12 @@ function partOf(lines: readonly DeductionLine[], left: readonly Amount[], units:
 }
 
 function unitsOf(lines: readonly DeductionLine[], back: readonly Amount[]): Amount {
-  return sum(lines.map(({ price }, i) => divideHalfEven((back[i] ?? ZERO) * price.per, price.cost)))
+  return sum(lines.map((line, i) => unitsIn(line, back[i] ?? ZERO)))
+}
+
+function unitsIn(line: DeductionLine, size: Amount): Amount {
+  const { cost, per } = measureOf(line)
+  return divideHalfEven(size * per, cost)
 }
 
 /** In reverse. Only for buckets that are still the ones that were drawn from. */
@@ -85,13 +100,16 @@ function movesOf(holdings: Holdings, entity: string | null, event: UsageEvent, b
   const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
   const moves: Move[] = []
   for (const [i, line] of [...event.deductions.entries()].reverse()) {
-    const amount = -(back[i] ?? ZERO)
-    if (amount === ZERO) continue
+    const size = back[i] ?? ZERO
+    if (size === ZERO) continue
+    const { price } = line
+    const amount = price.cost === ZERO ? ZERO : -size
     for (const balance of balances) {
       const rollover = balance.rollovers.find(({ uid }) => uid === line.balanceUid) ?? null
-      if (rollover === null && (balance.uid !== line.balanceUid || (balance.renewedAt ?? 0) > event.recordedAt))
-        continue
-      moves.push({ balance, rollover, amount, price: line.price, permit: null })
+      const isOver = (balance.renewedAt ?? 0) > event.recordedAt
+      if (rollover === null && (balance.uid !== line.balanceUid || isOver)) continue
+      const metered = line.metered === null || isOver ? null : { ...line.metered, units: -unitsIn(line, size) }
+      moves.push({ balance, rollover, amount, price, permit: null, metered })
     }
   }
   return moves

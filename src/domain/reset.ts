@@ -8,6 +8,7 @@ import {
   type Rollover,
   type RolloverPolicy,
   rolledOver,
+  UNMETERED,
 } from './balance.ts'
 import type { Journal } from './ledger.ts'
 import { addMonths, boundary, boundaryAfter, type Instant, periodAt } from './time.ts'
@@ -71,6 +72,7 @@ function renew(draft: Draft, at: Instant, journal: Journal): void {
   journal.post('grant', draft, null, { amount: allowance, granted: allowance, after: allowance, at })
   draft.remaining = allowance
   draft.adjustment = ZERO
+  draft.metered = UNMETERED
   draft.renewedAt = at
   draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, at) }
   if (policy !== null && kept !== null) keepWithinCap(draft, capOf(policy, allowance), at, journal)

@@ -1,11 +1,11 @@
 import { type Amount, formatAmount, ZERO } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
 import type { JsonObject } from './customer.ts'
-import { applyMoves, type Candidate, deduct, type Move, type OverageBehavior } from './deduction.ts'
+import { applyMoves, type Candidate, deduct, type Metered, type Move, type OverageBehavior } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { AT_PAR, type Price, priceOf } from './price.ts'
+import { PAR, type Price, rateOf } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type ResetLine, resetLine, type Summary } from './summary.ts'
@@ -29,7 +29,10 @@ export interface UsageEvent {
   readonly deductions: readonly DeductionLine[]
 }
 
-/** What one use took from one balance or rollover, in that balance's own units; negative was given back (R62). */
+/**
+ * What one use took from one balance or rollover at one price, in that balance's own units; negative was given back. A reader
+ * is shown one line for all prices (R62).
+ */
 export interface DeductionLine {
   readonly balanceUid: string
   readonly featureId: string
@@ -37,6 +40,8 @@ export interface DeductionLine {
   readonly amount: Amount
   /** At which it was taken: a refund in part goes by it. */
   readonly price: Price
+  /** What the balance counted for it, where its price went by that. */
+  readonly metered: Metered | null
 }
 
 export interface Usage {
@@ -117,14 +122,14 @@ export function candidatesFor(
   const seats = feature.type.kind === 'metered' && !feature.type.consumable && behavior !== 'reject'
   const candidates: Candidate[] = within(holdings, entity, feature.uid).map((balance) => ({
     balance,
-    price: AT_PAR,
+    rate: PAR,
     mayOverdraw: seats,
   }))
   const payers = catalogue.payersOf.get(feature.uid)
   if (payers !== undefined) {
     const paying = payers.flatMap(({ system, tariff }) => {
-      const price = priceOf(tariff, properties)
-      return within(holdings, entity, system.uid).map((balance) => ({ balance, price, mayOverdraw: false }))
+      const rate = rateOf(feature.uid, tariff, properties)
+      return within(holdings, entity, system.uid).map((balance) => ({ balance, rate, mayOverdraw: false }))
     })
     candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
     // The sorts are stable, so what remains is the order above within each of the two levels.
@@ -190,21 +195,24 @@ function isMainTake(move: Move): boolean {
   return move.rollover === null && move.amount > ZERO
 }
 
-/** Movements on one bucket are one line; what cancels out is no line (R62). */
+/** Movements on one bucket at one price are one line; what cancels out is no line (R62). */
 export function linesOf(moves: readonly Move[], catalogue: Catalogue): DeductionLine[] {
   const lines = new Map<string, DeductionLine>()
-  for (const { balance, rollover, amount, price } of moves) {
+  for (const { balance, rollover, amount, price, metered } of moves) {
     const balanceUid = rollover?.uid ?? balance.uid
     const feature = catalogue.byUid.get(balance.feature)
     if (feature === undefined) continue
-    const before = lines.get(balanceUid)?.amount ?? ZERO
-    lines.set(balanceUid, {
+    const key = metered === null ? balanceUid : `${balanceUid} ${metered.meter} ${price.cost}`
+    const before = lines.get(key)
+    const units = (before?.metered?.units ?? ZERO) + (metered?.units ?? ZERO)
+    lines.set(key, {
       balanceUid,
       featureId: feature.id,
       reset: resetLine(feature, balance),
-      amount: before + amount,
+      amount: (before?.amount ?? ZERO) + amount,
       price,
+      metered: metered === null ? null : { ...metered, units },
     })
   }
-  return [...lines.values()].filter(({ amount }) => amount !== ZERO)
+  return [...lines.values()].filter(({ amount, metered }) => amount !== ZERO || (metered?.units ?? ZERO) !== ZERO)
 }

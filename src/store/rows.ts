@@ -1,12 +1,19 @@
 import { type Amount, amount, formatAmount, ONE } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
-import type { Balance, Reset, Rollover, RolloverPolicy, Terms } from '../domain/balance.ts'
+import {
+  type Balance,
+  type Reset,
+  type Rollover,
+  type RolloverPolicy,
+  type Terms,
+  UNMETERED,
+} from '../domain/balance.ts'
 import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
-import { flatTariff } from '../domain/price.ts'
+import { flatTariff, type Tariff, type Tier } from '../domain/price.ts'
 import type { Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
 import type { EventRow } from './store.ts'
@@ -91,6 +98,7 @@ export const BALANCE_COLUMNS = [
   'remaining',
   'adjustment',
   'seats',
+  'metered',
   'reset_interval',
   'reset_count',
   'reset_anchor',
@@ -107,6 +115,7 @@ export const CHANGING_BALANCE_COLUMNS = [
   'remaining',
   'adjustment',
   'seats',
+  'metered',
   'reset_interval',
   'reset_count',
   'reset_anchor',
@@ -129,6 +138,7 @@ export function balanceToRow(balance: Balance): SqlValue[] {
     formatAmount(balance.remaining),
     formatAmount(balance.adjustment),
     balance.seats,
+    balance.metered.size === 0 ? null : toJson([...balance.metered]),
     reset?.interval ?? null,
     reset?.count ?? null,
     reset?.anchor ?? null,
@@ -144,6 +154,7 @@ export function balanceToRow(balance: Balance): SqlValue[] {
 export function balanceFromRow(row: SqlRow): Balance {
   const policy = optionalText(row, 'rollover_policy')
   const rollovers = optionalText(row, 'rollovers')
+  const metered = optionalText(row, 'metered')
   return {
     uid: text(row, 'uid'),
     id: optionalText(row, 'id'),
@@ -153,6 +164,7 @@ export function balanceFromRow(row: SqlRow): Balance {
     remaining: amount(text(row, 'remaining')),
     adjustment: amount(text(row, 'adjustment')),
     seats: integer(row, 'seats'),
+    metered: metered === null ? UNMETERED : new Map(fromJson(metered) as [string, Amount][]),
     reset: resetFromRow(row),
     renewedAt: optionalInteger(row, 'renewed_at'),
     rolloverPolicy: policy === null ? null : (fromJson(policy) as RolloverPolicy),
@@ -290,15 +302,20 @@ type DeductionList = [
   /** Of the price. */
   cost?: string,
   per?: string,
+  /** Of what was metered. */
+  meter?: string,
+  units?: string,
 ]
 
-function deductionToList({ balanceUid, featureId, reset, amount: taken, price }: DeductionLine): DeductionList {
+function deductionToList(line: DeductionLine): DeductionList {
+  const { balanceUid, featureId, reset, amount: taken, price, metered } = line
   const list: DeductionList = [balanceUid, featureId, formatAmount(taken)]
   if (reset !== null) list.push(reset.interval, reset.count, reset.resetsAt)
-  if (price.cost === ONE && price.per === ONE) return list
+  if (price.cost === ONE && price.per === ONE && metered === null) return list
   // One for one goes without saying.
   if (reset === null) list.push(null, null, null)
   list.push(formatAmount(price.cost), formatAmount(price.per))
+  if (metered !== null) list.push(metered.meter, formatAmount(metered.units))
   return list
 }
 
@@ -311,9 +328,13 @@ function deductionFromList([
   resetsAt = null,
   cost = '1',
   per = '1',
+  meter,
+  units = '0',
 ]: DeductionList): DeductionLine {
   const reset = interval == null ? null : { interval: interval as Interval | 'one_off', count: count ?? 1, resetsAt }
-  return { balanceUid, featureId, reset, amount: amount(taken), price: { cost: amount(cost), per: amount(per) } }
+  const price = { cost: amount(cost), per: amount(per) }
+  const metered = meter === undefined ? null : { meter, units: amount(units) }
+  return { balanceUid, featureId, reset, amount: amount(taken), price, metered }
 }
 
 export const FEATURE_COLUMNS = [
@@ -354,14 +375,25 @@ export function featureFromRow(row: SqlRow): Feature {
   }
 }
 
-/** Credit systems that were saved before tariffs had conditions know a cost for one unit alone. */
 function typeFromJson(json: string): FeatureType {
   const type = fromJson(json) as FeatureType
   if (type.kind !== 'credit_system') return type
-  const costs = type.costs.map((item) =>
-    'cost' in item ? { feature: item.feature, tariff: flatTariff(item.cost as Amount) } : item,
-  )
-  return { ...type, costs }
+  return { ...type, costs: type.costs.map(({ feature, ...item }) => ({ feature, tariff: tariffFrom(item) })) }
+}
+
+/** Credit systems that were saved before tariffs had conditions know a cost for one unit alone, and before they had tiers one for all. */
+function tariffFrom(item: { readonly tariff: Tariff } | { readonly cost: Amount }): Tariff {
+  if ('cost' in item) return flatTariff(item.cost)
+  const { dimensions, ...tariff } = item.tariff
+  return { ...inTiers(tariff), dimensions: dimensions.map(inTiers) }
+}
+
+function inTiers<T extends { readonly tiers: readonly Tier[] }>(
+  priced: T | (Omit<T, 'tiers'> & { readonly cost: Amount }),
+): T {
+  if (!('cost' in priced)) return priced
+  const { cost, ...rest } = priced
+  return { ...rest, tiers: [{ to: null, cost }] } as unknown as T
 }
 
 /** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */

@@ -245,6 +245,24 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'Tiers of a credit cost',
+    rule: 'K 2.2, K trap 10',
+    async keep(world) {
+      const tiers = [
+        { to: 5, credit_cost: 1 },
+        { to: 'inf', credit_cost: 0.5 },
+      ]
+      const credit_schema = [{ metered_feature_id: 'renders', tier_behavior: 'graduated', tiers }]
+      await world.ok('features.create', { ...system('pool', 1), credit_schema })
+      for (const included_grant of [6, 6])
+        await world.ok('balances.create', { customer_id: 'ada', feature_id: 'pool', included_grant })
+      const { deductions } = await world.ok('balances.track', { customer_id: 'ada', feature_id: 'renders', value: 9 })
+      expect(deductions).toMatchObject([{ value: 6 }, { value: 2 }])
+      const old = await world.ok('features.get', { feature_id: 'pool' }, { 'x-api-version': '2.2' })
+      expect(old.credit_schema).toEqual([{ metered_feature_id: 'renders', credit_cost: 1 }])
+    },
+  },
+  {
     title: 'The balance that a refund shows',
     rule: 'R64',
     async keep(world) {

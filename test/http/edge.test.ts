@@ -485,11 +485,6 @@ describe('what a later version understands', () => {
   serving()
 
   const check = { customer_id: 'alice', feature_id: 'messages' }
-  const feature = { feature_id: 'later', name: 'Later', type: 'credit_system' }
-  const schemaWith = (extra: object) => ({
-    ...feature,
-    credit_schema: [{ metered_feature_id: 'messages', credit_cost: 1, ...extra }],
-  })
   let counter = 0
   const unused = () => `later-${counter++}`
   const seat = () => ({ entity_id: unused(), feature_id: 'seats' })
@@ -566,14 +561,6 @@ describe('what a later version understands', () => {
     expect((await post('balances.check', check)).body.balance.remaining).toBe(1005)
     expect((await post('balances.delete', { ...keeping, recalculate_balances: false })).body).toEqual({ success: true })
     expect((await post('balances.check', check)).body.balance.remaining).toBe(1000)
-  })
-
-  test.each(['tiers', 'tier_behavior'])('features.create: credit_schema.0.%s', async (field) => {
-    const reply = await post('features.create', schemaWith({ [field]: ['x'] }))
-    expectProblem(reply, 400, 'not_supported', new RegExp(`^credit_schema\\.0\\.${field}: ${field} is not supported`))
-    const passing = { ...schemaWith({ [field]: null }), feature_id: `later-${field}` }
-    expect((await post('features.create', passing)).status).toBe(200)
-    expect((await post('features.create', { ...passing, feature_id: `latest-${field}` })).status).toBe(200)
   })
 
   test('credits of models', async () => {

@@ -185,6 +185,14 @@ const page = {
 const creditSchema = fc.constantFrom(null, [
   { metered_feature_id: 'messages', credit_cost: 0.3 },
   { metered_feature_id: 'seats', credit_cost: 2 },
+  {
+    metered_feature_id: 'messages',
+    tier_behavior: 'graduated',
+    tiers: [
+      { to: 10, credit_cost: 0 },
+      { to: 'inf', credit_cost: 0.7 },
+    ],
+  },
 ])
 const feature = {
   name: fc.string({ minLength: 1 }),

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { amount, formatAmount, ONE } from '../../src/domain/amount.ts'
+import { amount, formatAmount } from '../../src/domain/amount.ts'
 import { applyMoves, type Candidate, deduct, type OverageBehavior } from '../../src/domain/deduction.ts'
 import { Journal } from '../../src/domain/ledger.ts'
-import { AT_PAR } from '../../src/domain/price.ts'
+import { flatTariff, PAR, rateOf } from '../../src/domain/price.ts'
 import { type BalanceSketch, balance } from '../build.ts'
 
 type More = Partial<Pick<Candidate, 'mayOverdraw'>> & { cost?: string }
 
 const candidate = (sketch: BalanceSketch, { mayOverdraw = false, cost = '1' }: More = {}): Candidate => ({
   balance: balance(sketch),
-  price: { cost: amount(cost), per: ONE },
+  rate: rateOf('feat_messages', flatTariff(amount(cost)), {}),
   mayOverdraw,
 })
 
@@ -68,7 +68,7 @@ test('what is taken and what is given back are posted under different names', ()
   const journal = new Journal(1, 'evt')
   const one = balance({ granted: '10', left: '5' })
   for (const units of ['2', '-2']) {
-    const { moves } = deduct([{ balance: one, price: AT_PAR, mayOverdraw: false }], amount(units), 'cap')
+    const { moves } = deduct([{ balance: one, rate: PAR, mayOverdraw: false }], amount(units), 'cap')
     applyMoves(moves, { take: 'use', give: 'refund' }, journal)
   }
   expect(journal.postings.map(({ kind }) => kind)).toEqual(['use', 'refund'])

@@ -72,41 +72,6 @@ describe('defining features (B228-B233)', () => {
       400,
       'invalid_inputs',
     ],
-    [
-      'what comes later: tiers',
-      {
-        feature_id: 'f',
-        name: 'F',
-        type: 'credit_system',
-        credit_schema: [
-          {
-            metered_feature_id: 'messages',
-            tier_behavior: 'graduated',
-            tiers: [{ to: 'inf', credit_cost: 1 }],
-            credit_cost: 1,
-          },
-        ],
-      },
-      400,
-      'not_supported',
-    ],
-    [
-      'what comes later: tiers',
-      {
-        feature_id: 'f',
-        name: 'F',
-        type: 'credit_system',
-        credit_schema: [
-          {
-            metered_feature_id: 'messages',
-            credit_cost: 1,
-            tiers: [{ to: 'inf', credit_cost: 2 }],
-          },
-        ],
-      },
-      400,
-      'not_supported',
-    ],
     ['what comes later: AI credits', { feature_id: 'f', name: 'F', type: 'ai_credit_system' }, 400, 'not_supported'],
   ])('refuses %s', async (_label, body, status, code) => {
     const world = await openWorld()

@@ -92,14 +92,169 @@ describe('credits by properties of the event (K 2.2)', () => {
     ['a negative factor', { multipliers: { m: { match: { a: 1 }, factor: -1 } } }, 'invalid_inputs'],
     ['a multiplier of nothing', { multipliers: { m: { match: { a: 1 } } } }, 'invalid_inputs'],
     ['no units', { billing_units: 0 }, 'invalid_inputs'],
+    ['tiers beside a cost', { tiers: [{ to: 'inf', credit_cost: 1 }] }, 'invalid_inputs'],
+    ['no price at all', { credit_cost: null }, 'invalid_inputs'],
+    ['a behaviour of no tiers', { credit_cost: undefined, tier_behavior: 'graduated' }, 'invalid_inputs'],
+    ['no tiers', { credit_cost: undefined, tiers: [] }, 'invalid_inputs'],
+    ['tiers that end', { credit_cost: undefined, tiers: [{ to: 5, credit_cost: 1 }] }, 'invalid_inputs'],
     [
-      'tiers, which come later',
-      { tier_behavior: 'graduated', tiers: [{ to: 'inf', credit_cost: 1 }] },
-      'not_supported',
+      'tiers that do not rise',
+      {
+        credit_cost: undefined,
+        tiers: [
+          { to: 5, credit_cost: 1 },
+          { to: 5, credit_cost: 2 },
+          { to: 'inf', credit_cost: 3 },
+        ],
+      },
+      'invalid_inputs',
+    ],
+    [
+      'a tier that has no end before the last',
+      {
+        credit_cost: undefined,
+        tiers: [
+          { to: 'inf', credit_cost: 1 },
+          { to: 'inf', credit_cost: 2 },
+        ],
+      },
+      'invalid_inputs',
+    ],
+    [
+      'a tier of nothing',
+      {
+        credit_cost: undefined,
+        tiers: [
+          { to: 0, credit_cost: 1 },
+          { to: 'inf', credit_cost: 2 },
+        ],
+      },
+      'invalid_inputs',
+    ],
+    [
+      'tiers by volume',
+      { credit_cost: undefined, tier_behavior: 'volume', tiers: [{ to: 'inf', credit_cost: 1 }] },
+      'invalid_inputs',
     ],
   ])('refuses %s', async (_label, more, code) => {
     const body = { feature_id: 'credits', name: 'C', type: 'credit_system', credit_schema: schema(more) }
     const reply = await world.call('features.create', body)
     expect([reply.status, reply.body.code]).toEqual([400, code])
+  })
+})
+
+describe('credits in tiers (K 2.2)', () => {
+  const tiers = [
+    { to: 10, credit_cost: 0 },
+    { to: 100, credit_cost: 2 },
+    { to: 'inf', credit_cost: 0.5 },
+  ]
+  const graduated = { credit_cost: undefined, tier_behavior: 'graduated', tiers }
+  const remaining = async () =>
+    (await world.ok('balances.check', { customer_id: 'alice', feature_id: 'credits' })).balance.remaining
+  const giveBack = (refund_of: string, value?: number) =>
+    world.call('balances.track', { customer_id: 'alice', refund_of, ...(value === undefined ? {} : { value }) })
+
+  test('what is used goes through them, however it is split, and each use is one line', async () => {
+    await credits(graduated, 1000)
+    expect((await use(4)).deductions).toEqual([])
+    expect((await use(10)).deductions).toMatchObject([{ feature_id: 'credits', value: 8 }])
+    expect((await use(96)).deductions).toMatchObject([{ feature_id: 'credits', value: 177 }])
+    expect(await remaining()).toBe(815)
+    expect((await use(2)).deductions).toMatchObject([{ value: 1 }])
+  })
+
+  test('a check asks what the use would cost now', async () => {
+    await credits(graduated, 190)
+    const asked = (required_balance: number) =>
+      world.ok('balances.check', { customer_id: 'alice', feature_id: 'tokens', required_balance })
+    expect(await asked(10)).toMatchObject({ allowed: true, required_balance: 0 })
+    expect(await asked(110)).toMatchObject({ allowed: true, required_balance: 185 })
+    expect(await asked(121)).toMatchObject({ allowed: false, required_balance: 190.5, reason: 'insufficient_balance' })
+    await use(100)
+    expect(await asked(20)).toMatchObject({ allowed: true, required_balance: 10 })
+    expect(await asked(21)).toMatchObject({ allowed: false, required_balance: 10.5 })
+  })
+
+  test('a check of what is not held asks what the first units cost', async () => {
+    const body = { feature_id: 'credits', name: 'Credits', type: 'credit_system', credit_schema: schema(graduated) }
+    await world.ok('features.create', body)
+    const asked = { customer_id: 'alice', feature_id: 'tokens', required_balance: 110 }
+    expect(await world.ok('balances.check', asked)).toMatchObject({
+      ...{ allowed: false, required_balance: 185, balance: null, reason: 'no_balance' },
+    })
+  })
+
+  test('begin anew with each period, and with each balance', async () => {
+    await world.ok('features.create', {
+      ...{ feature_id: 'credits', name: 'Credits', type: 'credit_system', credit_schema: schema(graduated) },
+    })
+    const mine = { customer_id: 'alice', feature_id: 'credits' }
+    await world.ok('balances.create', { ...mine, included: 30, reset: { interval: 'month' } })
+    await world.ok('balances.create', { ...mine, included: 1000 })
+    // 10 free and 15 at 2; then the next balance: 10 free, 5 at 2.
+    expect((await use(40)).deductions).toMatchObject([{ value: 30 }, { value: 10 }])
+    world.clock.set('2026-02-28T10:00:00Z')
+    expect((await use(11)).deductions).toMatchObject([{ value: 2 }])
+  })
+
+  test('survive a restart', async () => {
+    await world.close()
+    world = await openWorld({ store: 'sqlite' })
+    await world.ok('features.create', { feature_id: 'tokens', name: 'Tokens', type: 'metered', consumable: true })
+    await world.ok('customers.get_or_create', { customer_id: 'alice' })
+    await credits(graduated, 1000)
+    await use(12)
+    const [stored] = await world.store.load([{ env: 'sandbox', id: 'alice' }])
+    const [balance] = [...(stored?.holdings.balances.values() ?? [])].flat()
+    expect([...(balance?.metered.values() ?? [])]).toEqual([12_000_000_000_000n])
+    const { event_id } = await use(98)
+    const { body } = await giveBack(event_id, -15)
+    // The ten at 0.5 first, then five at 2.
+    expect(body.deductions).toMatchObject([{ value: -15 }])
+    expect((await use(10)).deductions).toMatchObject([{ value: 12.5 }])
+  })
+
+  test('undoing a use is the identity, the free part included, once in all', async () => {
+    await credits(graduated, 1000)
+    await use(3)
+    const { event_id } = await use(200)
+    expect((await giveBack(event_id, -103)).body.deductions).toMatchObject([{ value: -51.5 }])
+    expect((await giveBack(event_id, -95)).body.deductions).toMatchObject([{ value: -180 }])
+    expect(await remaining()).toBe(1000)
+    expect((await giveBack(event_id, -3)).body).toMatchObject({ code: 'refund_exceeds_event' })
+    expect((await giveBack(event_id)).status).toBe(200)
+    expect((await giveBack(event_id)).body).toMatchObject({ code: 'refund_exceeds_event' })
+    expect((await use(8)).deductions).toMatchObject([{ value: 2 }])
+  })
+
+  test('a dimension has tiers of its own, and counts for itself', async () => {
+    const large = {
+      match: { model: 'large' },
+      tier_behavior: 'graduated',
+      tiers: [
+        { to: 5, credit_cost: 10 },
+        { to: 'inf', credit_cost: 7 },
+      ],
+    }
+    await credits({ ...graduated, dimensions: { large } }, 1000)
+    await use(10)
+    expect((await use(6, { model: 'large' })).deductions).toMatchObject([{ value: 57 }])
+    expect((await use(1)).deductions).toMatchObject([{ value: 2 }])
+    const [item] = (await world.ok('features.get', { feature_id: 'credits' })).credit_schema
+    expect(item).toEqual({
+      ...{ metered_feature_id: 'tokens', tier_behavior: 'graduated', tiers },
+      dimensions: { large: { ...large, priority: 0 } },
+    })
+  })
+
+  test('a version that knows no tiers is shown the cost of the first', async () => {
+    await credits(graduated, 1000)
+    const old = { 'x-api-version': '2.2' }
+    const [item] = (await world.ok('features.get', { feature_id: 'credits' }, old)).credit_schema
+    expect(item).toEqual({ metered_feature_id: 'tokens', credit_cost: 0 })
+    const body = { customer_id: 'alice', expand: ['balances.feature'] }
+    const { balances } = await world.ok('customers.get', body, old)
+    expect(balances.credits.feature.credit_schema).toEqual([item])
   })
 })

@@ -235,6 +235,10 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
         remaining: amount('-12345678901234567890.000000000001'),
         adjustment: amount('-5.5'),
         seats: 3,
+        metered: new Map([
+          ['feat_messages', amount('2.5')],
+          ['feat_messages fast', amount('1')],
+        ]),
         reset: { interval: 'semi_annual', count: 7, anchor: AT - 5, nextAt: AT + 5 },
         rolloverPolicy: { cap: { kind: 'percentage', percent: amount('12.5') }, months: null },
         rollovers: [
@@ -353,13 +357,21 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       timestamp: AT - 10,
       recordedAt: AT + 1,
       deductions: [
-        { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('0.25'), price: AT_PAR },
+        {
+          balanceUid: 'cus_ent_1',
+          featureId: 'messages',
+          reset: null,
+          amount: amount('0.25'),
+          price: AT_PAR,
+          metered: null,
+        },
         {
           balanceUid: 'cus_ent_2',
           featureId: 'credits',
           reset: { interval: 'month', count: 3, resetsAt: AT + 9 },
           amount: amount('-1'),
           price: { cost: amount('0.2'), per: amount('3') },
+          metered: { meter: 'feat_messages fast', units: amount('-1.5') },
         },
         {
           balanceUid: 'cus_ent_3',
@@ -367,6 +379,7 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
           reset: { interval: 'one_off', count: 1, resetsAt: null },
           amount: amount('1'),
           price: { cost: amount('3'), per: AT_PAR.per },
+          metered: null,
         },
       ],
     })
@@ -567,7 +580,17 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
               feature: 'feat_messages',
               tariff: {
                 ...flatTariff(amount('0.000000000001'), amount('3')),
-                dimensions: [{ name: 'd', match: { model: 'x' }, priority: 2, cost: amount('5') }],
+                dimensions: [
+                  {
+                    name: 'd',
+                    match: { model: 'x' },
+                    priority: 2,
+                    tiers: [
+                      { to: amount('10'), cost: amount('5') },
+                      { to: null, cost: 0n },
+                    ],
+                  },
+                ],
                 multipliers: [{ name: 'm', match: { night: 'true' }, factor: amount('0.5'), add: amount('-1') }],
               },
             },

@@ -226,6 +226,7 @@ describe('a file of an older schema', () => {
           remaining: amount('70'),
           adjustment: 0n,
           seats: 0,
+          metered: new Map(),
           reset: { interval: 'month', count: 1, anchor: 1000, nextAt: AT * 2 },
           renewedAt: null,
           rolloverPolicy: { cap: { kind: 'amount', max: amount('50') }, months: null },
@@ -294,6 +295,33 @@ describe('a file of an older schema', () => {
     // The keys of both customers of old are spent.
     expect(open.column("select key from customers where env = 'sandbox'")).toEqual([10])
     expect(world.faults).toEqual([])
+  })
+
+  test('has tariffs with a single cost, which are one tier', async () => {
+    const cost = { $amount: '0.2' }
+    const tariff = {
+      ...{ cost, per: { $amount: '10' } },
+      dimensions: [{ name: 'large', match: { model: 'l' }, priority: 1, cost: { $amount: '5' } }],
+      multipliers: [{ name: 'night', match: { at: 'night' }, factor: cost, add: cost }],
+    }
+    const type = JSON.stringify({ kind: 'credit_system', costs: [{ feature: 'feat_1', tariff }] })
+    const row = `insert into features values ('sandbox', 1, 'feat_3', 'credits', 'Credits', '${type}', '[]', null, 0, 502)`
+    const { store } = await opened(written(2, MIGRATIONS[0] ?? '', MIGRATIONS[1] ?? '', row))
+    const { features } = await store.loadCatalogue('sandbox')
+    const tier = (text: string) => [{ to: null, cost: amount(text) }]
+    expect(features[0]?.type).toEqual({
+      kind: 'credit_system',
+      costs: [
+        {
+          feature: 'feat_1',
+          tariff: {
+            ...flatTariff(amount('0.2'), amount('10')),
+            dimensions: [{ name: 'large', match: { model: 'l' }, priority: 1, tiers: tier('5') }],
+            multipliers: [{ name: 'night', match: { at: 'night' }, factor: amount('0.2'), add: amount('0.2') }],
+          },
+        },
+      ],
+    })
   })
 
   test('that was written by a newer Granary is refused and not touched', async () => {

@@ -1,6 +1,6 @@
 import { listEvents } from '../../operations/events.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
-import { deductionToWire } from '../wire/balance.ts'
+import { deductionsToWire } from '../wire/balance.ts'
 import { listEventsInput } from '../wire/usage.ts'
 import { USUAL_PAGE } from './customers.ts'
 
@@ -29,9 +29,13 @@ export const events: readonly Endpoint[] = [
         value: event.value,
         properties: event.properties,
         refund_of: event.refundOf ?? undefined,
-        deductions: event.deductions.length === 0 ? null : event.deductions.map(deductionToWire),
+        deductions: listOrNull(deductionsToWire(event.deductions)),
       })),
       next_cursor: nextCursor,
     }),
   }),
 ]
+
+function listOrNull<T>(list: readonly T[]): readonly T[] | null {
+  return list.length === 0 ? null : list
+}

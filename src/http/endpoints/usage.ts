@@ -6,7 +6,7 @@ import { type Newcomer, withNewcomer } from '../../operations/ensure.ts'
 import { refundUse } from '../../operations/refunds.ts'
 import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
-import { balancesToWire, balanceToWire, deductionToWire, flagToWire } from '../wire/balance.ts'
+import { balancesToWire, balanceToWire, deductionsToWire, flagToWire } from '../wire/balance.ts'
 import { detailsOf } from '../wire/customers.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
@@ -78,7 +78,7 @@ export const usage: readonly Endpoint[] = [
       value: answer.value,
       balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
       balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-      deductions: answer.deductions.map(deductionToWire),
+      deductions: deductionsToWire(answer.deductions),
     }),
   }),
   endpoint({

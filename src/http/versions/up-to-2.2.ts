@@ -85,7 +85,16 @@ function subject(value: WireObject): WireObject {
 }
 
 function feature(value: WireObject): WireObject {
-  return filled(value, OPTIONAL.feature)
+  const { credit_schema } = value
+  return filled(
+    credit_schema === undefined ? value : { ...value, credit_schema: listOf(credit_schema).map(flatCost) },
+    OPTIONAL.feature,
+  )
+}
+
+/** Clients of these versions refuse an item without a single cost (trap 10): where it has tiers, that of the first. */
+function flatCost({ tier_behavior: _, tiers, ...item }: WireObject): WireObject {
+  return tiers === undefined ? item : { ...item, credit_cost: listOf(tiers)[0]?.['credit_cost'] }
 }
 
 function flag(value: WireObject): WireObject {

@@ -1,6 +1,6 @@
-import { ONE } from '../../domain/amount.ts'
+import { ONE, sum, ZERO } from '../../domain/amount.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
-import type { Tariff } from '../../domain/price.ts'
+import type { Tariff, Tier } from '../../domain/price.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
 import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
 import { lasting, type WireObject } from './wire.ts'
@@ -62,8 +62,15 @@ export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObj
   }
 }
 
-export function deductionToWire({ balanceUid, featureId, reset, amount }: DeductionLine): WireObject {
-  return { balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value: amount }
+/** What was taken from one bucket is one line, at however many prices (R62). */
+export function deductionsToWire(lines: readonly DeductionLine[]): WireObject[] {
+  return [...Map.groupBy(lines, ({ balanceUid }) => balanceUid)].flatMap(([balanceUid, group]) => {
+    const value = sum(group.map(({ amount }) => amount))
+    const [first] = group
+    if (first === undefined || value === ZERO) return []
+    const { featureId, reset } = first
+    return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
+  })
 }
 
 /** A feature as it is shown (B228); `credit_schema` only for credit systems, `display` only where it was given. */
@@ -100,20 +107,33 @@ export function lineToWire(line: BreakdownLine): WireObject {
 }
 
 /** Conditions and a group of more than one unit are shown where there are any. */
-function tariffToWire({ cost, per, dimensions, multipliers }: Tariff): WireObject {
+function tariffToWire({ tiers, per, dimensions, multipliers }: Tariff): WireObject {
   return {
-    credit_cost: cost,
+    ...tiersToWire(tiers),
     billing_units: per === ONE ? undefined : per,
     dimensions:
       dimensions.length === 0
         ? undefined
         : Object.fromEntries(
-            dimensions.map(({ name, match, priority, cost: other }) => [name, { match, priority, credit_cost: other }]),
+            dimensions.map(({ name, match, priority, tiers: other }) => [
+              name,
+              { match, priority, ...tiersToWire(other) },
+            ]),
           ),
     multipliers:
       multipliers.length === 0
         ? undefined
         : Object.fromEntries(multipliers.map(({ name, match, factor, add }) => [name, { match, factor, add }])),
+  }
+}
+
+/** One cost for all units is no tier. */
+function tiersToWire(tiers: readonly Tier[]): WireObject {
+  const [only, another] = tiers
+  if (another === undefined) return { credit_cost: only?.cost ?? ZERO }
+  return {
+    tier_behavior: 'graduated',
+    tiers: tiers.map(({ to, cost }) => ({ to: to ?? 'inf', credit_cost: cost })),
   }
 }
 

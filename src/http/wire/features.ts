@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { type Amount, ONE, ZERO } from '../../domain/amount.ts'
 import type { CostAsWritten, FeatureTypeAsWritten } from '../../domain/feature.ts'
+import type { Tier } from '../../domain/price.ts'
 import type { Redefinition } from '../../domain/redefine.ts'
 import { amount, id, later, NOT_SUPPORTED, text } from './scalars.ts'
 
@@ -24,13 +25,54 @@ const match = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
   .refine((wanted) => Object.keys(wanted).length > 0, 'must name at least one property')
 
-const dimension = z.object({
-  match,
-  priority: z.number().optional(),
-  credit_cost: creditCost,
-  tier_behavior: later('tier_behavior'),
-  tiers: later('tiers'),
-})
+const MOST_TIERS = 100
+
+/** The last holds for whatever is beyond the one before, so a list of them covers every unit (K 2.2). */
+const tiers = z
+  .array(
+    z.object({
+      to: z.union([amount, z.literal('inf')], 'must be a number, or "inf" in the last tier'),
+      credit_cost: creditCost,
+    }),
+  )
+  .min(1)
+  .max(MOST_TIERS)
+  .transform((list) => list.map(({ to, credit_cost }): Tier => ({ to: to === 'inf' ? null : to, cost: credit_cost })))
+  .superRefine((list, ctx) => {
+    for (const [i, { to }] of list.entries()) {
+      const before = list[i - 1]?.to ?? ZERO
+      const issue = (message: string) => ctx.addIssue({ code: 'custom', path: [i, 'to'], message })
+      if (i === list.length - 1 && to !== null) issue('must be "inf" in the last tier')
+      else if (i < list.length - 1 && (to === null || to <= before))
+        issue('must be above that of the tier before, and "inf" only in the last one')
+    }
+  })
+
+/** One cost for all units, or one for each tier of them. */
+const priced = {
+  credit_cost: creditCost.nullish(),
+  tier_behavior: z.literal('graduated').nullish(),
+  tiers: tiers.nullish(),
+}
+
+interface Priced {
+  readonly credit_cost?: Amount | null | undefined
+  readonly tier_behavior?: 'graduated' | null | undefined
+  readonly tiers?: readonly Tier[] | null | undefined
+}
+
+function hasOnePrice({ credit_cost, tier_behavior, tiers: list }: Priced, ctx: z.RefinementCtx): void {
+  const issue = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message })
+  if (tier_behavior != null && list == null) issue('tiers', 'are needed with a tier_behavior')
+  else if (credit_cost == null && list == null) issue('credit_cost', 'is needed, or tiers instead of it')
+  else if (credit_cost != null && list != null) issue('tiers', 'cannot be given beside credit_cost')
+}
+
+function tiersOf({ credit_cost, tiers: list }: Priced): readonly Tier[] {
+  return list ?? [{ to: null, cost: credit_cost ?? ZERO }]
+}
+
+const dimension = z.object({ match, priority: z.number().optional(), ...priced }).superRefine(hasOnePrice)
 
 const multiplier = z
   .object({ match, factor: creditCost.optional(), add: amount.optional() })
@@ -44,15 +86,15 @@ function named<T extends z.ZodType>(item: T) {
 }
 
 const creditSchema = z.array(
-  z.object({
-    metered_feature_id: id,
-    credit_cost: creditCost,
-    billing_units: amount.refine((units) => units > 0n, 'must be above zero').nullish(),
-    tier_behavior: later('tier_behavior'),
-    tiers: later('tiers'),
-    dimensions: named(dimension),
-    multipliers: named(multiplier),
-  }),
+  z
+    .object({
+      metered_feature_id: id,
+      billing_units: amount.refine((units) => units > 0n, 'must be above zero').nullish(),
+      ...priced,
+      dimensions: named(dimension),
+      multipliers: named(multiplier),
+    })
+    .superRefine(hasOnePrice),
 )
 
 export const createFeatureInput = z
@@ -128,10 +170,10 @@ function costsOf(schema: z.infer<typeof creditSchema>): CostAsWritten[] {
   return schema.map((item) => ({
     featureId: item.metered_feature_id,
     tariff: {
-      cost: item.credit_cost,
+      tiers: tiersOf(item),
       per: item.billing_units ?? ONE,
-      dimensions: Object.entries(item.dimensions ?? {}).map(([name, { match: wanted, priority, credit_cost }]) => ({
-        ...{ name, match: wanted, priority: priority ?? 0, cost: credit_cost },
+      dimensions: Object.entries(item.dimensions ?? {}).map(([name, other]) => ({
+        ...{ name, match: other.match, priority: other.priority ?? 0, tiers: tiersOf(other) },
       })),
       multipliers: Object.entries(item.multipliers ?? {}).map(([name, { match: wanted, factor, add }]) => ({
         ...{ name, match: wanted, factor: factor ?? ONE, add: add ?? ZERO },

@@ -97,4 +97,6 @@ export const MIGRATIONS: readonly string[] = [
 
   create table deletions (customer integer primary key, last_posting integer) strict;
   `,
+  // Prices in tiers: how many units a balance has paid for in its period.
+  'alter table balances add column metered text',
 ]

@@ -57,6 +57,29 @@ test('B227, B228: a credit system keeps its schema', () => {
   })
 })
 
+test('K trap 10: a cost in tiers is that of the first where tiers are not known', () => {
+  const tiers = [
+    { to: 10, credit_cost: 0.2 },
+    { to: 'inf', credit_cost: 0.1 },
+  ]
+  const graduated = { metered_feature_id: 'renders', tier_behavior: 'graduated', tiers, billing_units: 5 }
+  const feature = { ...CREDITS, credit_schema: [graduated] }
+  const flat = { metered_feature_id: 'renders', credit_cost: 0.2, billing_units: 5 }
+  expectShown('feature', feature, {
+    '2.4': feature,
+    '2.2': { ...CREDITS, credit_schema: [flat], display: null },
+    '2.0': { ...CREDITS, credit_schema: [flat] },
+    '1.2': {
+      id: 'credits',
+      name: 'Credits',
+      type: 'credit_system',
+      credit_schema: [flat],
+      event_names: [],
+      archived: false,
+    },
+  })
+})
+
 test('B227, K3.6: a list of features', () => {
   expectShown(
     'features',
