@@ -59,10 +59,9 @@ export function deduct(candidates: readonly Candidate[], units: Amount, behavior
 }
 
 function take(plan: Plan, behavior: OverageBehavior): void {
-  for (const [candidate, rollover] of rolloversByExpiry(plan.candidates)) {
-    plan.move(candidate, rollover, 'take', rollover.remaining, null)
-  }
+  takeRollovers(plan)
   for (const candidate of plan.candidates) {
+    if (plan.done) return
     plan.move(candidate, null, 'take', atLeastZero(candidate.balance.remaining), null)
   }
   const debtor =
@@ -71,6 +70,39 @@ function take(plan: Plan, behavior: OverageBehavior): void {
       : plan.candidates.find(({ mayOverdraw }) => mayOverdraw && behavior !== 'reject')
   if (debtor !== undefined) plan.move(debtor, null, 'take', null, behavior === 'overflow' ? 'overflow' : 'overage')
 }
+
+/** Soonest expiry first; those that expire together in the candidates' order. Each balance has its own in order already. */
+function takeRollovers(plan: Plan): void {
+  const queues = plan.candidates.flatMap((candidate) => {
+    const { rollovers } = candidate.balance
+    return rollovers.length === 0 ? NO_QUEUES : [{ candidate, rollovers, at: 0 }]
+  })
+  while (!plan.done) {
+    let chosen: RolloverQueue | undefined
+    let soonest = Number.POSITIVE_INFINITY
+    for (const queue of queues) {
+      const head = queue.rollovers[queue.at]
+      if (head === undefined) continue
+      const expiry = head.expiresAt ?? Number.MAX_SAFE_INTEGER
+      if (expiry >= soonest) continue
+      chosen = queue
+      soonest = expiry
+    }
+    const rollover = chosen?.rollovers[chosen.at]
+    if (chosen === undefined || rollover === undefined) return
+    plan.move(chosen.candidate, rollover, 'take', rollover.remaining, null)
+    chosen.at += 1
+  }
+}
+
+/** The rollovers of one balance that have not been drawn from. */
+interface RolloverQueue {
+  readonly candidate: Candidate
+  readonly rollovers: readonly Rollover[]
+  at: number
+}
+
+const NO_QUEUES: RolloverQueue[] = []
 
 /** Debts are paid off first, in order; then each balance fills up to its grant; beyond that only `overflow` gives (R111, R112). */
 function giveBack(plan: Plan, behavior: OverageBehavior): void {
@@ -91,14 +123,6 @@ function giveBack(plan: Plan, behavior: OverageBehavior): void {
       null,
     )
   }
-}
-
-function rolloversByExpiry(candidates: readonly Candidate[]): [Candidate, Rollover][] {
-  const all: [Candidate, Rollover][] = []
-  for (const candidate of candidates)
-    for (const rollover of candidate.balance.rollovers) all.push([candidate, rollover])
-  // The sort is stable, so rollovers that expire together keep the candidates' order.
-  return all.sort(([, a], [, b]) => (a.expiresAt ?? Number.MAX_SAFE_INTEGER) - (b.expiresAt ?? Number.MAX_SAFE_INTEGER))
 }
 
 /** What is still to be paid, and the moves made so far. */
@@ -157,16 +181,33 @@ class Plan {
    */
   #pay({ cost, per }: Price, part: bigint, limit: Amount | null): { amount: Amount; paid: bigint } {
     if (part === 0n || (limit === ZERO && cost !== ZERO)) return { amount: ZERO, paid: 0n }
-    const needed = this.#scale === 1n ? part : divideHalfEven(part * cost, this.#scale * per)
+    if (this.#scale === 1n) {
+      const amount = limit === null ? part : smaller(limit, part)
+      this.#left -= amount
+      return { amount, paid: amount }
+    }
+    const needed = divideHalfEven(part * cost, this.#scale * per)
     const amount = limit === null ? needed : smaller(limit, needed)
     const paid = amount === needed ? part : divideHalfEven(amount * this.#scale * per, cost)
     this.#left -= paid
     return { amount, paid }
   }
 
-  missing(): Amount {
-    return divideHalfEven(this.#left, this.#scale)
+  get done(): boolean {
+    return this.#left === 0n
   }
+
+  missing(): Amount {
+    return this.#left === 0n ? ZERO : divideHalfEven(this.#left, this.#scale)
+  }
+}
+
+/** A balance that moves change, so that it is copied once and not at every move. */
+interface Draft {
+  readonly balance: Balance
+  remaining: Amount
+  rollovers: Rollover[] | null
+  metered: ReadonlyMap<string, Amount>
 }
 
 /**
@@ -178,26 +219,35 @@ export function applyMoves(
   kinds: { take: 'use' | 'adjust'; give: 'refund' | 'adjust' },
   journal: Journal,
 ): Balance[] {
-  const changed = new Map<string, Balance>()
+  const drafts = new Map<string, Draft>()
   for (const { balance, rollover, amount, permit, metered } of moves) {
-    const before = changed.get(balance.uid) ?? balance
-    const current = metered === null ? before : counting(before, metered)
+    const draft = drafts.get(balance.uid) ?? draftOf(balance)
+    drafts.set(balance.uid, draft)
     const kind = amount > ZERO ? kinds.take : kinds.give
+    if (metered !== null) draft.metered = counting(draft.metered, metered)
     if (rollover === null) {
-      const remaining = current.remaining - amount
-      journal.post(kind, current, null, { amount: -amount, after: remaining, permit })
-      changed.set(balance.uid, { ...current, remaining })
-      continue
+      draft.remaining -= amount
+      journal.post(kind, balance, null, { amount: -amount, after: draft.remaining, permit })
+    } else {
+      draft.rollovers ??= [...balance.rollovers]
+      const at = draft.rollovers.findIndex(({ uid }) => uid === rollover.uid)
+      const { uid, remaining, used, expiresAt } = draft.rollovers[at] ?? rollover
+      draft.rollovers[at] = { uid, remaining: remaining - amount, used: used + amount, expiresAt }
+      journal.post(kind, balance, rollover, { amount: -amount, after: remaining - amount })
     }
-    const spent = { ...rollover, remaining: rollover.remaining - amount, used: rollover.used + amount }
-    journal.post(kind, current, rollover, { amount: -amount, after: spent.remaining })
-    const rollovers = current.rollovers.map((other) => (other.uid === rollover.uid ? spent : other))
-    changed.set(balance.uid, { ...current, rollovers })
   }
-  return [...changed.values()]
+  return [...drafts.values()].map(({ balance, remaining, rollovers, metered }) => ({
+    ...balance,
+    remaining,
+    metered,
+    rollovers: rollovers ?? balance.rollovers,
+  }))
 }
 
-function counting(balance: Balance, { meter, units }: Metered): Balance {
-  const count = atLeastZero((balance.metered.get(meter) ?? ZERO) + units)
-  return { ...balance, metered: new Map(balance.metered).set(meter, count) }
+function draftOf(balance: Balance): Draft {
+  return { balance, remaining: balance.remaining, rollovers: null, metered: balance.metered }
+}
+
+function counting(metered: ReadonlyMap<string, Amount>, { meter, units }: Metered): ReadonlyMap<string, Amount> {
+  return new Map(metered).set(meter, atLeastZero((metered.get(meter) ?? ZERO) + units))
 }
