@@ -103,8 +103,10 @@ function shift(digits: bigint, places: number): bigint | 'too_large' {
 }
 
 function parseExact(text: string): Amount | undefined {
+  if (text === '0') return ZERO
   const match = /^(-?)(\d+)(?:\.(\d{1,12}))?$/.exec(text)
   if (match === null) return undefined
-  const magnitude = BigInt(match[2] ?? '') * ONE + BigInt((match[3] ?? '').padEnd(DECIMALS, '0'))
+  const whole = BigInt(match[2] ?? '') * ONE
+  const magnitude = match[3] === undefined ? whole : whole + BigInt(match[3].padEnd(DECIMALS, '0'))
   return match[1] === '-' ? -magnitude : magnitude
 }

@@ -6,7 +6,7 @@ import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
 import { advance } from './reset.ts'
 import type { Instant } from './time.ts'
-import { changesBetween, Fold, get, set, type Tree, valuesOf, without } from './tree.ts'
+import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
 
 /** Everything one customer has, loaded together. Immutable; a change copies what belongs to one feature of one owner. */
 export interface Holdings {
@@ -44,7 +44,6 @@ export interface Entities {
 const NONE: readonly Balance[] = []
 const EMPTY: Shelf = new Map()
 const NO_REFUNDS: ReadonlyMap<string, readonly Amount[]> = new Map()
-const NOBODY: Entities = { byUid: null, uids: null }
 
 /** @param balances of the customer and its entities, in any order: deductions never depend on the order in which rows were loaded (law 7). */
 export function holdingsOf(
@@ -56,11 +55,15 @@ export function holdingsOf(
   refunds: ReadonlyMap<string, readonly Amount[]> = NO_REFUNDS,
 ): Holdings {
   const owners = Map.groupBy(balances, ({ entity }) => entity)
-  const own = shelfOf(owners.get(null) ?? NONE)
-  let all = NOBODY
-  for (const entity of entities) {
-    const shelf = shelfOf(owners.get(entity.uid) ?? NONE)
-    all = withHoldings(all, { entity, balances: shelf, dueAt: earliest(shelf) })
+  const own = shelfOf(owners.get(null) ?? [])
+  const all: Entities = {
+    byUid: treeOf(
+      entities.map((entity) => {
+        const shelf = shelfOf(owners.get(entity.uid) ?? [])
+        return [entity.uid, { entity, balances: shelf, dueAt: earliest(shelf) }]
+      }),
+    ),
+    uids: treeOf(entities.map(({ uid, id }) => [id ?? '', uid])),
   }
   const due = Math.min(earliest(own), DUE.over(all.byUid))
   return { customer, balances: own, entities: all, refunds, dueAt: due, latest, postings }
@@ -200,7 +203,7 @@ const DUE = new Fold<EntityHoldings, Instant>(Number.POSITIVE_INFINITY, ({ dueAt
 function* dueBy(tree: Tree<EntityHoldings>, now: Instant): Generator<EntityHoldings> {
   if (DUE.over(tree) > now || tree === null) return
   if (tree.kind === 'branch') for (const node of tree.slots) yield* dueBy(node, now)
-  else for (const part of tree.entries.values()) if (part.dueAt <= now) yield part
+  else for (const [, part] of tree.entries) if (part.dueAt <= now) yield part
 }
 
 /** Puts `changed` in the place of the balances with the same internal id, and adds those that are new, each to its owner. */
@@ -343,8 +346,10 @@ export function settle(holdings: Holdings, journal: Journal): Holdings {
   return { ...holdings, latest: journal.at, postings: holdings.postings + journal.postings.length }
 }
 
-function shelfOf(balances: readonly Balance[]): Shelf {
-  if (balances.length === 0) return EMPTY
+function shelfOf(balances: Balance[]): Shelf {
+  const [only, another] = balances
+  if (only === undefined) return EMPTY
+  if (another === undefined) return new Map([[only.feature, balances]])
   const lists = Map.groupBy(balances, ({ feature }) => feature)
   for (const list of lists.values()) list.sort(consumptionOrder)
   return lists

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { changesBetween, Fold, get, set, type Tree, valuesOf, without } from './tree.ts'
+import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
 
 /** Found by trying: keys with one hash, and keys whose hashes differ only in their two highest bits. */
 const ALIKE = ['ent_3pf8', 'ent_krj6'] as const
@@ -9,7 +9,7 @@ const NEARLY_ALIKE = ['ent_26eb', 'ent_2a44'] as const
 /** What the tree is made of: how deep it goes, and how many keys at most share a leaf. */
 function shape(tree: Tree<unknown>): { depth: number; together: number } {
   if (tree === null) return { depth: 0, together: 0 }
-  if (tree.kind === 'leaf') return { depth: 1, together: tree.entries.size }
+  if (tree.kind === 'leaf') return { depth: 1, together: tree.entries.length }
   const below = tree.slots.map(shape)
   return {
     depth: 1 + Math.max(...below.map(({ depth }) => depth)),
@@ -17,7 +17,7 @@ function shape(tree: Tree<unknown>): { depth: number; together: number } {
   }
 }
 
-function treeOf(entries: Iterable<readonly [string, object]>): Tree<object> {
+function setOneByOne(entries: Iterable<readonly [string, object]>): Tree<object> {
   let tree: Tree<object> = null
   for (const [key, value] of entries) tree = set(tree, key, value)
   return tree
@@ -112,6 +112,24 @@ describe('whatever is done to it', () => {
     )
   })
 
+  test('made at once it is what setting one after the other makes, and setting something in it leaves it as it was', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...keys), { maxLength: 60, size: 'max' }),
+        fc.constantFrom(...keys),
+        (chosen, other) => {
+          const entries = chosen.map((key, i) => [key, { of: key, i }] as const)
+          const tree = treeOf<object>(entries)
+          expect(tree).toEqual(setOneByOne(entries))
+          set(tree, other, { of: other })
+          without(tree, other)
+          expect(tree).toEqual(setOneByOne(entries))
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
   test('a fold comes to what adding up a plain map comes to, for every version', () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 60, size: 'max' }), (moves) => {
@@ -134,7 +152,7 @@ describe('whatever is done to it', () => {
 
 test('setting what is there already keeps everything else the same object; taking away what is not there changes nothing', () => {
   const values = ALIKE.map((key) => [key, { of: key }] as const)
-  const tree = treeOf([...values, ['ent_1', {}]])
+  const tree = treeOf<object>([...values, ['ent_1', {}]])
   expect(without(tree, 'ent_2')).toBe(tree)
   expect(without(null, 'ent_2')).toBeNull()
   const [[key, value] = ['', {}]] = values

@@ -10,11 +10,11 @@ interface Branch<V> {
   readonly slots: readonly Tree<V>[]
 }
 
-/** All entries whose keys have one hash: nearly always a single one. */
+/** All entries whose keys have one hash, in order of the keys: nearly always a single one. */
 interface Leaf<V> {
   readonly kind: 'leaf'
   readonly hash: number
-  readonly entries: ReadonlyMap<string, V>
+  readonly entries: readonly (readonly [key: string, value: V])[]
 }
 
 const BITS = 5
@@ -23,31 +23,54 @@ const WIDTH = 1 << BITS
 export function get<V>(tree: Tree<V>, key: string): V | undefined {
   let node = tree
   for (let hash = hashOf(key); node !== null; hash >>>= BITS) {
-    if (node.kind === 'leaf') return node.entries.get(key)
+    if (node.kind === 'leaf') return node.entries.find(([other]) => other === key)?.[1]
     node = node.slots[hash & (WIDTH - 1)] ?? null
   }
   return undefined
 }
 
-export function set<V>(tree: Tree<V>, key: string, value: V): Tree<V> {
-  return put(tree, key, value, hashOf(key), 0)
+/** As setting one after the other, but with nothing copied: nobody has seen the nodes yet. */
+export function treeOf<V>(entries: Iterable<readonly [string, V]>): Tree<V> {
+  let tree: Tree<V> = null
+  for (const [key, value] of entries) tree = put(tree, key, value, hashOf(key), 0, placeAt)
+  return tree
 }
 
-function put<V>(node: Tree<V>, key: string, value: V, hash: number, depth: number): Tree<V> {
-  if (node === null) return { kind: 'leaf', hash, entries: new Map([[key, value]]) }
+export function set<V>(tree: Tree<V>, key: string, value: V): Tree<V> {
+  return put(tree, key, value, hashOf(key), 0, withAt)
+}
+
+/** Puts a node into a slot of a branch: of the branch itself, or of a copy. */
+type Placing = <V>(branch: Branch<V>, slot: number, node: Tree<V>) => Branch<V>
+
+function withAt<V>(branch: Branch<V>, slot: number, node: Tree<V>): Branch<V> {
+  return { kind: 'branch', slots: branch.slots.with(slot, node) }
+}
+
+function placeAt<V>(branch: Branch<V>, slot: number, node: Tree<V>): Branch<V> {
+  ;(branch.slots as Tree<V>[])[slot] = node
+  return branch
+}
+
+function put<V>(node: Tree<V>, key: string, value: V, hash: number, depth: number, place: Placing): Tree<V> {
+  if (node === null) return { kind: 'leaf', hash, entries: [[key, value]] }
   if (node.kind === 'leaf') {
-    if (node.hash === hash) return { ...node, entries: inOrder(new Map(node.entries).set(key, value)) }
+    if (node.hash === hash) return { ...node, entries: inOrder([...otherThan(node, key), [key, value]]) }
     const slots = new Array<Tree<V>>(WIDTH).fill(null)
     slots[slotAt(node.hash, depth)] = node
-    return put({ kind: 'branch', slots }, key, value, hash, depth)
+    return put({ kind: 'branch', slots }, key, value, hash, depth, placeAt)
   }
   const slot = slotAt(hash, depth)
-  return { kind: 'branch', slots: node.slots.with(slot, put(node.slots[slot] ?? null, key, value, hash, depth + 1)) }
+  return place(node, slot, put(node.slots[slot] ?? null, key, value, hash, depth + 1, place))
 }
 
 /** Keys that share a hash stand in order, so that one set of keys has one order however it came about. */
-function inOrder<V>(entries: Map<string, V>): Map<string, V> {
-  return entries.size === 1 ? entries : new Map([...entries].sort(([a], [b]) => (a < b ? -1 : 1)))
+function inOrder<V>(entries: (readonly [string, V])[]): Leaf<V>['entries'] {
+  return entries.length === 1 ? entries : entries.sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+function otherThan<V>({ entries }: Leaf<V>, key: string): Leaf<V>['entries'] {
+  return entries.filter(([other]) => other !== key)
 }
 
 export function without<V>(tree: Tree<V>, key: string): Tree<V> {
@@ -57,10 +80,9 @@ export function without<V>(tree: Tree<V>, key: string): Tree<V> {
 function cut<V>(node: Tree<V>, key: string, hash: number, depth: number): Tree<V> {
   if (node === null) return null
   if (node.kind === 'leaf') {
-    if (!node.entries.has(key)) return node
-    const entries = new Map(node.entries)
-    entries.delete(key)
-    return entries.size === 0 ? null : { ...node, entries }
+    const entries = otherThan(node, key)
+    if (entries.length === node.entries.length) return node
+    return entries.length === 0 ? null : { ...node, entries }
   }
   const slot = slotAt(hash, depth)
   const before = node.slots[slot] ?? null
@@ -73,7 +95,7 @@ function cut<V>(node: Tree<V>, key: string, hash: number, depth: number): Tree<V
 /** In no particular order, which is the same for every map with the same keys. */
 export function* valuesOf<V>(tree: Tree<V>): Generator<V> {
   if (tree === null) return
-  if (tree.kind === 'leaf') yield* tree.entries.values()
+  if (tree.kind === 'leaf') for (const [, value] of tree.entries) yield value
   else for (const node of tree.slots) yield* valuesOf(node)
 }
 
@@ -116,7 +138,7 @@ export class Fold<V, R> {
     const known = this.#known.get(tree)
     if (known !== undefined) return known
     let result = this.#nothing
-    if (tree.kind === 'leaf') for (const value of tree.entries.values()) result = this.#and(result, this.#of(value))
+    if (tree.kind === 'leaf') for (const [, value] of tree.entries) result = this.#and(result, this.#of(value))
     else for (const node of tree.slots) if (node !== null) result = this.#and(result, this.over(node))
     this.#known.set(tree, result)
     return result

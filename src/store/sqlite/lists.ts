@@ -35,10 +35,17 @@ function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
   return {
     customer,
     // Primary keys (customer, uid).
-    entities: sql.all(`select ${ENTITY_COLUMNS.join(', ')} from entities where customer = ?`, [key]),
-    balances: sql.all(`select ${BALANCE_COLUMNS.join(', ')} from balances where customer = ?`, [key]),
-    refunds: sql.all(`select ${REFUND_COLUMNS.join(', ')} from refunds where customer = ?`, [key]),
+    entities: rowsAsText(sql, 'entities', ENTITY_COLUMNS, key),
+    balances: rowsAsText(sql, 'balances', BALANCE_COLUMNS, key),
+    refunds: rowsAsText(sql, 'refunds', REFUND_COLUMNS, key),
   }
+}
+
+/** A JSON list: one text crosses to the other thread in a fraction of the time that ten thousand rows take. */
+function rowsAsText(sql: Sql, table: string, columns: readonly string[], key: SqlValue): string {
+  const fields = columns.map((column) => `'${column}', ${column}`).join(', ')
+  const row = sql.get(`select json_group_array(json_object(${fields})) as list from ${table} where customer = ?`, [key])
+  return String(row?.['list'])
 }
 
 /** Read along customers_by_time. */

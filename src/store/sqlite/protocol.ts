@@ -49,12 +49,12 @@ export interface Calls {
 }
 export type CallName = keyof Calls
 
-/** All rows of one customer. */
+/** All rows of one customer; lists as JSON. */
 export interface CustomerRowSet {
   readonly customer: SqlRow
-  readonly entities: readonly SqlRow[]
-  readonly balances: readonly SqlRow[]
-  readonly refunds: readonly SqlRow[]
+  readonly entities: string
+  readonly balances: string
+  readonly refunds: string
 }
 
 export interface RowPage<T> {

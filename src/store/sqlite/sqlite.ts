@@ -144,13 +144,17 @@ function customerFromRows({ customer, entities, balances, refunds }: CustomerRow
     version: number('version'),
     holdings: holdingsOf(
       own,
-      entities.map(entityFromRow),
-      balances.map(balanceFromRow),
+      listed(entities).map(entityFromRow),
+      listed(balances).map(balanceFromRow),
       latest,
       postings,
-      new Map(refunds.map(refundFromRow)),
+      new Map(listed(refunds).map(refundFromRow)),
     ),
   }
+}
+
+function listed(json: string): SqlRow[] {
+  return JSON.parse(json) as SqlRow[]
 }
 
 function entityRowFrom(row: SqlRow): EntityRow {
