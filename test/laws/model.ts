@@ -1,55 +1,85 @@
-/**
- * A naive model of balances, written from the rules and not from the code: plain lists, exact fractions, every boundary
- * walked one by one. The laws hold the application against it.
- */
-export type Feature = 'messages' | 'seats' | 'credits'
-export type Behavior = 'cap' | 'reject' | 'overflow'
-export type Every = 'day' | 'week' | 'month' | 'year'
+import { type Every, type Interval, nth } from './calendar.ts'
+import { AT_PAR, giveBack, halfEven, type Line, type Payer, type Price, partOf, pay, take, unitsOf } from './payment.ts'
+import {
+  type Amount,
+  type Behavior,
+  bringUpToDate,
+  dueOf,
+  type Feature,
+  granted,
+  inOrder,
+  max,
+  min,
+  moveReset,
+  ONE,
+  type Owner,
+  type Policy,
+  type Row,
+  type Seat,
+  soonest,
+  sum,
+} from './rows.ts'
+import { isVisible, type Seen, shownOf, together } from './view.ts'
 
-/** Amounts are whole multiples of 10⁻¹². */
-export type Amount = bigint
-
-const ONE = 1_000_000_000_000n
-/** Credits per message, in thousandths. */
-const COST = 300n
-const HOUR = 3_600_000
-
-/** The customer itself, or one of its entities. Its identity is the object, because its id may come later. */
-export type Owner = Seat | null
-
-/** An entity. Every one of the model is a seat. */
-export interface Seat {
-  id: string | null
+/** What pays for a feature beside its own balances, in the order of the catalogue. */
+export const SYSTEMS: Partial<Record<Feature, { system: Feature; price: Price }[]>> = {
+  messages: [
+    { system: 'credits', price: { cost: (3n * ONE) / 10n, per: ONE } },
+    { system: 'gold', price: { cost: (11n * ONE) / 10n, per: 3n * ONE } },
+  ],
+  images: [{ system: 'credits', price: { cost: 2n * ONE, per: 7n * ONE } }],
 }
 
-export interface Row {
+export interface Terms {
   id: string
   owner: Owner
   feature: Feature
   unlimited: boolean
   allowance: Amount
-  main: Amount
-  adjustment: Amount
-  /** How many entities sit on it. */
-  seats: number
   every: Every | null
-  anchor: number
-  next: number
-  rollover: { max: Amount | null; months: number | null } | null
-  rollovers: { left: Amount; used: Amount; until: number | null }[]
+  /** The first boundary, where it was chosen. */
+  first: number | null
+  policy: Policy | null
   expires: number | null
-  created: number
 }
 
-export interface Payer {
-  row: Row
-  /** Price of one unit in thousandths. */
-  cost: bigint
+/** A use, and how much of each of its lines was given back. */
+export interface Event {
+  id: string
+  owner: Owner
+  feature: Feature
+  value: Amount
+  isRefund: boolean
+  recorded: number
+  lines: Line[]
+  given: Amount[]
 }
 
+/** Which balances are meant. */
+export interface Filter {
+  row: Row | null
+  interval: Interval | 'one_off' | null
+}
+
+/** What is to be changed by hand; undefined is left alone. */
+export interface Change {
+  remaining?: Amount | undefined
+  add?: Amount | undefined
+  usage?: Amount | undefined
+  grant?: Amount | undefined
+  next?: number | undefined
+  expires?: number | undefined
+}
+
+/**
+ * A naive model of balances, written from the rules and not from the code: plain lists, exact fractions, every boundary
+ * walked one by one. The laws hold the application against it. Refusals are told by status and code.
+ */
 export class Model {
+  /** In order of creation. */
   rows: Row[] = []
   entities: Seat[] = []
+  events: Event[] = []
   /** Whether entities see and spend what is the customer's (R35). */
   shares = true
   now: number
@@ -58,35 +88,32 @@ export class Model {
     this.now = now
   }
 
-  wait(hours: number): void {
-    this.now += hours * HOUR
-    this.rows = this.rows.filter((row) => bringUpToDate(row, this.now))
+  waitUntil(instant: number): void {
+    this.now = instant
+    this.rows = this.rows.filter((row) => bringUpToDate(row, instant))
   }
 
   /** The next instant at which time changes something. */
   nextDue(): number | null {
-    const due = this.rows.flatMap((row) => [
-      row.next,
-      row.expires ?? Infinity,
-      ...row.rollovers.map((r) => r.until ?? Infinity),
-    ])
-    const soonestDue = Math.min(...due)
-    return Number.isFinite(soonestDue) ? soonestDue : null
+    const due = Math.min(...this.rows.map(dueOf))
+    return Number.isFinite(due) ? due : null
   }
 
-  grant(row: Omit<Row, 'main' | 'adjustment' | 'seats' | 'anchor' | 'next' | 'rollovers' | 'created'>): void {
-    const next = row.every === null ? Number.POSITIVE_INFINITY : nth(this.now, row.every, 1)
+  grant({ first, ...terms }: Terms): void {
+    const next = terms.every === null ? Infinity : (first ?? nth(this.now, terms.every, 1))
     this.rows.push({
-      ...row,
-      main: row.allowance,
+      ...terms,
+      main: terms.allowance,
       adjustment: 0n,
       seats: 0,
-      anchor: this.now,
+      anchor: first ?? this.now,
+      n: first === null ? 1 : 0,
       next,
+      renewed: this.now,
       rollovers: [],
       created: this.now,
     })
-    if (row.feature === 'seats') this.#sitDown()
+    if (terms.feature === 'seats') this.#sitDown()
   }
 
   /** Someone without an id becomes the next one who has one, and has a seat already (B217). @returns false where the id is taken. */
@@ -104,7 +131,7 @@ export class Model {
     this.entities = this.entities.filter((other) => other !== one)
     this.rows = this.rows.filter(({ owner }) => owner !== one)
     const taken = this.ordered('seats', null).filter(({ seats }) => seats > 0)
-    if (sum(taken.map(({ seats }) => BigInt(seats))) <= this.entities.length) return
+    if (taken.reduce((n, { seats }) => n + seats, 0) <= this.entities.length) return
     const row = taken.find(({ main }) => main < 0n) ?? taken.at(-1)
     if (row === undefined) return
     row.main += ONE
@@ -123,23 +150,13 @@ export class Model {
     }
   }
 
-  /** What one owner has of a feature, in the order in which it is drawn from. */
-  ordered(feature: Feature, owner: Owner): Row[] {
-    const rank = (row: Row) => [
-      row.unlimited ? 0 : 1,
-      row.every === null ? 1 : 0,
-      row.every === null ? 0 : WEIGHT[row.every],
-      row.expires ?? Number.MAX_SAFE_INTEGER,
-      row.created,
-      this.rows.indexOf(row),
-    ]
-    return this.rows
-      .filter((row) => row.feature === feature && row.owner === owner)
-      .sort((a, b) => {
-        const [x, y] = [rank(a), rank(b)]
-        for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return (x[i] ?? 0) - (y[i] ?? 0)
-        return 0
-      })
+  /** What one owner has of a feature, or of several, in the order in which it is drawn from. */
+  ordered(feature: Feature | Feature[], owner: Owner): Row[] {
+    const features = [feature].flat()
+    return inOrder(
+      this.rows.filter((row) => features.includes(row.feature) && row.owner === owner),
+      this.rows,
+    )
   }
 
   /** Whose balances someone sees and spends: an entity its own before the customer's, the customer never an entity's (R82, R84). */
@@ -150,40 +167,97 @@ export class Model {
 
   /** The balances of a feature that someone sees, changes and spends; whatever its level, one without limit absorbs all (R88). */
   within(feature: Feature, who: Owner): Row[] {
-    return unlimitedFirst(
-      this.#levels(who).flatMap((owner) => this.ordered(feature, owner)),
-      (row) => row,
-    )
+    const list = this.#levels(who).flatMap((owner) => this.ordered(feature, owner))
+    return unlimitedFirst(list, (row) => row)
   }
 
   /** Rows that may pay for a feature. The level decides before the kind: own credits pay before what is inherited (R85). */
   payers(feature: Feature, who: Owner): Payer[] {
-    const list = this.#levels(who).flatMap((owner) => [
-      ...this.ordered(feature, owner).map((row) => ({ row, cost: 1000n })),
-      ...(feature === 'messages' ? this.ordered('credits', owner).map((row) => ({ row, cost: COST })) : []),
-    ])
+    const systems = SYSTEMS[feature] ?? []
+    const priceOf = (row: Row) => systems.find(({ system }) => system === row.feature)?.price ?? AT_PAR
+    const credits = systems.map(({ system }) => system)
+    const list = this.#levels(who)
+      .flatMap((owner) => [...this.ordered(feature, owner), ...this.ordered(credits, owner)])
+      .map((row) => ({ row, price: priceOf(row) }))
     return unlimitedFirst(list, ({ row }) => row)
   }
 
-  /** @returns what each row paid, or null when it is refused. Nothing changes then. */
-  track(feature: Feature, who: Owner, value: Amount, behavior: Behavior): Map<string, bigint> | null {
+  /** @returns the event, or null where it is refused: nothing changes then. */
+  track(feature: Feature, who: Owner, value: Amount, behavior: Behavior): Event | null {
     const payers = this.payers(feature, who)
-    const before = payers.map(
-      ({ row }) => [row, structuredClone({ main: row.main, rollovers: row.rollovers })] as const,
-    )
-    const paid = new Map<string, bigint>()
-    const rest =
-      value >= 0n ? take(payers, value, behavior, feature === 'seats', paid) : giveBack(payers, -value, behavior, paid)
-    if (rest > 0 && behavior === 'reject' && payers.length > 0) {
-      for (const [row, { main, rollovers }] of before) Object.assign(row, { main, rollovers })
-      return null
+    const lines: Line[] = []
+    const seats = feature === 'seats'
+    if (value > 0n) {
+      const refused = behavior === 'reject' && payers.length > 0 && take(copies(payers), value, behavior, seats, [])
+      if (refused) return null
+      take(payers, value, behavior, seats, lines)
+    } else if (value < 0n) giveBack(payers, -value, behavior, lines)
+    return this.#record(feature, who, value, false, lines)
+  }
+
+  #record(feature: Feature, owner: Owner, value: Amount, isRefund: boolean, lines: Line[]): Event {
+    const taken = lines.filter(({ amount }) => amount !== 0n)
+    const given = taken.map(() => 0n)
+    const event = { id: '', feature, owner, value, isRefund, recorded: this.now, lines: taken, given }
+    this.events.push(event)
+    return event
+  }
+
+  /**
+   * Gives back what an event took, what was taken last first, once in all. What is gone (a balance, a rollover, a period)
+   * gets nothing, and is settled with that.
+   * @param units null for all that is left. @returns the new event, or why not.
+   */
+  refund(event: Event, units: Amount | null): Event | string {
+    if (event.isRefund || event.value < 0n) return '400 invalid_request'
+    // Someone else may have the id of who is gone: that one has no part in it but what both inherit.
+    const whose = event.owner === null ? null : this.entities.find(({ id }) => id === event.owner?.id)
+    if (whose === undefined) return '404 entity_not_found'
+    const left = event.lines.map(({ amount }, i) => amount - (event.given[i] ?? 0n))
+    const back = units === null ? left : partOf(event.lines, left, units)
+    if (back === null || back.every((amount) => amount === 0n)) return '400 refund_exceeds_event'
+    event.given = event.given.map((amount, i) => amount + (back[i] ?? 0n))
+    const isThere = ({ row, rollover }: Line) =>
+      this.rows.includes(row) &&
+      (row.owner === null || row.owner === whose) &&
+      (rollover === null ? row.renewed <= event.recorded : row.rollovers.includes(rollover))
+    const lines: Line[] = []
+    for (const [i, line] of [...event.lines.entries()].toReversed())
+      if (isThere(line)) pay(line, line.rollover, -(back[i] ?? 0n), lines)
+    return this.#record(event.feature, whose, -(units ?? unitsOf(event.lines, back)), true, lines)
+  }
+
+  /** Changes balances by hand. @returns the refusal, or null. */
+  update(feature: Feature, who: Owner, filter: Filter, change: Change): string | null {
+    const { remaining, add, usage, grant, next, expires } = change
+    if (Object.values(change).every((value) => value === undefined)) return null
+    if (expires !== undefined && expires <= this.now) return '400 invalid_request'
+    const payers = this.payers(feature, who).filter(({ row }) => isMeant(row, filter))
+    const rows = this.within(feature, who).filter((row) => isMeant(row, filter))
+    const onlyAdds = grant === undefined && next === undefined && expires === undefined && add !== undefined
+    if (onlyAdds ? payers.length === 0 : rows.length === 0) return '404 balance_not_found'
+    if (grant !== undefined && rows[0]?.unlimited) return '400 invalid_request'
+    if (next !== undefined && rows.every(({ every }) => every === null)) return '400 invalid_request'
+    if (add !== undefined) this.add(payers, add)
+    if (remaining !== undefined) this.setRemaining(rows, remaining)
+    if (usage !== undefined) this.setUsage(rows, usage)
+    if (grant !== undefined) this.setGrant(rows, grant)
+    if (next !== undefined) {
+      const row = rows.find((one) => one.next === Math.min(...rows.map((other) => other.next)))
+      if (row !== undefined) moveReset(row, next, this.now)
     }
-    return paid
+    if (expires !== undefined) {
+      const end = Math.min(...rows.map((row) => row.expires ?? Infinity))
+      const row = rows.find((one) => one.expires === end) ?? rows[0]
+      if (row !== undefined) row.expires = expires
+    }
+    this.waitUntil(this.now)
+    return null
   }
 
   add(payers: Payer[], value: Amount): void {
-    if (value >= 0n) giveBack(payers, value, 'overflow', new Map())
-    else take(payers, -value, 'overflow', false, new Map())
+    if (value >= 0n) giveBack(payers, value, 'overflow', [])
+    else take(payers, -value, 'overflow', false, [])
   }
 
   setRemaining(rows: Row[], target: Amount): void {
@@ -199,7 +273,7 @@ export class Model {
       first.main += gap
       return
     }
-    for (const rollover of soonest(rows)) {
+    for (const rollover of soonest(rows.flatMap((row) => row.rollovers))) {
       const cut = min(rollover.left, -gap)
       rollover.left -= cut
       rollover.used += cut
@@ -217,22 +291,11 @@ export class Model {
     const [first] = rows
     if (first === undefined) return
     let gap = this.usage(rows) - target
-    if (first.unlimited) {
-      first.main += gap
-      return
-    }
-    if (gap >= 0n) {
-      for (const row of rows) {
-        const heal = row.main < 0n ? min(-row.main, gap) : 0n
-        row.main += heal
-        gap -= heal
-      }
-    } else {
-      for (const row of rows) {
-        const cut = row.main > 0n ? min(row.main, -gap) : 0n
-        row.main -= cut
-        gap += cut
-      }
+    const heals = gap >= 0n
+    for (const row of first.unlimited ? [] : rows) {
+      const part = heals ? min(max(-row.main, 0n), gap) : -min(max(row.main, 0n), -gap)
+      row.main += part
+      gap -= part
     }
     first.main += gap
   }
@@ -248,9 +311,11 @@ export class Model {
    * @param only the one owner to look at; undefined is the customer and all its entities.
    * @returns false where there is nothing to look at.
    */
-  recalculate(feature: Feature, only: Owner | undefined): boolean {
+  recalculate(feature: Feature, only: Owner | undefined, filter: Filter): boolean {
     const owners = only === undefined ? [null, ...this.entities] : [only]
-    const groups = owners.map((owner) => this.ordered(feature, owner).filter(({ unlimited }) => !unlimited))
+    const groups = owners.map((owner) =>
+      this.ordered(feature, owner).filter((row) => !row.unlimited && isMeant(row, filter)),
+    )
     for (const rows of groups) {
       const [first] = rows
       if (first === undefined || !rows.some(({ main }) => main < 0n) || !rows.some(({ main }) => main > 0n)) continue
@@ -266,212 +331,88 @@ export class Model {
     return groups.some((rows) => rows.length > 0)
   }
 
+  /** @param only as for `recalculate`. @returns false where nothing is meant. */
+  remove(feature: Feature, only: Owner | undefined, filter: Filter, keepsUse: boolean): boolean {
+    const owners = only === undefined ? [null, ...this.entities] : [only]
+    const groups = owners.map((owner) => this.ordered(feature, owner).filter((row) => isMeant(row, filter)))
+    for (const gone of groups) {
+      const debtor = keepsUse ? this.#keepUse(gone) : null
+      this.rows = this.rows.filter((row) => !gone.includes(row) || row === debtor)
+    }
+    return groups.some((gone) => gone.length > 0)
+  }
+
+  /**
+   * What was used of balances that go is taken from what the same owner has left (B133). @returns where there is nothing, the
+   * first of them, which stays and owes it: without a grant, a reset or an end (B134).
+   */
+  #keepUse(gone: Row[]): Row | null {
+    const finite = gone.filter(({ unlimited }) => !unlimited)
+    const used = sum(finite.map((row) => granted(row) - row.main))
+    const [first] = finite
+    if (first === undefined || used <= 0n) return null
+    let seats = gone.reduce((n, row) => n + row.seats, 0)
+    const left = this.ordered(first.feature, first.owner).filter((row) => !gone.includes(row))
+    if (left.length === 0) {
+      const bare = { every: null, next: Infinity, policy: null, rollovers: [], expires: null }
+      return Object.assign(first, { ...bare, main: -used, adjustment: -first.allowance, seats })
+    }
+    const before = left.map(({ main }) => main)
+    const payers = left.map((row) => ({ row, price: AT_PAR }))
+    this.add(payers, -used)
+    // Whoever sat there sits where it is paid for now, the rest on the first.
+    for (const [i, row] of left.entries()) {
+      const sitting = Math.min(seats, Number(max((before[i] ?? 0n) - row.main, 0n) / ONE))
+      row.seats += sitting
+      seats -= sitting
+    }
+    if (left[0] !== undefined) left[0].seats += seats
+    return null
+  }
+
   usage(rows: Row[]): Amount {
     return sum(rows.flatMap((row) => [granted(row) - row.main, ...row.rollovers.map((r) => r.used)]))
   }
 
-  /** May someone use so much now? Judged by what it may itself spend, whatever it is shown (R34, R36). */
-  mayUse(feature: Feature, who: Owner, units: Amount): boolean {
-    const enough = (name: Feature, needed: Amount) => {
+  /**
+   * May someone use so much now? Judged by what it may itself spend, whatever it is shown (R34). The feature answers itself
+   * where that is enough, else the first credit system that is held and is enough, else the first that is held (R36).
+   */
+  judge(feature: Feature, who: Owner, units: Amount): { allowed: boolean; answering: Feature; required: Amount } {
+    const judged = (name: Feature, required: Amount) => {
       const side = shownOf(this.within(name, who))
-      return side !== null && (side.unlimited || needed < 0n || side.remaining >= needed)
+      const allowed = side !== null && (side.unlimited || required < 0n || side.remaining >= required)
+      return { allowed, answering: name, required, held: side !== null }
     }
-    if (enough(feature, units)) return true
-    return feature === 'messages' && enough('credits', (units * COST) / 1000n)
+    const own = judged(feature, units)
+    const systems = (SYSTEMS[feature] ?? []).map(({ system, price }) =>
+      judged(system, halfEven(units * price.cost, price.per)),
+    )
+    const chosen = [own, ...systems].find(({ allowed }) => allowed) ?? systems.find(({ held }) => held)
+    return chosen ?? (this.seen(feature, who) === null ? (systems[0] ?? own) : own)
   }
 
   /** What someone is shown of a feature, or null. A customer is shown what all its entities have beside its own (B52, B53). */
   seen(feature: Feature, who: Owner): Seen | null {
     const own = shownOf(this.within(feature, who))
     const theirs = who === null ? this.entities.flatMap((one) => this.ordered(feature, one)).filter(isVisible) : []
-    if (theirs.length === 0) return own
-    const side = own ?? NOTHING
-    const unlimited = theirs.filter((row) => row.unlimited)
-    if (side.unlimited || unlimited.length > 0) {
-      return { ...NOTHING, unlimited: true, usage: side.usage - sum(unlimited.map(({ main }) => main)) }
-    }
-    const rollovers = theirs.flatMap((row) => row.rollovers)
-    return {
-      ...side,
-      granted: side.granted + sum(theirs.map(granted)) + sum(rollovers.map((r) => r.left + r.used)),
-      // Debts of one are set off against what another has left (B54).
-      remaining: side.remaining + max(sum(theirs.map(({ main }) => main)), 0n) + sum(rollovers.map((r) => r.left)),
-      usage: side.usage + this.usage(theirs),
-      next: Math.min(side.next, ...theirs.map(({ next }) => next)),
-    }
+    return theirs.length === 0 ? own : together(own, theirs)
   }
 }
 
-export interface Seen {
-  unlimited: boolean
-  granted: Amount
-  remaining: Amount
-  usage: Amount
-  /** The soonest reset, or Infinity. */
-  next: number
-  lines: { id: string; remaining: Amount; usage: Amount }[]
+function isMeant(row: Row, { row: only, interval }: Filter): boolean {
+  return (only === null || row === only) && (interval === null || (row.every?.interval ?? 'one_off') === interval)
 }
 
-const NOTHING: Seen = { unlimited: false, granted: 0n, remaining: 0n, usage: 0n, next: Infinity, lines: [] }
-
-/** Used up and never to be filled again, unless someone sits on it. */
-function isVisible({ unlimited, every, main, seats }: Row): boolean {
-  return unlimited || every !== null || main !== 0n || seats > 0
-}
-
-/** What balances come to that one subject spends. */
-function shownOf(all: Row[]): Seen | null {
-  const rows = all.filter(isVisible)
-  if (rows.length === 0) return null
-  const unlimited = rows.filter((row) => row.unlimited)
-  if (unlimited.length > 0) return { ...NOTHING, unlimited: true, usage: -sum(unlimited.map(({ main }) => main)) }
-  const rollovers = rows.flatMap((row) => row.rollovers)
-  return {
-    unlimited: false,
-    granted: sum(rows.map(granted)) + sum(rollovers.map((r) => r.left + r.used)),
-    remaining: sum(rows.map((row) => max(row.main, 0n))) + sum(rollovers.map((r) => r.left)),
-    usage: sum(rows.map((row) => granted(row) - row.main)) + sum(rollovers.map((r) => r.used)),
-    next: Math.min(...rows.map(({ next }) => next)),
-    lines: rows.map((row) => ({ id: row.id, remaining: max(row.main, 0n), usage: granted(row) - row.main })),
-  }
+/** To try something on. */
+function copies(payers: Payer[]): Payer[] {
+  return payers.map(({ row, price }) => ({
+    row: { ...row, rollovers: row.rollovers.map((one) => ({ ...one })) },
+    price,
+  }))
 }
 
 function unlimitedFirst<T>(list: T[], rowOf: (one: T) => Row): T[] {
   const at = list.findIndex((one) => rowOf(one).unlimited)
   return at > 0 ? [...list.splice(at, 1), ...list] : list
 }
-
-const WEIGHT: Record<Every, number> = { day: 1, week: 7, month: 30, year: 365 }
-
-function take(payers: Payer[], units: bigint, behavior: Behavior, seats: boolean, paid: Map<string, bigint>) {
-  const first = payers[0]
-  const due = new Due(units)
-  if (first?.row.unlimited) {
-    pay(first.row, due.charge(first.cost, null), paid)
-    return 0
-  }
-  const byExpiry = payers
-    .flatMap(({ row, cost }) => row.rollovers.map((rollover) => ({ row, rollover, cost })))
-    .sort((a, b) => (a.rollover.until ?? Infinity) - (b.rollover.until ?? Infinity) || 0)
-  for (const { row, rollover, cost } of byExpiry) {
-    const cut = due.charge(cost, rollover.left)
-    rollover.left -= cut
-    rollover.used += cut
-    paid.set(row.id, (paid.get(row.id) ?? 0n) + cut)
-  }
-  for (const { row, cost } of payers) if (row.main > 0n) pay(row, due.charge(cost, row.main), paid)
-  if (first !== undefined && (behavior === 'overflow' || (seats && behavior === 'cap')))
-    pay(first.row, due.charge(first.cost, null), paid)
-  return due.open ? 1 : 0
-}
-
-function giveBack(payers: Payer[], units: bigint, behavior: Behavior, paid: Map<string, bigint>) {
-  const first = payers[0]
-  const due = new Due(units)
-  if (first?.row.unlimited) {
-    pay(first.row, -due.charge(first.cost, null), paid)
-    return 0
-  }
-  for (const { row, cost } of payers) if (row.main < 0n) pay(row, -due.charge(cost, -row.main), paid)
-  if (behavior === 'overflow') {
-    if (first !== undefined) pay(first.row, -due.charge(first.cost, null), paid)
-    return 0
-  }
-  for (const { row, cost } of payers)
-    if (row.main < granted(row)) pay(row, -due.charge(cost, granted(row) - row.main), paid)
-  return 0
-}
-
-function pay(row: Row, amount: bigint, paid: Map<string, bigint>): void {
-  row.main -= amount
-  paid.set(row.id, (paid.get(row.id) ?? 0n) + amount)
-}
-
-/** Units still to be paid, as an exact fraction. */
-class Due {
-  #numerator: bigint
-  #denominator = 1n
-
-  constructor(units: bigint) {
-    this.#numerator = units
-  }
-
-  get open(): boolean {
-    return halfEven(this.#numerator, this.#denominator) > 0n
-  }
-
-  /** Charges at `cost` thousandths a unit, at most `limit`, rounded half-even to 10⁻¹². */
-  charge(cost: bigint, limit: bigint | null): bigint {
-    const needed = halfEven(this.#numerator * cost, this.#denominator * 1000n)
-    if (limit === null || needed <= limit) {
-      this.#numerator = 0n
-      return needed
-    }
-    this.#numerator = this.#numerator * cost - limit * 1000n * this.#denominator
-    this.#denominator *= cost
-    return limit
-  }
-}
-
-function halfEven(dividend: bigint, divisor: bigint): bigint {
-  const [whole, rest] = [dividend / divisor, (dividend % divisor) * 2n]
-  return rest > divisor || (rest === divisor && whole % 2n === 1n) ? whole + 1n : whole
-}
-
-function bringUpToDate(row: Row, now: number): boolean {
-  for (;;) {
-    const due = Math.min(row.next, row.expires ?? Infinity, ...row.rollovers.map((r) => r.until ?? Infinity))
-    if (due > now) return true
-    if (row.expires === due) return false
-    row.rollovers = row.rollovers.filter((r) => r.until !== due)
-    if (row.next === due && row.every !== null) resetAt(row, due)
-  }
-}
-
-function resetAt(row: Row, due: number): void {
-  if (row.rollover !== null && row.main > 0n) {
-    const until = row.rollover.months === null ? null : monthsAfter(due, row.rollover.months)
-    const lasting = row.rollovers.find((r) => r.until === null)
-    if (lasting !== undefined && until === null) lasting.left += row.main
-    else row.rollovers.push({ left: row.main, used: 0n, until })
-    let excess = row.rollover.max === null ? 0n : sum(row.rollovers.map((r) => r.left)) - row.rollover.max
-    for (const r of [...row.rollovers]) {
-      if (excess <= 0n) break
-      const cut = min(r.left, excess)
-      r.left -= cut
-      excess -= cut
-      if (cut > 0n && r.left === 0n) row.rollovers = row.rollovers.filter((other) => other !== r)
-    }
-  }
-  row.main = row.allowance
-  row.adjustment = 0n
-  for (let n = 1; row.every !== null && row.next <= due; n++) row.next = nth(row.anchor, row.every, n)
-}
-
-function nth(anchor: number, every: Every, n: number): number {
-  if (every === 'day') return anchor + n * 24 * HOUR
-  if (every === 'week') return anchor + n * 168 * HOUR
-  return monthsAfter(anchor, every === 'month' ? n : 12 * n)
-}
-
-function monthsAfter(from: number, months: number): number {
-  const date = new Date(from)
-  const day = date.getUTCDate()
-  date.setUTCDate(1)
-  date.setUTCMonth(date.getUTCMonth() + months)
-  const last = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate()
-  date.setUTCDate(Math.min(day, last))
-  return date.getTime()
-}
-
-function granted(row: Row): bigint {
-  return row.unlimited ? 0n : row.allowance + row.adjustment
-}
-
-function soonest(rows: Row[]) {
-  return rows.flatMap((row) => row.rollovers).sort((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity) || 0)
-}
-
-const sum = (values: bigint[]) => values.reduce((a, b) => a + b, 0n)
-const min = (a: bigint, b: bigint) => (a < b ? a : b)
-const max = (a: bigint, b: bigint) => (a > b ? a : b)

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
-import { openWorld, type World } from '../world.ts'
+import { openWorld, type World, type WorldOptions } from '../world.ts'
 
 /** A folder that is opened, closed and opened again: what was said before is all that is known after. */
 export class Folder {
@@ -11,10 +11,10 @@ export class Folder {
   #world: World | null = null
 
   /** @param at the real time, in Unix milliseconds. */
-  async open(at: number): Promise<World> {
+  async open(at: number, options: WorldOptions = {}): Promise<World> {
     await this.close()
     const store = await SqliteStore.open(this.#path)
-    this.#world = await openWorld({ at, wrap: () => store })
+    this.#world = await openWorld({ ...options, at, wrap: () => store })
     return this.#world
   }
 

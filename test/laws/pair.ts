@@ -1,0 +1,395 @@
+import { expect } from 'vitest'
+import { type Reply, START } from '../world.ts'
+import type { Interval } from './calendar.ts'
+import { type Change, type Event, type Filter, Model } from './model.ts'
+import { type Amount, granted, max, type Owner, type Row } from './rows.ts'
+import type { Stage } from './stage.ts'
+import { type Clock, FEATURES, type Keeping, type Step, type Who } from './steps.ts'
+import type { Seen } from './view.ts'
+
+/** How time passes on the way to an instant: in how many parts, and whether what became due is written down at each. */
+export interface Passing {
+  /** Between 0 and 1, ascending. */
+  readonly cuts: readonly number[]
+  readonly touches: boolean
+}
+
+const AT_ONCE: Passing = { cuts: [], touches: false }
+
+type Of<K extends Step['do']> = Extract<Step, { do: K }>
+
+/** The application and the model side by side. */
+export class Pair {
+  readonly model = new Model(START)
+  /** Everything that was answered, in order. */
+  readonly answers: unknown[] = []
+  readonly #stage: Stage
+  readonly #passing: Passing
+  #grants = 0
+  #comparisons = 0
+
+  private constructor(stage: Stage, passing: Passing) {
+    this.#stage = stage
+    this.#passing = passing
+  }
+
+  static async begin(stage: Stage, passing = AT_ONCE): Promise<Pair> {
+    await stage.begin()
+    return new Pair(stage, passing)
+  }
+
+  async run(one: Step): Promise<void> {
+    await this.#stage.forget()
+    switch (one.do) {
+      case 'grant':
+        return this.#grant(one)
+      case 'unlimited':
+        return this.#grant({ ...one, amount: null, every: null, first: null, keeping: null })
+      case 'track':
+        return this.#track(one)
+      case 'use':
+        return this.#use(one)
+      case 'refund':
+        return this.#refund(one)
+      case 'update':
+        return this.#update(one)
+      case 'recalculate':
+        return this.#recalculate(one)
+      case 'delete':
+        return this.#delete(one)
+      case 'enter':
+        return this.#enter(one.id)
+      case 'leave':
+        return this.#leave(one.who)
+      case 'share': {
+        this.model.shares = !this.model.shares
+        const config = { disable_pooled_balance: !this.model.shares }
+        await this.#stage.world.ok('customers.update', { customer_id: 'alice', config })
+        return
+      }
+      case 'wait':
+        return this.#reach(this.model.now + one.time, one.clock)
+      case 'boundary': {
+        // To the very instant of the next boundary or expiry, or just before it, where being early or late by one would show.
+        const due = (this.model.nextDue() ?? 0) - (one.early ? 1 : 0)
+        return due > this.model.now ? this.#reach(due, one.clock) : undefined
+      }
+      case 'restart':
+        // Ids are in order only within one process, so what comes later is later.
+        await this.#reach(this.model.now + 1000, 'machine')
+        return this.#stage.restart()
+      case 'touch':
+        return this.#touch()
+    }
+  }
+
+  /** Every read shows what the model says: the customer, each entity, and a check of someone for something. */
+  async compare(): Promise<void> {
+    for (const owner of [null, ...this.model.entities]) {
+      if (owner?.id === null) continue
+      const { balances } = await this.#read(owner)
+      for (const name of FEATURES) expect(shown(balances[name])).toEqual(expected(this.model.seen(name, owner)))
+    }
+    this.#comparisons += 1
+    const name = FEATURES[this.#comparisons % FEATURES.length] ?? 'messages'
+    await this.#check(name, this.#owner(this.#comparisons % 4 || null))
+  }
+
+  /** Adds to the answers all that can be read, used-up balances and events too. */
+  async readAll(): Promise<void> {
+    await this.compare()
+    await this.#call('balances.list', { customer_id: 'alice' })
+    await this.#call('events.list', { customer_id: 'alice' })
+  }
+
+  async #call(operation: string, body: object): Promise<Reply> {
+    const reply = await this.#stage.world.call(operation, body)
+    this.answers.push([operation, reply.status, reply.body])
+    return reply
+  }
+
+  async #ok(operation: string, body: object): Promise<Reply['body']> {
+    const reply = await this.#call(operation, body)
+    expect(`${operation} ${codeOf(reply)}`).toBe(`${operation} 200 undefined`)
+    return reply.body
+  }
+
+  async #read(owner: Owner): Promise<Reply['body']> {
+    const body = await this.#stage.world.ok(owner === null ? 'customers.get' : 'entities.get', bodyOf(owner))
+    if (owner === null) expect(body.test_clock?.now ?? this.#stage.world.clock.now).toBe(this.model.now)
+    this.answers.push(body.balances)
+    return body
+  }
+
+  /** A write that has nothing to do with balances, and saves what became due. */
+  async #touch(): Promise<void> {
+    await this.#stage.world.ok('customers.update', { customer_id: 'alice', metadata: { touched: this.model.now } })
+  }
+
+  /** Asks for exactly what is shown: a customer may not have it, where it is its entities'. */
+  async #check(name: Row['feature'], owner: Owner): Promise<void> {
+    const units = this.model.seen(name, owner)?.remaining ?? 0n
+    const body = { ...bodyOf(owner), feature_id: name, required_balance: plain(units) }
+    const { allowed, balance, required_balance } = await this.#ok('balances.check', body)
+    const { answering, required, ...judged } = this.model.judge(name, owner, exact(plain(units)))
+    expect({ allowed, required_balance }).toEqual({ allowed: judged.allowed, required_balance: plain(required) })
+    expect(balance?.feature_id ?? answering).toBe(answering)
+    expect(shown(balance)).toEqual(expected(this.model.seen(answering, owner)))
+  }
+
+  /** @param n counted among the entities that can be named; without any of them the customer is meant. */
+  #owner(n: Who): Owner {
+    const named = this.model.entities.filter(({ id }) => id !== null)
+    return n === null ? null : (named[n % Math.max(1, named.length)] ?? null)
+  }
+
+  async #grant(one: Omit<Of<'grant'>, 'do' | 'amount'> & { amount: number | null }) {
+    const { feature, amount, every, keeping, life } = one
+    // An entity is a seat and holds none itself.
+    const owner = feature === 'seats' ? null : this.#owner(one.who)
+    const id = `b${this.#grants++}`
+    const { now } = this.model
+    const first = one.first === null ? null : now + one.first
+    // Only a reset that was chosen may stand beside an expiry.
+    const expires = life === null || (every !== null && first === null) ? null : (first ?? now) + life
+    await this.#ok('balances.create', {
+      ...bodyOf(owner),
+      feature_id: feature,
+      balance_id: id,
+      ...(amount === null ? { unlimited: true } : { included_grant: amount }),
+      ...(every === null ? {} : { reset: { interval: every.interval, interval_count: every.count } }),
+      ...(first === null ? {} : { next_reset_at: first }),
+      ...(expires === null ? {} : { expires_at: expires }),
+      ...(keeping === null ? {} : { rollover: rolloverOf(keeping) }),
+    })
+    this.model.grant({
+      ...{ id, owner, feature, every, first, expires },
+      unlimited: amount === null,
+      allowance: exact(amount ?? 0),
+      policy:
+        keeping === null
+          ? null
+          : { max: maybe(keeping.max, exact), percent: maybe(keeping.percent, exact), months: keeping.months },
+    })
+  }
+
+  async #track(one: Of<'track'>): Promise<void> {
+    const owner = this.#owner(one.who)
+    const reply = await this.#call('balances.track', {
+      ...bodyOf(owner),
+      feature_id: one.feature,
+      value: one.value,
+      overage_behavior: one.behavior,
+    })
+    const event = this.model.track(one.feature, owner, exact(one.value), one.behavior)
+    if (event === null) return expect(codeOf(reply)).toBe('400 insufficient_balance')
+    expectEvent(reply, event)
+  }
+
+  async #use(one: Of<'use'>): Promise<void> {
+    const owner = this.#owner(one.who)
+    const body = { ...bodyOf(owner), feature_id: one.feature, required_balance: one.value, send_event: true }
+    const { allowed, event_id } = await this.#ok('balances.check', body)
+    const value = exact(one.value)
+    // Where nothing is held nothing can be used, and nothing is recorded.
+    const held = value <= 0n || this.model.payers(one.feature, owner).length > 0
+    const event = held ? this.model.track(one.feature, owner, value, 'reject') : null
+    expect([allowed, typeof event_id]).toEqual(event === null ? [false, 'undefined'] : [true, 'string'])
+    if (event !== null) event.id = event_id
+  }
+
+  async #refund({ back, part }: Of<'refund'>): Promise<void> {
+    const event = this.model.events.at(-1 - (back % Math.max(1, this.model.events.length)))
+    if (event === undefined) return
+    const value = part === null || part === 0 ? {} : { value: -part }
+    const reply = await this.#call('balances.track', { customer_id: 'alice', refund_of: event.id, ...value })
+    const refund = this.model.refund(event, value.value === undefined ? null : exact(-value.value))
+    if (typeof refund === 'string') expect(codeOf(reply)).toBe(refund)
+    else expectEvent(reply, refund)
+  }
+
+  async #update(one: Of<'update'>): Promise<void> {
+    const owner = this.#owner(one.who)
+    const filter = this.#filter(
+      one,
+      this.model.payers(one.feature, owner).map(({ row }) => row),
+    )
+    const { amount, grant, next, expires } = one.change
+    const [field, value] = amount ?? []
+    const { now } = this.model
+    const at = (time: number | null) => maybe(time, (length) => now + length)
+    const reply = await this.#call('balances.update', {
+      ...bodyOf(owner),
+      feature_id: one.feature,
+      ...filterBody(filter),
+      ...(field === undefined ? {} : { [field]: value }),
+      ...(grant === null ? {} : { included_grant: grant }),
+      ...(next === null ? {} : { next_reset_at: at(next) }),
+      ...(expires === null ? {} : { expires_at: at(expires) }),
+    })
+    const change: Change = {
+      remaining: field === 'remaining' ? exact(value ?? 0) : undefined,
+      add: field === 'add_to_balance' ? exact(value ?? 0) : undefined,
+      usage: field === 'usage' ? exact(value ?? 0) : undefined,
+      grant: maybe(grant, exact) ?? undefined,
+      next: at(next) ?? undefined,
+      expires: at(expires) ?? undefined,
+    }
+    expect(codeOf(reply)).toBe(this.model.update(one.feature, owner, filter, change) ?? '200 undefined')
+  }
+
+  async #recalculate(one: Of<'recalculate'>): Promise<void> {
+    const owner = this.#owner(one.who)
+    const filter = { row: null, interval: one.interval }
+    const body = { ...bodyOf(owner), feature_id: one.feature, ...filterBody(filter) }
+    const reply = await this.#call('balances.recalculate', body)
+    // Without an entity all owners are looked at.
+    const found = this.model.recalculate(one.feature, owner ?? undefined, filter)
+    expect(codeOf(reply)).toBe(found ? '200 undefined' : '404 balance_not_found')
+  }
+
+  async #delete({ which, scope, keepsUse, interval }: Of<'delete'>): Promise<void> {
+    const row = this.model.rows[which % Math.max(1, this.model.rows.length)]
+    if (row === undefined) return
+    const owner = scope === 'of a feature' ? null : row.owner
+    const filter = scope === 'one' ? { row, interval: null } : { row: null, interval }
+    const reply = await this.#call('balances.delete', {
+      ...bodyOf(owner),
+      feature_id: row.feature,
+      ...filterBody(filter),
+      ...(keepsUse ? { recalculate_balances: true } : {}),
+    })
+    const found = this.model.remove(row.feature, owner ?? undefined, filter, keepsUse)
+    expect(codeOf(reply)).toBe(found ? '200 undefined' : '404 balance_not_found')
+  }
+
+  #filter({ only, interval }: Pick<Of<'update'>, 'only' | 'interval'>, rows: Row[]): Filter {
+    return { row: only === null ? null : (rows[only % Math.max(1, rows.length)] ?? null), interval }
+  }
+
+  async #enter(id: string | null): Promise<void> {
+    const body = { customer_id: 'alice', entity_id: id, feature_id: 'seats' }
+    const reply = await this.#call('entities.create', body)
+    const taken = id === null ? '400 entity_id_required' : '409 entity_already_exists'
+    expect(codeOf(reply)).toBe(this.model.enter(id) ? '200 undefined' : taken)
+  }
+
+  async #leave(n: number): Promise<void> {
+    const owner = this.#owner(n)
+    if (owner === null) return
+    await this.#ok('entities.delete', bodyOf(owner))
+    this.model.leave(owner)
+  }
+
+  /** Lets time pass until an instant, all at once or in parts. */
+  async #reach(instant: number, clock: Clock): Promise<void> {
+    const { now } = this.model
+    const length = instant - now
+    const stops = [...this.#passing.cuts.map((cut) => now + Math.floor(length * cut)), instant]
+    for (const stop of stops) {
+      await this.#move(stop, clock)
+      if (this.#passing.touches) await this.#touch()
+    }
+  }
+
+  async #move(instant: number, clock: Clock): Promise<void> {
+    const { world } = this.#stage
+    const length = instant - this.model.now
+    if (length <= 0) return
+    if (clock === 'machine') world.clock.advance(length)
+    else if (clock === 'sandbox') await world.ok('clock.advance', { by: `${length}ms` })
+    else {
+      // This one shows whole seconds (K 2.5).
+      const frozen_time = Math.floor(instant / 1000) * 1000
+      const reply = await world.call('customers.advance_test_clock', { customer_id: 'alice', frozen_time: instant })
+      expect(codeOf(reply)).toBe(frozen_time > this.model.now ? '200 undefined' : '400 invalid_request')
+      return this.model.waitUntil(Math.max(frozen_time, this.model.now))
+    }
+    this.model.waitUntil(instant)
+  }
+}
+
+function expectEvent({ status, body }: Reply, event: Event): void {
+  expect(status).toBe(200)
+  expect(body.value).toBe(plain(event.value))
+  expect(body.deductions.map((line: Line) => [line.feature_id, line.value])).toEqual(
+    event.lines.map(({ row, amount }) => [row.feature, plain(amount)]),
+  )
+  event.id = body.event_id
+}
+
+type Line = { feature_id: string; value: number }
+
+function rolloverOf({ max: most, percent, months }: Keeping) {
+  const cap = percent === null ? { max: most } : { max_percentage: percent }
+  return months === null ? { ...cap, duration: 'forever' } : { ...cap, duration: 'month', length: months }
+}
+
+function bodyOf(owner: Owner): { customer_id: string; entity_id?: string } {
+  return owner?.id == null ? { customer_id: 'alice' } : { customer_id: 'alice', entity_id: owner.id }
+}
+
+function filterBody({ row, interval }: Filter): { balance_id?: string; interval?: Interval | 'one_off' } {
+  return { ...(row === null ? {} : { balance_id: row.id }), ...(interval === null ? {} : { interval }) }
+}
+
+function codeOf({ status, body }: Reply): string {
+  return `${status} ${body.code}`
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the balance object as it came over the wire.
+function shown(balance: any) {
+  if (balance == null) return null
+  const { unlimited, granted, remaining, usage, next_reset_at, breakdown, rollovers } = balance
+  return {
+    ...{ unlimited, granted, remaining, usage, next_reset_at },
+    breakdown: unlimited
+      ? []
+      : breakdown.map((line: Record<string, unknown>) => ({
+          ...{ id: line['id'], included_grant: line['included_grant'], remaining: line['remaining'] },
+          ...{ usage: line['usage'], reset: line['reset'], expires_at: line['expires_at'] },
+        })),
+    rollovers: rollovers ?? null,
+  }
+}
+
+function expected(seen: Seen | null): ReturnType<typeof shown> {
+  if (seen === null) return null
+  return {
+    unlimited: seen.unlimited,
+    granted: plain(seen.granted),
+    remaining: plain(seen.remaining),
+    usage: plain(seen.usage),
+    next_reset_at: Number.isFinite(seen.next) ? seen.next : null,
+    breakdown: seen.lines.map((row) => ({
+      id: row.id,
+      included_grant: plain(granted(row)),
+      remaining: plain(max(row.main, 0n)),
+      usage: plain(granted(row) - row.main),
+      reset: resetOf(row),
+      expires_at: row.expires,
+    })),
+    rollovers:
+      seen.rollovers?.map(({ left, used, until }) => ({
+        granted: plain(left + used),
+        balance: plain(left),
+        expires_at: until ?? 0,
+      })) ?? null,
+  }
+}
+
+function resetOf({ feature, every, next }: Row) {
+  if (feature === 'seats') return null
+  if (every === null) return { interval: 'one_off', resets_at: null }
+  const count = every.count === 1 ? {} : { interval_count: every.count }
+  return { interval: every.interval, ...count, resets_at: next }
+}
+
+const maybe = <A, B>(value: A | null, then: (value: A) => B): B | null => (value === null ? null : then(value))
+
+/** Through decimal text, as both sides of the wire do it. */
+const exact = (value: number): Amount => {
+  const [whole, fraction = ''] = value.toFixed(12).split('.')
+  return BigInt(`${whole}${fraction}`)
+}
+const plain = (value: Amount) => Number(`${value}e-12`)

@@ -1,0 +1,142 @@
+import { type Every, monthsAfter, nth, weightOf } from './calendar.ts'
+
+/** What the model keeps of balances, and what happens to one of them in time. Plain lists, changed in place. */
+export type Feature = 'messages' | 'images' | 'seats' | 'credits' | 'gold'
+export type Behavior = 'cap' | 'reject' | 'overflow'
+
+/** Amounts are whole multiples of 10⁻¹². */
+export type Amount = bigint
+export const ONE = 1_000_000_000_000n
+
+/** The customer itself, or one of its entities. Its identity is the object, because its id may come later. */
+export type Owner = Seat | null
+
+/** An entity. Every one of the model is a seat. */
+export interface Seat {
+  id: string | null
+}
+
+export interface Row {
+  id: string
+  owner: Owner
+  feature: Feature
+  unlimited: boolean
+  allowance: Amount
+  main: Amount
+  adjustment: Amount
+  /** How many entities sit on it. */
+  seats: number
+  every: Every | null
+  anchor: number
+  /** The number of the next boundary, and when it is; Infinity where there is none. */
+  n: number
+  next: number
+  /** When its present period began. */
+  renewed: number
+  policy: Policy | null
+  rollovers: Rollover[]
+  expires: number | null
+  created: number
+}
+
+/** What is kept at a reset: at most `max`, or `percent` of the allowance, for so many months. */
+export interface Policy {
+  max: Amount | null
+  percent: Amount | null
+  months: number | null
+}
+
+export interface Rollover {
+  /** The boundary at which it was kept, or null for what is kept for ever: that is one. */
+  at: number | null
+  left: Amount
+  used: Amount
+  until: number | null
+}
+
+export function granted(row: Row): Amount {
+  return row.unlimited ? 0n : row.allowance + row.adjustment
+}
+
+/** The order in which balances are drawn from (R84); `all` are in order of creation. */
+export function inOrder(rows: Row[], all: Row[]): Row[] {
+  const rank = (row: Row) => [
+    row.unlimited ? 0 : 1,
+    row.every === null ? 1 : 0,
+    row.every === null ? 0 : weightOf(row.every),
+    row.expires ?? Number.MAX_SAFE_INTEGER,
+    row.created,
+    all.indexOf(row),
+  ]
+  return rows
+    .map((row) => ({ row, keys: rank(row) }))
+    .sort(({ keys: a }, { keys: b }) => a.map((key, i) => key - (b[i] ?? 0)).find((d) => d !== 0) ?? 0)
+    .map(({ row }) => row)
+}
+
+/** Every boundary and expiry up to `now`, one after the other, an expiry before a reset. @returns false where it ends. */
+export function bringUpToDate(row: Row, now: number): boolean {
+  for (let due = dueOf(row); due <= now; due = dueOf(row)) {
+    if (row.expires === due) return false
+    row.rollovers = row.rollovers.filter(({ until }) => until !== due)
+    if (row.next === due) renew(row, due, due)
+  }
+  return true
+}
+
+/** When time changes it next. */
+export function dueOf(row: Row): number {
+  let due = Math.min(row.next, row.expires ?? Infinity)
+  for (const { until } of row.rollovers) if (until !== null && until < due) due = until
+  return due
+}
+
+/** The next reset is moved. In the past it takes effect at once, and the phase goes on from it. */
+export function moveReset(row: Row, to: number, now: number): void {
+  row.anchor = to
+  row.n = 0
+  row.next = to
+  if (to > now) return
+  renew(row, to, now)
+  while (row.next <= now) skip(row)
+}
+
+/** @param at the boundary. @param now when it takes effect: from then on another period lasts. */
+function renew(row: Row, at: number, now: number): void {
+  if (row.policy !== null && row.main > 0n) keep(row, row.policy, row.main, at)
+  row.main = row.allowance
+  row.adjustment = 0n
+  row.renewed = now
+  skip(row)
+}
+
+function skip(row: Row): void {
+  if (row.every !== null) row.next = nth(row.anchor, row.every, ++row.n)
+}
+
+function keep(row: Row, { max: most, percent, months }: Policy, left: Amount, at: number): void {
+  const until = months === null ? null : monthsAfter(at, months)
+  if (until === at) return
+  const same = row.rollovers.find((other) => other.at === (until === null ? null : at))
+  const kept = same ?? { at: until === null ? null : at, left: 0n, used: 0n, until }
+  kept.left += left
+  row.rollovers = soonest([...row.rollovers.filter((other) => other !== kept), kept])
+  const cap = percent === null ? most : ((row.allowance * percent) / (100n * ONE * ONE)) * ONE
+  if (cap === null) return
+  let excess = sum(row.rollovers.map((one) => one.left)) - cap
+  for (const one of row.rollovers) {
+    const cut = max(min(one.left, excess), 0n)
+    one.left -= cut
+    excess -= cut
+    if (cut > 0n && one.left === 0n) row.rollovers = row.rollovers.filter((other) => other !== one)
+  }
+}
+
+/** What expires soonest comes first, what never does last. */
+export function soonest(rollovers: Rollover[]): Rollover[] {
+  return rollovers.toSorted((a, b) => (a.until ?? Number.MAX_SAFE_INTEGER) - (b.until ?? Number.MAX_SAFE_INTEGER))
+}
+
+export const sum = (values: bigint[]) => values.reduce((a, b) => a + b, 0n)
+export const min = (a: bigint, b: bigint) => (a < b ? a : b)
+export const max = (a: bigint, b: bigint) => (a > b ? a : b)

@@ -1,0 +1,133 @@
+import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
+import { MemoryStore } from '../../src/store/memory.ts'
+import type { CustomerReference, StoredCustomer } from '../../src/store/store.ts'
+import { chance } from '../crash/chance.ts'
+import { Folder } from '../scenarios/reopened.ts'
+import { openWorld, START, type World } from '../world.ts'
+
+/** What an application has to live with, and nobody may notice. */
+export interface Hardships {
+  /** In a file, opened again at every restart. */
+  readonly sqlite?: boolean
+  /** It ends where a history says so, and begins again on what was kept. */
+  readonly restarts?: boolean
+  /** It remembers no customer from one request to the next, and what it loads comes in no order. */
+  readonly forgets?: boolean
+}
+
+/** Clocks of a sandbox only go forward, so the machine's is set back for each history; after so many there is a new sandbox. */
+const HISTORIES_OF_A_WORLD = 200
+
+/** The real application, in which histories follow one another: that costs far less than a world for each. */
+export class Stage {
+  world: World
+  readonly faults: unknown[] = []
+  readonly #hardships: Hardships
+  readonly #folder: Folder | null
+  #histories = 0
+
+  private constructor(hardships: Hardships, folder: Folder | null, world: World) {
+    this.#hardships = hardships
+    this.#folder = folder
+    this.world = world
+  }
+
+  static async open(hardships: Hardships = {}): Promise<Stage> {
+    const folder = hardships.sqlite === true ? new Folder() : null
+    const stage = new Stage(hardships, folder, await openWorld())
+    await stage.#furnish()
+    return stage
+  }
+
+  /** A new customer, who is called like the one that was just deleted with all it had. */
+  async begin(): Promise<void> {
+    this.#histories += 1
+    if (this.#histories % HISTORIES_OF_A_WORLD === 0) await this.#furnish()
+    const { ahead_ms } = await this.world.ok('clock.get', {})
+    this.world.clock.set(START - ahead_ms)
+    await this.world.call('customers.delete', { customer_id: 'alice' })
+    await this.world.ok('customers.get_or_create', { customer_id: 'alice' })
+  }
+
+  async restart(): Promise<void> {
+    if (this.#hardships.restarts !== true) return
+    const { store } = this.world
+    await this.#enter(store instanceof MemoryStore ? store : null)
+  }
+
+  /** Another customer takes the place of the one in memory. */
+  async forget(): Promise<void> {
+    if (this.#hardships.forgets === true) await this.world.ok('customers.get', { customer_id: 'bob' })
+  }
+
+  async close(): Promise<void> {
+    this.faults.push(...this.world.faults)
+    await this.world.close()
+    await this.#folder?.remove()
+  }
+
+  async #furnish(): Promise<void> {
+    if (this.#folder !== null && this.#histories > 0) return
+    await this.#enter(this.#folder === null ? this.#newStore() : null)
+    const metered = { type: 'metered', consumable: true }
+    const system = { type: 'credit_system' }
+    const messages = { metered_feature_id: 'messages' }
+    const images = { metered_feature_id: 'images' }
+    const credits = [
+      { ...messages, credit_cost: 0.3 },
+      { ...images, credit_cost: 2, billing_units: 7 },
+    ]
+    const gold = [{ ...messages, credit_cost: 1.1, billing_units: 3 }]
+    for (const feature of [
+      { feature_id: 'messages', ...metered },
+      { feature_id: 'images', ...metered },
+      { feature_id: 'seats', type: 'metered', consumable: false },
+      { feature_id: 'credits', ...system, credit_schema: credits },
+      { feature_id: 'gold', ...system, credit_schema: gold },
+    ])
+      await this.world.ok('features.create', { name: feature.feature_id, ...feature })
+    await this.world.ok('customers.get_or_create', { customer_id: 'bob' })
+  }
+
+  #newStore(): MemoryStore {
+    return this.#hardships.forgets === true ? new ShuffledStore() : new MemoryStore()
+  }
+
+  /** The application ends and begins anew. @param store in memory; null is the file. */
+  async #enter(store: MemoryStore | null): Promise<void> {
+    const at = this.world.clock.now
+    const options = this.#hardships.forgets === true ? { cacheWeight: 1 } : {}
+    this.faults.push(...this.world.faults)
+    await this.world.close()
+    this.world =
+      store === null && this.#folder !== null
+        ? await this.#folder.open(at, options)
+        : await openWorld({ ...options, at, wrap: () => store ?? new MemoryStore() })
+  }
+}
+
+/** Gives the rows of a customer in a new order each time, as any store may. */
+export class ShuffledStore extends MemoryStore {
+  static loads = 0
+  readonly #next = chance(Number(process.env['GRANARY_TEST_SEED']))
+
+  override async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
+    ShuffledStore.loads += references.length
+    return (await super.load(references)).map((one) => (one === null ? null : this.#shuffled(one)))
+  }
+
+  #shuffled({ version, holdings }: StoredCustomer): StoredCustomer {
+    const { customer, latest, postings, refunds } = holdings
+    const entities = this.#shuffle(entitiesOf(holdings))
+    const balances = this.#shuffle([...allBalances(holdings)])
+    const given = new Map(this.#shuffle([...refunds]))
+    return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given) }
+  }
+
+  #shuffle<T>(list: readonly T[]): T[] {
+    return list
+      .map((one) => ({ one, place: this.#next() }))
+      .sort((a, b) => a.place - b.place)
+      .map(({ one }) => one)
+  }
+}

@@ -1,0 +1,222 @@
+import fc from 'fast-check'
+import { type Every, HOUR, INTERVALS, type Interval, MINUTE } from './calendar.ts'
+import type { Behavior, Feature } from './rows.ts'
+
+export const FEATURES: readonly Feature[] = ['messages', 'images', 'seats', 'credits', 'gold']
+export const NAMES = ['desk', 'lamp', 'chair'] as const
+
+/** The customer itself, or one of the entities that are there: which one is counted from this number. */
+export type Who = number | null
+/** Which clock is moved: the one of the machine, of the whole sandbox, or of the customer. */
+export type Clock = 'machine' | 'sandbox' | 'customer'
+/** Which balances of a feature are meant: one of those that may pay for it, or those with an interval, or all. */
+interface Meant {
+  only: number | null
+  interval: Interval | 'one_off' | null
+}
+
+export interface Keeping {
+  max: number | null
+  percent: number | null
+  months: number | null
+}
+
+/** Times are lengths in milliseconds, counted from the step. */
+export type Step =
+  | {
+      do: 'grant'
+      feature: Feature
+      who: Who
+      amount: number
+      every: Every | null
+      first: number | null
+      keeping: Keeping | null
+      life: number | null
+    }
+  | { do: 'unlimited'; feature: Feature; who: Who; life: number | null }
+  | { do: 'track'; feature: Feature; who: Who; value: number; behavior: Behavior }
+  | { do: 'use'; feature: Feature; who: Who; value: number }
+  | { do: 'refund'; back: number; part: number | null }
+  | ({ do: 'update'; feature: Feature; who: Who; change: Change } & Meant)
+  | ({ do: 'recalculate'; feature: Feature; who: Who } & Meant)
+  | ({ do: 'delete'; which: number; scope: 'one' | 'of an owner' | 'of a feature'; keepsUse: boolean } & Meant)
+  | { do: 'enter'; id: string | null }
+  | { do: 'leave'; who: number }
+  | { do: 'share' }
+  | { do: 'wait'; time: number; clock: Clock }
+  | { do: 'boundary'; early: boolean; clock: Clock }
+  | { do: 'restart' }
+  | { do: 'touch' }
+
+interface Change {
+  amount: readonly ['remaining' | 'add_to_balance' | 'usage', number] | null
+  grant: number | null
+  next: number | null
+  expires: number | null
+}
+
+/** Mostly halves; sometimes with as many decimals as there may be. */
+const some = (min: number, max: number) =>
+  fc.oneof(
+    { weight: 9, arbitrary: fc.integer({ min: min * 2, max: max * 2 }).map((n) => n / 2) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.integer({ min, max: max - 1 }), fc.integer({ min: 1, max: 999 }))
+        .map(([whole, finest]) => Number(`${whole}.${String(finest).padStart(12, '0')}`)),
+    },
+  )
+const feature = fc.constantFrom(...FEATURES)
+const who = fc.option(fc.nat(2), { freq: 2 })
+const hours = (min: number, max: number) => fc.integer({ min, max }).map((n) => n * HOUR)
+const clock = fc.constantFrom<Clock>('machine', 'machine', 'sandbox', 'customer')
+const life = fc.option(hours(1, 2000), { freq: 3 })
+/** Of those that are short not many, or a year would have too many periods to be walked one by one. */
+const every = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc
+      .constantFrom<Interval>('day', 'week', 'month', 'month', 'quarter', 'semi_annual', 'year')
+      .map((interval) => ({ interval, count: 1 })),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ interval: fc.constantFrom(...INTERVALS.slice(2)), count: fc.integer({ min: 2, max: 3 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom<Every>(
+      { interval: 'hour', count: 5 },
+      { interval: 'hour', count: 36 },
+      { interval: 'minute', count: 500 },
+    ),
+  },
+)
+const months = fc.option(fc.integer({ min: 0, max: 3 }), { freq: 3 })
+const keeping = fc.oneof(
+  fc.record({ max: fc.option(some(0, 60)), percent: fc.constant(null), months }),
+  fc.record({ max: fc.constant(null), percent: fc.integer({ min: 1, max: 200 }).map((n) => n / 2), months }),
+)
+const meant = {
+  only: fc.option(fc.nat(5), { freq: 1 }),
+  interval: fc.option(fc.constantFrom<Interval | 'one_off'>('day', 'month', 'one_off'), { freq: 3 }),
+}
+const grant = fc.record({
+  do: fc.constant('grant' as const),
+  feature,
+  who,
+  amount: some(0, 40),
+  every: fc.option(every, { freq: 2 }),
+  first: fc.option(hours(1, 1500), { freq: 3 }),
+  keeping: fc.option(keeping),
+  life,
+})
+const unlimited = fc.record({ do: fc.constant('unlimited' as const), feature, who, life })
+const change = fc.record({
+  amount: fc.option(
+    fc.tuple(fc.constantFrom('remaining' as const, 'add_to_balance' as const, 'usage' as const), some(-40, 60)),
+    { freq: 3 },
+  ),
+  grant: fc.option(some(-10, 60), { freq: 1 }),
+  next: fc.option(fc.oneof(hours(-1500, 1500), fc.constant(0)), { freq: 1 }),
+  expires: fc.option(hours(0, 1500), { freq: 1 }),
+})
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: grant },
+  { weight: 1, arbitrary: unlimited },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('track' as const),
+      feature,
+      who,
+      value: some(-30, 60),
+      behavior: fc.constantFrom<Behavior>('cap', 'reject', 'overflow', 'overflow'),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('use' as const), feature, who, value: some(0, 30) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('refund' as const),
+      back: fc.nat(5),
+      part: fc.option(some(0, 20), { freq: 1 }),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('update' as const), feature, who, change, ...meant }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('recalculate' as const), feature, who, ...meant }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('delete' as const),
+      which: fc.nat(9),
+      scope: fc.constantFrom('one' as const, 'one' as const, 'of an owner' as const, 'of a feature' as const),
+      keepsUse: fc.boolean(),
+      ...meant,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant('enter' as const), id: fc.option(fc.constantFrom(...NAMES), { freq: 6 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), who: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'share' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('wait' as const),
+      time: fc.oneof(
+        { weight: 4, arbitrary: hours(1, 1500) },
+        { weight: 1, arbitrary: fc.integer({ min: 1, max: 90 * MINUTE }) },
+      ),
+      clock,
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('boundary' as const), early: fc.boolean(), clock }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'touch' as const }) },
+)
+
+/** What may happen besides grants and uses. */
+const TURNS = ['use', 'refund', 'update', 'recalculate', 'delete', 'leave', 'share', 'wait', 'boundary'] as const
+/** What a history is mostly about: alone, or with those that pay for it. */
+const CIRCLES: Feature[][] = [
+  ['messages'],
+  ['seats'],
+  ['messages', 'credits'],
+  ['messages', 'credits', 'gold'],
+  ['messages', 'images', 'credits'],
+]
+/**
+ * What a history is about: who is there from the beginning and with what, which features are used and what may happen. Each
+ * leaves out some of it, so that what is left meets more often than it would among everything.
+ */
+const plot = fc.record({
+  names: fc.subarray([...NAMES], { maxLength: 2 }),
+  features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
+  turns: fc.subarray([...TURNS]),
+  grants: fc.array(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }), {
+    maxLength: 6,
+    size: 'medium',
+  }),
+})
+
+export const history = fc
+  .tuple(plot, fc.array(step, { minLength: 1, maxLength: 25, size: 'medium' }))
+  .map(([{ names, features, turns, grants }, steps]): Step[] => {
+    const among = (one: Feature) => features[FEATURES.indexOf(one) % features.length] ?? one
+    const happens = (one: Step) => turns.some((turn) => turn === one.do) || !TURNS.some((turn) => turn === one.do)
+    const entering = names.map((id) => ({ do: 'enter' as const, id }))
+    return [...entering, ...grants, ...steps.filter(happens)].map((one) =>
+      'feature' in one ? sensible({ ...one, feature: among(one.feature) }) : one,
+    )
+  })
+
+/** What is granted is not refused: seats neither reset nor roll over, and at most four are in a balance, so that not all fit on the first. */
+function sensible(one: Step): Step {
+  if (one.do !== 'grant') return one
+  if (one.feature === 'seats')
+    return { ...one, amount: Math.floor(one.amount / 5) / 2, every: null, first: null, keeping: null }
+  return one.every === null ? { ...one, first: null, keeping: null } : one
+}
