@@ -176,7 +176,12 @@ function moveReset(balances: readonly Balance[], to: Instant, journal: Journal):
   const moved: Balance = { ...soonest, reset: { ...soonest.reset, anchor: to, nextAt: to } }
   if (to > journal.at || moved.reset === null) return moved
   const renewed = reset(moved, to, journal)
-  return { ...renewed, reset: { ...moved.reset, nextAt: boundaryAfter(to, moved.reset, journal.at) } }
+  // It begins a period now, wherever its boundary was put: uses since that boundary were taken from the one before.
+  return {
+    ...renewed,
+    renewedAt: journal.at,
+    reset: { ...moved.reset, nextAt: boundaryAfter(to, moved.reset, journal.at) },
+  }
 }
 
 /** Sets the expiry of the balance that expires soonest, or of the first when none does (B122). */

@@ -198,12 +198,13 @@ export class Pair {
     if (event !== null) event.id = event_id
   }
 
-  async #refund({ back, part }: Of<'refund'>): Promise<void> {
+  async #refund({ back, eighths }: Of<'refund'>): Promise<void> {
     const event = this.model.events.at(-1 - (back % Math.max(1, this.model.events.length)))
     if (event === undefined) return
-    const value = part === null || part === 0 ? {} : { value: -part }
+    const part = eighths === null ? 0n : (event.value * BigInt(eighths)) / 8n
+    const value = part <= 0n ? {} : { value: plain(-part) }
     const reply = await this.#call('balances.track', { customer_id: 'alice', refund_of: event.id, ...value })
-    const refund = this.model.refund(event, value.value === undefined ? null : exact(-value.value))
+    const refund = this.model.refund(event, part <= 0n ? null : part)
     if (typeof refund === 'string') expect(codeOf(reply)).toBe(refund)
     else expectEvent(reply, refund)
   }

@@ -36,7 +36,7 @@ export type Step =
   | { do: 'unlimited'; feature: Feature; who: Who; life: number | null }
   | { do: 'track'; feature: Feature; who: Who; value: number; behavior: Behavior }
   | { do: 'use'; feature: Feature; who: Who; value: number }
-  | { do: 'refund'; back: number; part: number | null }
+  | { do: 'refund'; back: number; eighths: number | null }
   | ({ do: 'update'; feature: Feature; who: Who; change: Change } & Meant)
   | ({ do: 'recalculate'; feature: Feature; who: Who } & Meant)
   | ({ do: 'delete'; which: number; scope: 'one' | 'of an owner' | 'of a feature'; keepsUse: boolean } & Meant)
@@ -66,6 +66,9 @@ const some = (min: number, max: number) =>
         .map(([whole, finest]) => Number(`${whole}.${String(finest).padStart(12, '0')}`)),
     },
   )
+/** One time out of four. */
+const seldom = <T>(one: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: one })
 const feature = fc.constantFrom(...FEATURES)
 const who = fc.option(fc.nat(2), { freq: 2 })
 const hours = (min: number, max: number) => fc.integer({ min, max }).map((n) => n * HOUR)
@@ -98,8 +101,8 @@ const keeping = fc.oneof(
   fc.record({ max: fc.constant(null), percent: fc.integer({ min: 1, max: 200 }).map((n) => n / 2), months }),
 )
 const meant = {
-  only: fc.option(fc.nat(5), { freq: 1 }),
-  interval: fc.option(fc.constantFrom<Interval | 'one_off'>('day', 'month', 'one_off'), { freq: 3 }),
+  only: fc.option(fc.nat(5), { freq: 2 }),
+  interval: seldom(fc.constantFrom<Interval | 'one_off'>('day', 'month', 'one_off')),
 }
 const grant = fc.record({
   do: fc.constant('grant' as const),
@@ -107,7 +110,7 @@ const grant = fc.record({
   who,
   amount: some(0, 40),
   every: fc.option(every, { freq: 2 }),
-  first: fc.option(hours(1, 1500), { freq: 3 }),
+  first: seldom(hours(1, 1500)),
   keeping: fc.option(keeping),
   life,
 })
@@ -117,73 +120,102 @@ const change = fc.record({
     fc.tuple(fc.constantFrom('remaining' as const, 'add_to_balance' as const, 'usage' as const), some(-40, 60)),
     { freq: 3 },
   ),
-  grant: fc.option(some(-10, 60), { freq: 1 }),
-  next: fc.option(fc.oneof(hours(-1500, 1500), fc.constant(0)), { freq: 1 }),
-  expires: fc.option(hours(0, 1500), { freq: 1 }),
+  grant: seldom(some(-10, 60)),
+  next: seldom(fc.oneof(hours(-1500, 1500), hours(-30, 0))),
+  expires: seldom(hours(0, 1500)),
 })
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const is = <K extends Step['do']>(kind: K) => fc.constant(kind)
+const track = fc.record({
+  do: is('track'),
+  feature,
+  who,
+  value: some(-30, 60),
+  behavior: fc.constantFrom<Behavior>('cap', 'reject', 'overflow', 'overflow'),
+})
+const use = fc.record({ do: is('use'), feature, who, value: some(0, 30) })
+const refund = fc.record({
+  do: is('refund'),
+  back: fc.nat(5),
+  eighths: fc.option(fc.integer({ min: 1, max: 9 }), { freq: 2 }),
+})
+const update = fc.record({ do: is('update'), feature, who, change, ...meant })
+const recalculate = fc.record({ do: is('recalculate'), feature, who, ...meant })
+const remove = fc.record({
+  do: is('delete'),
+  which: fc.nat(9),
+  scope: fc.constantFrom('one' as const, 'one' as const, 'of an owner' as const, 'of a feature' as const),
+  keepsUse: fc.boolean(),
+  ...meant,
+})
+const enter = fc.record({ do: is('enter'), id: fc.option(fc.constantFrom(...NAMES), { freq: 6 }) })
+const leave = fc.record({ do: is('leave'), who: fc.nat(2) })
+const wait = fc.record({
+  do: is('wait'),
+  time: fc.oneof(
+    { weight: 4, arbitrary: hours(1, 1500) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 90 * MINUTE }) },
+  ),
+  clock,
+})
+const boundary = fc.record({ do: is('boundary'), early: fc.boolean(), clock })
+const bare = <K extends 'share' | 'restart' | 'touch'>(kind: K) => fc.record({ do: is(kind) })
+
+const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: grant },
   { weight: 1, arbitrary: unlimited },
-  {
-    weight: 8,
-    arbitrary: fc.record({
-      do: fc.constant('track' as const),
-      feature,
-      who,
-      value: some(-30, 60),
-      behavior: fc.constantFrom<Behavior>('cap', 'reject', 'overflow', 'overflow'),
-    }),
-  },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('use' as const), feature, who, value: some(0, 30) }) },
-  {
-    weight: 6,
-    arbitrary: fc.record({
-      do: fc.constant('refund' as const),
-      back: fc.nat(5),
-      part: fc.option(some(0, 20), { freq: 1 }),
-    }),
-  },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('update' as const), feature, who, change, ...meant }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('recalculate' as const), feature, who, ...meant }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({
-      do: fc.constant('delete' as const),
-      which: fc.nat(9),
-      scope: fc.constantFrom('one' as const, 'one' as const, 'of an owner' as const, 'of a feature' as const),
-      keepsUse: fc.boolean(),
-      ...meant,
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ do: fc.constant('enter' as const), id: fc.option(fc.constantFrom(...NAMES), { freq: 6 }) }),
-  },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), who: fc.nat(2) }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'share' as const }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      do: fc.constant('wait' as const),
-      time: fc.oneof(
-        { weight: 4, arbitrary: hours(1, 1500) },
-        { weight: 1, arbitrary: fc.integer({ min: 1, max: 90 * MINUTE }) },
-      ),
-      clock,
-    }),
-  },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant('boundary' as const), early: fc.boolean(), clock }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
-  { weight: 1, arbitrary: fc.constant({ do: 'touch' as const }) },
+  { weight: 8, arbitrary: track },
+  { weight: 3, arbitrary: use },
+  { weight: 4, arbitrary: refund },
+  { weight: 6, arbitrary: update },
+  { weight: 3, arbitrary: recalculate },
+  { weight: 2, arbitrary: remove },
+  { weight: 3, arbitrary: enter },
+  { weight: 2, arbitrary: leave },
+  { weight: 1, arbitrary: bare('share') },
+  { weight: 3, arbitrary: wait },
+  { weight: 4, arbitrary: boundary },
+  { weight: 1, arbitrary: bare('restart') },
+  { weight: 1, arbitrary: bare('touch') },
 )
-
 /** What may happen besides grants and uses. */
 const TURNS = ['use', 'refund', 'update', 'recalculate', 'delete', 'leave', 'share', 'wait', 'boundary'] as const
-/** What a history is mostly about: alone, or with those that pay for it. */
+
+/** Uses that are given back, while what they were taken from goes its way. */
+const givingBack: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 1, arbitrary: grant },
+  { weight: 6, arbitrary: track.map((one) => ({ ...one, value: Math.abs(one.value) })) },
+  { weight: 2, arbitrary: use },
+  { weight: 8, arbitrary: refund },
+  { weight: 3, arbitrary: boundary },
+  { weight: 1, arbitrary: wait },
+  { weight: 2, arbitrary: update },
+  { weight: 1, arbitrary: remove },
+  { weight: 1, arbitrary: fc.oneof(recalculate, leave, enter, bare('share'), bare('restart')) },
+)
+/** Time that passes over what resets, rolls over and ends. */
+const timePassing: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 1, arbitrary: grant },
+  { weight: 5, arbitrary: track },
+  { weight: 6, arbitrary: boundary },
+  { weight: 3, arbitrary: wait },
+  { weight: 4, arbitrary: update },
+  { weight: 1, arbitrary: fc.oneof(refund, bare('restart'), bare('touch')) },
+)
+/** Debts, and what becomes of them. */
+const owing: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: grant },
+  { weight: 6, arbitrary: track.map((one) => ({ ...one, behavior: 'overflow' as const })) },
+  { weight: 4, arbitrary: recalculate },
+  { weight: 3, arbitrary: remove.map((one) => ({ ...one, keepsUse: true })) },
+  { weight: 3, arbitrary: update },
+  { weight: 1, arbitrary: fc.oneof(refund, boundary, enter, leave) },
+)
+
+/** Features that concern one another, by how they pay for each other. */
 const CIRCLES: Feature[][] = [
   ['messages'],
-  ['seats'],
+  ['messages', 'seats'],
   ['messages', 'credits'],
   ['messages', 'credits', 'gold'],
   ['messages', 'images', 'credits'],
@@ -201,9 +233,20 @@ const plot = fc.record({
     size: 'medium',
   }),
 })
+const several = (step: fc.Arbitrary<Step>) => fc.array(step, { minLength: 1, maxLength: 25, size: 'medium' })
+const about = (step: fc.Arbitrary<Step>) =>
+  fc.tuple(
+    plot.map((one) => ({ ...one, turns: [...TURNS] })),
+    several(step),
+  )
 
 export const history = fc
-  .tuple(plot, fc.array(step, { minLength: 1, maxLength: 25, size: 'medium' }))
+  .oneof(
+    { weight: 3, arbitrary: fc.tuple(plot, several(anything)) },
+    { weight: 2, arbitrary: about(givingBack) },
+    { weight: 2, arbitrary: about(timePassing) },
+    { weight: 1, arbitrary: about(owing) },
+  )
   .map(([{ names, features, turns, grants }, steps]): Step[] => {
     const among = (one: Feature) => features[FEATURES.indexOf(one) % features.length] ?? one
     const happens = (one: Step) => turns.some((turn) => turn === one.do) || !TURNS.some((turn) => turn === one.do)

@@ -131,6 +131,7 @@ describe('what is gone by then gets nothing', () => {
 
   test.each([
     ['moved into the past', '2026-01-20', '2026-01-19T00:00:00Z', []],
+    ['moved to before the use', '2026-01-20', '2026-01-10T00:00:00Z', []],
     ['moved away before it came', '2026-02-20', '2026-02-25T00:00:00Z', ['messages -6']],
     ['moved nearer, and not there yet', '2026-01-20', '2026-01-25T00:00:00Z', ['messages -6']],
   ])('a reset that was %s', async (_label, day, moved, expected) => {
