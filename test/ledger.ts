@@ -52,12 +52,13 @@ export async function expectLedgerToAddUp(store: Store, id: string, env: Environ
   )
   expect(ledger.length, `lines in the ledger of ${id}`).toBe(holdings.postings)
   const running = new Map<string, Amount>()
-  for (const { balance, rollover, amount, remainingAfter, permit } of ledger) {
+  const wrong = ledger.filter(({ balance, rollover, amount, remainingAfter, permit }) => {
     const name = nameOf(balance, rollover)
-    running.set(name, (running.get(name) ?? 0n) + amount)
-    expect(remainingAfter, `a line of ${name}`).toBe(running.get(name))
-    if (remainingAfter < 0n && amount < 0n) expect(permit, `a line of ${name} below zero`).not.toBeNull()
-  }
+    const before = running.get(name) ?? 0n
+    running.set(name, before + amount)
+    return remainingAfter !== before + amount || (remainingAfter < 0n && amount < 0n && permit === null)
+  })
+  expect(wrong, `lines of ${id} that do not follow, or go below zero without a permit`).toEqual([])
   return { holdings, ledger }
 }
 

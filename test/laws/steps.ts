@@ -38,8 +38,14 @@ export type Step =
   | { do: 'use'; feature: Feature; who: Who; value: number }
   | { do: 'refund'; back: number; eighths: number | null }
   | ({ do: 'update'; feature: Feature; who: Who; change: Change } & Meant)
-  | ({ do: 'recalculate'; feature: Feature; who: Who } & Meant)
-  | ({ do: 'delete'; which: number; scope: 'one' | 'of an owner' | 'of a feature'; keepsUse: boolean } & Meant)
+  | { do: 'recalculate'; feature: Feature; who: Who; interval: Meant['interval'] }
+  | {
+      do: 'delete'
+      which: number
+      scope: 'one' | 'of an owner' | 'of a feature'
+      keepsUse: boolean
+      interval: Meant['interval']
+    }
   | { do: 'enter'; id: string | null }
   | { do: 'leave'; who: number }
   | { do: 'share' }
@@ -140,13 +146,13 @@ const refund = fc.record({
   eighths: fc.option(fc.integer({ min: 1, max: 9 }), { freq: 2 }),
 })
 const update = fc.record({ do: is('update'), feature, who, change, ...meant })
-const recalculate = fc.record({ do: is('recalculate'), feature, who, ...meant })
+const recalculate = fc.record({ do: is('recalculate'), feature, who, interval: meant.interval })
 const remove = fc.record({
   do: is('delete'),
   which: fc.nat(9),
   scope: fc.constantFrom('one' as const, 'one' as const, 'of an owner' as const, 'of a feature' as const),
   keepsUse: fc.boolean(),
-  ...meant,
+  interval: meant.interval,
 })
 const enter = fc.record({ do: is('enter'), id: fc.option(fc.constantFrom(...NAMES), { freq: 6 }) })
 const leave = fc.record({ do: is('leave'), who: fc.nat(2) })
@@ -207,8 +213,14 @@ const owing: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: grant },
   { weight: 6, arbitrary: track.map((one) => ({ ...one, behavior: 'overflow' as const })) },
   { weight: 4, arbitrary: recalculate },
-  { weight: 3, arbitrary: remove.map((one) => ({ ...one, keepsUse: true })) },
-  { weight: 3, arbitrary: update },
+  { weight: 2, arbitrary: remove.map((one) => ({ ...one, keepsUse: true })) },
+  {
+    weight: 4,
+    arbitrary: update.map((one) => ({
+      ...one,
+      change: { ...one.change, amount: one.change.amount ?? (['remaining', -5] as const) },
+    })),
+  },
   { weight: 1, arbitrary: fc.oneof(refund, boundary, enter, leave) },
 )
 
@@ -229,6 +241,7 @@ const plot = fc.record({
   features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
   turns: fc.subarray([...TURNS]),
   grants: fc.array(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }), {
+    minLength: 1,
     maxLength: 6,
     size: 'medium',
   }),
