@@ -1,6 +1,6 @@
 import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
-import type { CustomerReference, StoredCustomer } from '../../src/store/store.ts'
+import type { CustomerReference, Store, StoredCustomer } from '../../src/store/store.ts'
 import { chance } from '../crash/chance.ts'
 import { Folder } from '../scenarios/reopened.ts'
 import { openWorld, START, type World } from '../world.ts'
@@ -34,7 +34,7 @@ export class Stage {
 
   static async open(hardships: Hardships = {}): Promise<Stage> {
     const folder = hardships.sqlite === true ? new Folder() : null
-    const stage = new Stage(hardships, folder, await openWorld())
+    const stage = new Stage(hardships, folder, folder === null ? await openWorld() : await folder.open(START))
     await stage.#furnish()
     return stage
   }
@@ -50,9 +50,7 @@ export class Stage {
   }
 
   async restart(): Promise<void> {
-    if (this.#hardships.restarts !== true) return
-    const { store } = this.world
-    await this.#enter(store instanceof MemoryStore ? store : null)
+    if (this.#hardships.restarts === true) await this.#enter(this.world.store)
   }
 
   /** Another customer takes the place of the one in memory. */
@@ -62,13 +60,12 @@ export class Stage {
 
   async close(): Promise<void> {
     this.faults.push(...this.world.faults)
-    await this.world.close()
-    await this.#folder?.remove()
+    await (this.#folder === null ? this.world.close() : this.#folder.remove())
   }
 
   async #furnish(): Promise<void> {
     if (this.#folder !== null && this.#histories > 0) return
-    await this.#enter(this.#folder === null ? this.#newStore() : null)
+    await this.#enter(this.#hardships.forgets === true ? new ShuffledStore() : new MemoryStore())
     const metered = { type: 'metered', consumable: true }
     const system = { type: 'credit_system' }
     const messages = { metered_feature_id: 'messages' }
@@ -89,20 +86,13 @@ export class Stage {
     await this.world.ok('customers.get_or_create', { customer_id: 'bob' })
   }
 
-  #newStore(): MemoryStore {
-    return this.#hardships.forgets === true ? new ShuffledStore() : new MemoryStore()
-  }
-
-  /** The application ends and begins anew. @param store in memory; null is the file. */
-  async #enter(store: MemoryStore | null): Promise<void> {
+  /** The application ends and begins anew, on what is kept in `store` or, where there is one, in the file. */
+  async #enter(store: Store): Promise<void> {
     const at = this.world.clock.now
     const options = this.#hardships.forgets === true ? { cacheWeight: 1 } : {}
     this.faults.push(...this.world.faults)
-    await this.world.close()
-    this.world =
-      store === null && this.#folder !== null
-        ? await this.#folder.open(at, options)
-        : await openWorld({ ...options, at, wrap: () => store ?? new MemoryStore() })
+    if (this.#folder === null) await this.world.close()
+    this.world = await (this.#folder?.open(at, options) ?? openWorld({ ...options, at, wrap: () => store }))
   }
 }
 
