@@ -357,16 +357,16 @@ export class Model {
       const bare = { every: null, next: Infinity, policy: null, rollovers: [], expires: null }
       return Object.assign(first, { ...bare, main: -used, adjustment: -first.allowance, seats })
     }
-    const before = left.map(({ main }) => main)
+    const lines: Line[] = []
     const payers = left.map((row) => ({ row, price: AT_PAR }))
-    this.add(payers, -used)
-    // Whoever sat there sits where it is paid for now, the rest on the first.
-    for (const [i, row] of left.entries()) {
-      const sitting = Math.min(seats, Number(max((before[i] ?? 0n) - row.main, 0n) / ONE))
+    take(payers, used, 'overflow', false, lines)
+    // Whoever sat there sits where it was paid for now, one after the other, the rest where it was first.
+    for (const { row, amount } of lines) {
+      const sitting = Math.min(seats, Number(amount / ONE))
       row.seats += sitting
       seats -= sitting
     }
-    if (left[0] !== undefined) left[0].seats += seats
+    if (lines[0] !== undefined) lines[0].row.seats += seats
     return null
   }
 
