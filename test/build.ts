@@ -9,6 +9,8 @@ export interface BalanceSketch {
   readonly granted?: string | 'unlimited'
   readonly left?: string
   readonly every?: Interval
+  /** How many intervals a period has; one unless said otherwise. */
+  readonly count?: number
   readonly anchor?: number
   readonly nextAt?: number
   readonly expiresAt?: number
@@ -36,7 +38,9 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     metered: UNMETERED,
     seats: 0,
     reset:
-      sketch.every === undefined ? null : { interval: sketch.every, count: 1, anchor, nextAt: sketch.nextAt ?? anchor },
+      sketch.every === undefined
+        ? null
+        : { interval: sketch.every, count: sketch.count ?? 1, anchor, nextAt: sketch.nextAt ?? anchor },
     renewedAt: null,
     rolloverPolicy:
       sketch.rollover === undefined ? null : { cap: capOf(sketch.rollover), months: sketch.rollover.months },

@@ -182,13 +182,13 @@ describe('at a price in tiers (K 2.2)', () => {
   const rate: Rate = { tiers: [tier('10', '2'), tier('15', '0'), tier(null, '0.5')], per: amount('1'), meter: 'm' }
 
   interface Paid extends BalanceSketch {
-    readonly count?: string
+    readonly counted?: string
   }
 
   /** What is left of each and what each counts, as `left/count`, and how many moves that took. */
   const paid = (sketches: readonly Paid[], [units, behavior = 'cap']: Asked) => {
-    const candidates: Candidate[] = sketches.map(({ count, ...sketch }) => ({
-      balance: { ...balance(sketch), metered: new Map(count === undefined ? [] : [['m', amount(count)]]) },
+    const candidates: Candidate[] = sketches.map(({ counted, ...sketch }) => ({
+      balance: { ...balance(sketch), metered: new Map(counted === undefined ? [] : [['m', amount(counted)]]) },
       rate,
       mayOverdraw: false,
     }))
@@ -207,8 +207,13 @@ describe('at a price in tiers (K 2.2)', () => {
     ['within the first tier', [{}], ['4'], ['92/4', '1 moves', '0 short']],
     ['up to the mark', [{}], ['10'], ['80/10', '1 moves', '0 short']],
     ['over two marks', [{}], ['17'], ['79/17', '3 moves', '0 short']],
-    ['goes on from what was counted', [{ count: '14' }], ['3'], ['99/17', '2 moves', '0 short']],
-    ['a free tier is paid for with nothing left', [{ left: '0', count: '12' }], ['5'], ['0/15', '1 moves', '2 short']],
+    ['goes on from what was counted', [{ counted: '14' }], ['3'], ['99/17', '2 moves', '0 short']],
+    [
+      'a free tier is paid for with nothing left',
+      [{ left: '0', counted: '12' }],
+      ['5'],
+      ['0/15', '1 moves', '2 short'],
+    ],
     ['each balance counts for itself', [{ left: '4' }, {}], ['3'], ['0/2', '98/1', '2 moves', '0 short']],
     ['a drained one counts a fraction', [{ left: '1' }, {}], ['3'], ['0/0.5', '95/2.5', '2 moves', '0 short']],
     [
@@ -219,9 +224,9 @@ describe('at a price in tiers (K 2.2)', () => {
     ],
     ['what is owed counts too', [{ left: '1' }], ['20', 'overflow'], ['-21.5/20', '4 moves', '0 short']],
     ['without limit', [{ granted: 'unlimited' }], ['17'], ['-21/17', '3 moves', '0 short']],
-    ['given back from the tier it was in', [{ left: '50', count: '17' }], ['-9'], ['55/8', '3 moves', '0 short']],
-    ['given back below the first unit', [{ left: '50', count: '1' }], ['-3'], ['56/0', '2 moves', '0 short']],
-    ['no more is given back than fits', [{ left: '99', count: '5' }], ['-3'], ['100/4.5', '1 moves', '0 short']],
+    ['given back from the tier it was in', [{ left: '50', counted: '17' }], ['-9'], ['55/8', '3 moves', '0 short']],
+    ['given back below the first unit', [{ left: '50', counted: '1' }], ['-3'], ['56/0', '2 moves', '0 short']],
+    ['no more is given back than fits', [{ left: '99', counted: '5' }], ['-3'], ['100/4.5', '1 moves', '0 short']],
   ])('%s', (_label, sketches, asked, expected) => {
     expect(paid(sketches, asked)).toEqual(expected)
   })

@@ -7,7 +7,8 @@ import { Journal, type Posting } from './ledger.ts'
 import { advance } from './reset.ts'
 import { addMonths, boundaryAfter, INTERVALS, type Instant } from './time.ts'
 
-const DAY = 86_400_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const at = (text: string) => Date.parse(`${text}T00:00Z`)
 
 function show(one: Balance | null) {
@@ -108,6 +109,21 @@ describe('bringing a balance up to date', () => {
     expect(now?.reset?.nextAt).toBe(at('2027-01-01') + 60_000)
     expect(journal.postings.length).toBeLessThan(10)
   })
+
+  test('at a month end an older rollover may outlive a newer one, and the cap keeps it (B165)', () => {
+    // Kept for a month, that of 30 March, 23:00, ends on 30 April at 23:00; that of 31 March, 14:00, at 14:00.
+    const [anchor, hour] = [at('2026-01-31') + 10 * HOUR, 5 * HOUR]
+    const idle = balance({
+      ...{ every: 'hour', count: 5, anchor, nextAt: anchor + hour, granted: '1' },
+      rollover: { max: '1.5', months: 1 },
+    })
+    const now = advance(idle, at('2026-03-31') + 9 * HOUR, new Journal(0, 'time'))
+    expect(now?.rollovers.map(({ expiresAt }) => new Date(expiresAt ?? 0).toISOString())).toEqual([
+      '2026-04-30T18:00:00.000Z',
+      '2026-04-30T23:00:00.000Z',
+    ])
+    expect(now?.rollovers.map(({ remaining }) => formatAmount(remaining))).toEqual(['0.5', '1'])
+  })
 })
 
 /** What `advance` must equal: every boundary and expiry walked one by one, with plain lists and no shortcut. */
@@ -131,6 +147,7 @@ function walk(
       const lasting = rollovers.find((r) => r.until === null)
       if (until === null && lasting !== undefined) lasting.left += main
       else if (until === null || until > due) rollovers.push({ left: main, until })
+      rollovers.sort((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity) || 0)
       const cap =
         policy.cap.kind === 'amount'
           ? policy.cap.max
@@ -157,7 +174,11 @@ function percentOf(allowance: bigint, percent: bigint): bigint {
 
 describe('laws', () => {
   const interesting = fc.record({
-    every: fc.constantFrom(...INTERVALS.filter((one) => one !== 'minute' && one !== 'hour')),
+    every: fc.constantFrom(
+      ...INTERVALS.filter((one) => one !== 'minute' && one !== 'hour').map((one) => ({ interval: one, count: 1 })),
+      { interval: 'hour' as const, count: 7 },
+      { interval: 'day' as const, count: 3 },
+    ),
     granted: fc.constantFrom('0', '0.5', '7', '100'),
     left: fc.constantFrom('-20', '0', '0.25', '3', '100', '250'),
     anchorDay: fc.integer({ min: 0, max: 400 }),
@@ -180,9 +201,10 @@ describe('laws', () => {
 
   function start(one: typeof interesting extends fc.Arbitrary<infer T> ? T : never): Balance {
     const anchor = at('2026-01-01') + one.anchorDay * DAY
-    const every = { interval: one.every, count: 1 }
+    const { every } = one
     return balance({
-      every: one.every,
+      every: every.interval,
+      count: every.count,
       anchor,
       nextAt: boundaryAfter(anchor, every, anchor),
       granted: one.granted,

@@ -11,7 +11,7 @@ import {
   UNMETERED,
 } from './balance.ts'
 import type { Journal } from './ledger.ts'
-import { addMonths, boundary, boundaryAfter, type Instant, periodAt } from './time.ts'
+import { addMonths, beforeClamping, boundary, boundaryAfter, type Instant, periodAt } from './time.ts'
 
 /**
  * A balance on its way through time, changed in place: a year of hourly boundaries must not copy its rollovers at each.
@@ -139,7 +139,10 @@ function firstPeriodThatMatters(
   if (cap === null) return alive
   const filling = cap / allowance + 1n
   const last = periodAt(every.anchor, every, horizon)
-  return filling < BigInt(Number.MAX_SAFE_INTEGER) ? Math.max(alive, last - Number(filling)) : alive
+  if (filling >= BigInt(Number.MAX_SAFE_INTEGER)) return alive
+  // The cap keeps those that end last, and at a month end these are not always the newest.
+  const filled = beforeClamping(boundary(every.anchor, every, last - Number(filling)))
+  return Math.max(alive, periodAt(every.anchor, every, filled))
 }
 
 /** The rollover that `amount` becomes at a boundary, or null when it would be gone at once. */

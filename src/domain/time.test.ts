@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { boundary, boundaryAfter, type Every, INTERVALS, orderingWeight, periodAt } from './time.ts'
+import {
+  addMonths,
+  beforeClamping,
+  boundary,
+  boundaryAfter,
+  type Every,
+  INTERVALS,
+  orderingWeight,
+  periodAt,
+} from './time.ts'
 
 const at = (text: string) => Date.parse(text)
 const every = (text: string): Every => {
@@ -50,5 +59,20 @@ test('twelve months are drawn from before a year, and a day before both (R84 key
   const order = ['1 year', '12 month', '1 day', '1 quarter', '90 minute'].map(every)
   expect(order.sort((a, b) => orderingWeight(a) - orderingWeight(b))).toEqual(
     ['90 minute', '1 day', '1 quarter', '12 month', '1 year'].map(every),
+  )
+})
+
+test('what lies before the clamping of a month end stays before all from there on, however many months are added', () => {
+  expect(addMonths(at('2026-03-30T23:00Z'), 1)).toBeGreaterThan(addMonths(at('2026-03-31T14:00Z'), 1))
+  expect(beforeClamping(at('2026-03-31T14:00Z'))).toBe(at('2026-03-28T00:00Z'))
+  expect(beforeClamping(at('2026-03-27T14:00Z'))).toBe(at('2026-03-27T14:00Z'))
+  const days = (n: number) => fc.integer({ min: 0, max: n * 86_400_000 })
+  const instant = fc.integer({ min: at('2023-01-01T00:00Z'), max: at('2029-01-01T00:00Z') })
+  fc.assert(
+    fc.property(instant, days(5), days(5), fc.integer({ min: 0, max: 25 }), (now, before, after, months) => {
+      const earlier = beforeClamping(now) - 1 - before
+      expect(addMonths(earlier, months)).toBeLessThanOrEqual(addMonths(now + after, months))
+    }),
+    { numRuns: 3000 },
   )
 })

@@ -75,6 +75,18 @@ export function addMonths(from: Instant, months: number): Instant {
 }
 
 /**
+ * Of the last days of a month `addMonths` may put an earlier one after a later one. What lies before the returned instant is put
+ * before everything from `instant` on: the beginning of the 28th, or the instant itself where it lies before that.
+ */
+export function beforeClamping(instant: Instant): Instant {
+  const date = new Date(instant)
+  if (date.getUTCDate() < SHORTEST_MONTH) return instant
+  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), SHORTEST_MONTH)
+}
+
+const SHORTEST_MONTH = 28
+
+/**
  * How long one period is when balances are put in order, in minutes. A month weighs 30 days and a year 365
  * (so that 12 months sort before one year), as in R84 key 6.
  */
