@@ -15,6 +15,8 @@ export interface Config {
   readonly secretKey: { readonly key: string; readonly env: Environment } | null
   /** GRANARY_IDEMPOTENCY. Default replay. */
   readonly idempotency: 'replay' | 'reject'
+  /** GRANARY_READS. Default linearizable. */
+  readonly reads: 'linearizable' | 'local'
   /** LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel
 }
@@ -40,6 +42,7 @@ export function readConfig(variables: Variables, invocation: Extract<Invocation,
     dataDir: invocation.dataDir ?? set('GRANARY_DATA_DIR') ?? './data',
     secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
+    reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
     logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
   }
 }

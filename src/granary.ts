@@ -1,6 +1,6 @@
 import type { Environment } from './domain/customer.ts'
 import type { Instant } from './domain/time.ts'
-import { Engine } from './engine/engine.ts'
+import { Engine, type ReadMode } from './engine/engine.ts'
 import type { IdempotencyMode } from './engine/idempotency.ts'
 import { idGenerator } from './engine/ids.ts'
 import { type App, createApp, type HttpRequest } from './http/app.ts'
@@ -12,6 +12,8 @@ export interface Parts {
   /** Unix milliseconds. */
   readonly clock: () => Instant
   readonly idempotency: IdempotencyMode
+  /** As in `EngineOptions`. */
+  readonly reads?: ReadMode
   /** Told when the store may have lost its footing. */
   readonly onBroken: (error: Error) => void
   /** Told of faults and bugs; refusals are ordinary. */

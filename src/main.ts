@@ -53,6 +53,7 @@ async function serve(config: Config): Promise<void> {
       store,
       clock: Date.now,
       idempotency: config.idempotency,
+      reads: config.reads,
       onBroken: (error) => stopAtOnce(error, log),
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),

@@ -2,3 +2,8 @@
 export class StoreUnavailable extends Error {
   override name = 'StoreUnavailable'
 }
+
+/** The world failed while something was being saved: it may or may not have been applied. */
+export class OutcomeNotKnown extends Error {
+  override name = 'OutcomeNotKnown'
+}

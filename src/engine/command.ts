@@ -34,6 +34,9 @@ export interface Situation {
   readonly catalogue: Catalogue
 }
 
+/** A read of one customer, null where there is none. All that it sees was durable at one instant after it arrived. */
+export type Look<T> = (holdings: Holdings | null, moment: Moment, catalogue: Catalogue) => T
+
 export type Outcome<A> = Done<A> | Unchanged<A> | Gone<A> | Refusal
 
 /** Something changes: durable before it is answered. */
@@ -70,8 +73,10 @@ export interface Waiting {
   readonly command: Command<unknown>
   resolve(reply: Reply<unknown>): void
   reject(error: unknown): void
-  /** How often it met a conflict. */
+  /** How often it was decided upon something that had moved. */
   attempts: number
+  /** How many loads had been asked for when it came: whatever a later one brings is not older than this command. */
+  readonly arrived: number
   /** To be decided by itself: together with others it could not be told whose name was taken. */
   alone: boolean
 }

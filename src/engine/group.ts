@@ -32,8 +32,11 @@ export class Group {
   after: Holdings | null = null
   deletes = false
   needsStore = false
+  /** Its commit has looked up keys and nothing else: the outcomes are right only if nothing has moved. */
+  unconfirmed = false
   readonly #mode: IdempotencyMode
-  #catalogue = 0
+  /** The version of the catalogue that was decided upon. */
+  catalogue = 0
 
   constructor(entry: Entry, mode: IdempotencyMode) {
     this.entry = entry
@@ -42,7 +45,7 @@ export class Group {
 
   /** Each command sees what the ones before it left. Nothing of it counts until the commit. */
   decideAll(waiting: readonly Waiting[], momentOf: (holdings: Holdings | null) => Moment, catalogue: Catalogue): void {
-    this.#catalogue = catalogue.version
+    this.catalogue = catalogue.version
     let holdings = this.entry.holdings
     const holders = new Map<string, Member>()
     for (const [i, one] of waiting.entries()) {
@@ -75,7 +78,12 @@ export class Group {
       member.hashes = this.#hash(one.command, holdings)
       for (const hash of member.hashes) holders.set(hash, member)
     }
-    this.needsStore = this.deletes || this.after !== null || this.members.some(({ hashes }) => hashes.length > 0)
+    this.needsStore = this.changes || this.members.some(({ hashes }) => hashes.length > 0)
+  }
+
+  /** Whether it commits something, and so has what it was decided upon checked. */
+  get changes(): boolean {
+    return this.deletes || this.after !== null
   }
 
   /** @returns the holdings that the next command sees. */
@@ -127,7 +135,7 @@ export class Group {
     const done = this.members.map((member) => member.done).filter((one) => one !== null)
     return {
       expected: stored?.version ?? null,
-      catalogue: this.#catalogue,
+      catalogue: this.catalogue,
       deleted: this.deletes,
       customer: after.customer === before?.customer ? null : after.customer,
       latest: after.latest,
@@ -139,8 +147,8 @@ export class Group {
     }
   }
 
-  answer(): void {
-    for (const member of this.members) answerMember(member)
+  answer(which: (waiting: Waiting) => boolean = () => true): void {
+    for (const member of this.members) if (which(member.waiting)) answerMember(member)
   }
 
   /** Keys of some members turned out to be known: those get the first answer, the others are decided again. */

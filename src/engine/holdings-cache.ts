@@ -1,20 +1,41 @@
 import { type Environment, namesOf } from '../domain/customer.ts'
 import { type Holdings, rowsIn } from '../domain/holdings.ts'
 import type { CustomerReference, Store, StoredCustomer } from '../store/store.ts'
+import { Batches } from './batches.ts'
 import type { Waiting } from './command.ts'
+
+/** A question for holdings, by what was known when it was asked. */
+export interface Load {
+  /** Loads are counted: whoever arrived before it was asked may be answered from what it brings. */
+  readonly order: number
+  /** The version of the catalogue by then. */
+  readonly catalogue: number
+}
+
+/** Commits of one customer, one right after another, before other processes get their turn: see `GroupCommit`. */
+export const MOST_IN_A_ROW = 8
+/** Of each other's loads nobody must wait for long, and a burst of misses must not become a thousand questions. */
+const LOADS_UNDER_WAY = 4
 
 /** One customer in memory: what is durable, and the commands that wait in its lane. */
 export class Entry {
   readonly env: Environment
   /** How the entry was asked for; decides what to load when nothing is known yet. */
-  readonly id: string
+  id: string
   /** The state and its version are one value, replaced together: a version never stands over older balances. */
   stored: StoredCustomer | null = null
   state: 'loading' | 'present' | 'absent' = 'loading'
+  /** The load that is under way, or the one that brought what is here; null when a commit did. */
+  load: Load | null = null
+  /** The version of the catalogue that was proved to hold together with `stored` by its commit; null when a load brought it. */
+  committedUnder: number | null = null
   /** The lane: decided one after another, in order of arrival. */
   waiting: Waiting[] = []
   /** Its customer is part of a commit under way; it stays out of the next batch until that is known. */
   inFlight = false
+  /** How many commits in a row it has made, and how many it may before others get their turn. */
+  inARow = 0
+  mayInARow = MOST_IN_A_ROW
   readers: ((error?: Error) => void)[] = []
   /** For eviction: looked at since the last pass. */
   recent = true
@@ -43,18 +64,26 @@ export class Entry {
  * That a customer does not exist is never remembered.
  */
 export class HoldingsCache {
-  readonly #store: Store
   readonly #maxWeight: number
+  readonly #loads: Batches<CustomerReference, StoredCustomer | null>
+  readonly #catalogueVersion: (env: Environment) => number
   /** By the caller's id and by internal id, both prefixed with the environment. */
   readonly #entries = new Map<string, Entry>()
   #weight = 0
   #hand: MapIterator<[string, Entry]>
-  #toLoad: Entry[] = []
   readonly #onLoaded: (entry: Entry, error?: Error) => void
+  /** How many loads were asked for so far. */
+  order = 0
 
-  constructor(store: Store, maxWeight: number, onLoaded: (entry: Entry, error?: Error) => void) {
-    this.#store = store
+  constructor(
+    store: Store,
+    maxWeight: number,
+    catalogueVersion: (env: Environment) => number,
+    onLoaded: (entry: Entry, error?: Error) => void,
+  ) {
     this.#maxWeight = maxWeight
+    this.#loads = new Batches((references) => store.load(references), LOADS_UNDER_WAY)
+    this.#catalogueVersion = catalogueVersion
     this.#onLoaded = onLoaded
     this.#hand = this.#entries.entries()
   }
@@ -77,17 +106,57 @@ export class HoldingsCache {
     return this.#entries.get(`${env} ${id}`)
   }
 
-  reload(entry: Entry): void {
-    entry.state = 'loading'
-    this.#toLoad.push(entry)
-    if (this.#toLoad.length === 1) setImmediate(() => void this.#loadAll())
+  /** What is durable after this was asked; null when there is no such customer. */
+  load(env: Environment, id: string): Promise<StoredCustomer | null> {
+    return this.#loads.ask(`${env} ${id}`, { env, id })
   }
 
-  /** Makes `stored` what the entry holds. Called with what a load or a commit returned, never with a guess. */
-  install(entry: Entry, stored: StoredCustomer): void {
+  /** Of several loads only the latest counts: an earlier one may have looked before what the later one is to find. */
+  reload(entry: Entry): void {
+    const { env, holdings } = entry
+    const reference = holdings?.customer.uid ?? entry.id
+    const load = { order: ++this.order, catalogue: this.#catalogueVersion(env) }
+    entry.state = 'loading'
+    entry.load = load
+    this.load(env, reference)
+      .then((stored) => {
+        if (entry.load === load) this.#loaded(entry, reference, stored)
+      })
+      .catch((error: unknown) => {
+        if (entry.load === load) this.#onLoaded(entry, error instanceof Error ? error : new Error(String(error)))
+      })
+  }
+
+  /**
+   * Remembers what was loaded to answer a read, unless it is older than what is here, or commands of the customer wait or
+   * are being committed: putting it under them would join an old state with a new version. They find out by themselves.
+   */
+  offer(env: Environment, stored: StoredCustomer): void {
+    const { customer } = stored.holdings
+    const names = namesOf(customer)
+    const holders = names.map((name) => this.find(env, name)).filter((one) => one !== undefined)
+    if (holders.some((holder) => !holder.idle || holder.state === 'loading')) return
+    const own = this.find(env, customer.uid)
+    const newer = (own?.stored?.version ?? 0) < stored.version
+    for (const holder of holders) if (holder !== own) this.drop(holder)
+    const entry = own ?? new Entry(env, customer.uid)
+    if (newer) {
+      entry.load = null
+      this.install(entry, stored, null)
+    }
+    this.#rename(entry, namesOf((entry.holdings ?? stored.holdings).customer))
+  }
+
+  /**
+   * Makes `stored` what the entry holds. Called with what a load or a commit returned, never with a guess.
+   * @param committedUnder as in `Entry`.
+   */
+  install(entry: Entry, stored: StoredCustomer, committedUnder: number | null): void {
     const before = entry.holdings?.customer
     const { customer } = stored.holdings
     entry.stored = stored
+    entry.committedUnder = committedUnder
+    if (committedUnder !== null) entry.load = null
     entry.state = 'present'
     if (before?.id !== customer.id || before.email !== customer.email) this.#rename(entry, namesOf(customer))
     this.#weigh(entry, rowsIn(stored.holdings))
@@ -98,6 +167,7 @@ export class HoldingsCache {
     this.#weigh(entry, 0)
     entry.stored = null
     entry.state = 'absent'
+    entry.load = null
   }
 
   /** Forgets an entry that holds nothing (an absent customer) or may not be trusted (a failed commit). */
@@ -107,7 +177,7 @@ export class HoldingsCache {
     entry.stored = null
   }
 
-  #rename(entry: Entry, names: string[]): void {
+  #rename(entry: Entry, names: readonly string[]): void {
     for (const name of entry.names) {
       if (this.find(entry.env, name) === entry) this.#entries.delete(`${entry.env} ${name}`)
     }
@@ -115,25 +185,15 @@ export class HoldingsCache {
     entry.names = names
   }
 
-  async #loadAll(): Promise<void> {
-    const entries = this.#toLoad
-    this.#toLoad = []
-    const references: CustomerReference[] = entries.map(({ env, id, stored }) => ({
-      env,
-      id: stored?.holdings.customer.uid ?? id,
-    }))
-    try {
-      const found = await this.#store.load(references)
-      for (const [i, entry] of entries.entries()) this.#loaded(entry, found[i] ?? null)
-    } catch (error) {
-      for (const entry of entries) this.#onLoaded(entry, error instanceof Error ? error : new Error(String(error)))
-    }
-  }
-
-  #loaded(entry: Entry, stored: StoredCustomer | null): void {
+  #loaded(entry: Entry, reference: string, stored: StoredCustomer | null): void {
     if (stored === null) {
+      this.#weigh(entry, 0)
       entry.stored = null
       entry.state = 'absent'
+      // Who else is called by the other names it had is not known: only that there is nobody of this one.
+      entry.id = reference
+      const taken = this.find(entry.env, reference)
+      this.#rename(entry, taken === undefined || taken === entry ? [reference] : [])
       return this.#onLoaded(entry)
     }
     // The same customer may already be here under its other name: then there is one lane for both.
@@ -142,10 +202,15 @@ export class HoldingsCache {
       this.drop(entry)
       canonical.waiting.push(...entry.waiting.splice(0))
       canonical.readers.push(...entry.readers.splice(0))
-      if (canonical.state === 'present') this.#onLoaded(canonical)
-      return
+      if (canonical.state !== 'present') return
+      if (!canonical.inFlight && (canonical.stored?.version ?? 0) < stored.version) {
+        canonical.load = null
+        this.install(canonical, stored, null)
+      }
+      return this.#onLoaded(canonical)
     }
-    this.install(entry, stored)
+    if ((entry.stored?.version ?? 0) < stored.version) this.install(entry, stored, null)
+    entry.state = 'present'
     this.#onLoaded(entry)
   }
 

@@ -1,5 +1,5 @@
 import type { Environment } from '../domain/customer.ts'
-import { StoreUnavailable } from '../domain/fault.ts'
+import { OutcomeNotKnown, StoreUnavailable } from '../domain/fault.ts'
 import type { RefusalCode } from '../domain/refusal.ts'
 import type { Wire } from './wire/wire.ts'
 
@@ -43,11 +43,16 @@ export function problemOf(code: RefusalCode, message: string): Problem {
   return { status, code: shown, message, ...(status === 429 ? { headers: { 'retry-after': '1' } } : {}) }
 }
 
-/** A failing world is a 503 that may be retried; anything else thrown is a bug of ours, and says nothing of its insides. */
+/** A failing world is a 503 that may be tried again; anything else thrown is a bug of ours, and says nothing of its insides. */
 export function faultOf(error: unknown): Problem {
   if (error instanceof StoreUnavailable) {
     const message = 'The store is not available; nothing was applied. Try again in a second'
     return { status: 503, code: 'store_unavailable', message, headers: { 'retry-after': '1' } }
+  }
+  if (error instanceof OutcomeNotKnown) {
+    const message =
+      'The store was lost while this was being saved: it may or may not have been applied. Sending it again with the same idempotency key is safe; without one, look first'
+    return { status: 503, code: 'outcome_unknown', message, headers: { 'retry-after': '1' } }
   }
   return { status: 500, code: 'internal_error', message: 'Internal server error' }
 }

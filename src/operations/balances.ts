@@ -99,9 +99,9 @@ export function previewRecalculation(
   subject: SubjectFeature,
   target: Target,
 ): readonly Redistribution[] | Refusal | Promise<readonly Redistribution[] | Refusal> {
-  const feature = featureOf(subject, engine.catalogue(env))
-  if (isRefusal(feature)) return feature
-  return engine.read(env, subject.customerId, (holdings, { now }) => {
+  return engine.read(env, subject.customerId, (holdings, { now }, catalogue) => {
+    const feature = featureOf(subject, catalogue)
+    if (isRefusal(feature)) return feature
     if (holdings === null) return nobody(subject)
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity
@@ -141,7 +141,7 @@ export async function setUsage(
   usage: Amount,
   details: CustomerDetails,
 ): Promise<Reply<Success>> {
-  const feature = featureOf(subject, context.engine.catalogue(context.env))
+  const feature = await context.engine.readCatalogue(context.env, (catalogue) => featureOf(subject, catalogue))
   if (isRefusal(feature)) return { outcome: feature, replayed: false }
   // A customer that is created here has no entities, so naming one would only leave an empty customer behind.
   if (subject.entityId === undefined) {
@@ -170,10 +170,9 @@ export function listBalances(
   subject: Subject,
   featureId: string | undefined,
 ): readonly ListedBalance[] | Refusal | Promise<readonly ListedBalance[] | Refusal> {
-  const catalogue = engine.catalogue(env)
-  const wanted = featureId === undefined ? null : (catalogue.byId.get(featureId) ?? featureNotFound(featureId))
-  if (isRefusal(wanted)) return wanted
-  return engine.read(env, subject.customerId, (stored, { now }) => {
+  return engine.read(env, subject.customerId, (stored, { now }, catalogue) => {
+    const wanted = featureId === undefined ? null : (catalogue.byId.get(featureId) ?? featureNotFound(featureId))
+    if (isRefusal(wanted)) return wanted
     if (stored === null) return nobody(subject)
     const only = entityIn(stored, subject)
     if (isRefusal(only)) return only

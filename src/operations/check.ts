@@ -39,10 +39,9 @@ export function check(
   required: Amount,
   properties: JsonObject,
 ): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
-  const catalogue = engine.catalogue(env)
-  const feature = featureOf(subject, catalogue)
-  if (isRefusal(feature)) return feature
-  return engine.read(env, subject.customerId, (holdings, { now }) => {
+  return engine.read(env, subject.customerId, (holdings, { now }, catalogue) => {
+    const feature = featureOf(subject, catalogue)
+    if (isRefusal(feature)) return feature
     if (holdings === null) return nobody(subject)
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity

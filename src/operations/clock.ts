@@ -17,8 +17,8 @@ export interface ClockView {
 /** Where a clock is to be moved: by a length of time, or to an instant. */
 export type Advance = { readonly by: Span } | { readonly to: Instant }
 
-export function getClock({ engine, env }: Context): ClockView {
-  return { env, now: engine.now(env), ahead: engine.catalogue(env).clockAhead }
+export function getClock({ engine, env }: Context): ClockView | Promise<ClockView> {
+  return engine.readCatalogue(env, ({ clockAhead }, now) => ({ env, now, ahead: clockAhead }))
 }
 
 /**

@@ -67,10 +67,10 @@ const OPERATION = 'customers.get_or_create'
 
 /** The usual call finds a customer that needs nothing: that is a read. Null when there is something to do. */
 function readPresent({ engine, env, keys }: Context, name: string, { details, entity, withEntities }: CustomerRequest) {
-  return engine.read(env, name, (holdings, { now }) => {
+  return engine.read(env, name, (holdings, { now }, catalogue) => {
     if (holdings === null || keys.length > 0 || fillIn(holdings.customer, details) !== holdings.customer) return null
     if (entity !== undefined && findEntity(holdings, entity.id) === undefined) return null
-    return customerView(asOf(holdings, now), engine.catalogue(env), now, withEntities)
+    return customerView(asOf(holdings, now), catalogue, now, withEntities)
   })
 }
 
@@ -142,10 +142,8 @@ export function getCustomer(
   id: string,
   withEntities: boolean,
 ): CustomerView | Refusal | Promise<CustomerView | Refusal> {
-  return engine.read(env, id, (holdings, { now }) =>
-    holdings === null
-      ? customerNotFound(id)
-      : customerView(asOf(holdings, now), engine.catalogue(env), now, withEntities),
+  return engine.read(env, id, (holdings, { now }, catalogue) =>
+    holdings === null ? customerNotFound(id) : customerView(asOf(holdings, now), catalogue, now, withEntities),
   )
 }
 
@@ -209,10 +207,9 @@ export async function listCustomers(
   const start = readCursor(cursor)
   if (isRefusal(start)) return start
   const page = await engine.listCustomers({ env, ...filters, ...start, limit: limit + 1 })
-  const catalogue = engine.catalogue(env)
   const rows = page.rows.slice(0, limit).map(({ holdings }) => {
     const { now } = engine.moment(env, holdings)
-    return customerView(asOf(holdings, now), catalogue, now, false)
+    return customerView(asOf(holdings, now), page.catalogue, now, false)
   })
   const last = page.rows.length > limit ? rows.at(-1)?.customer : undefined
   return {

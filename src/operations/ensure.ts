@@ -21,8 +21,9 @@ export async function withNewcomer<A>(
   newcomer: Newcomer,
   act: () => A | Refusal | Reply<A> | Promise<A | Refusal | Reply<A>>,
 ): Promise<A | Refusal | Reply<A>> {
-  const catalogue = context.engine.catalogue(context.env)
-  const known = 'of' in request ? featuresOf(request, catalogue) : featureOf(request, catalogue)
+  const known = await context.engine.readCatalogue(context.env, (catalogue) =>
+    'of' in request ? featuresOf(request, catalogue) : featureOf(request, catalogue),
+  )
   if (isRefusal(known)) return known
   return (await ensureCustomer(context, request, newcomer.details, newcomer.entity)) ?? act()
 }

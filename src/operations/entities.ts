@@ -53,11 +53,11 @@ export async function getEntity(context: Context, reference: EntityReference): P
   const { engine, env } = context
   const customerId = await customerOf(context, reference)
   if (isRefusal(customerId)) return customerId
-  return engine.read(env, customerId, (holdings, { now }) => {
+  return engine.read(env, customerId, (holdings, { now }, catalogue) => {
     if (holdings === null) return customerNotFound(customerId)
     const entity = findEntity(holdings, reference.entityId)
     if (entity === undefined) return entityNotFound(reference.entityId)
-    return entityView(asOf(holdings, now), entity, engine.catalogue(env))
+    return entityView(asOf(holdings, now), entity, catalogue)
   })
 }
 
@@ -113,11 +113,9 @@ export async function listEntities(
   }
 
   function viewOf({ customer: subject, entity }: EntityRow): EntityView | null | Promise<EntityView | null> {
-    return engine.read(env, subject, (holdings, { now }) => {
+    return engine.read(env, subject, (holdings, { now }, catalogue) => {
       const found = holdings === null ? undefined : findEntity(holdings, entity.uid)
-      return holdings === null || found === undefined
-        ? null
-        : entityView(asOf(holdings, now), found, engine.catalogue(env))
+      return holdings === null || found === undefined ? null : entityView(asOf(holdings, now), found, catalogue)
     })
   }
 }

@@ -79,16 +79,21 @@ export function deleteFeature({ engine, env, keys }: Context, id: string): Promi
   })
 }
 
-export function getFeature({ engine, env }: Context, id: string): FeatureView | Refusal {
-  const catalogue = engine.catalogue(env)
-  const feature = catalogue.byId.get(id)
-  return feature === undefined ? featureNotFound(id) : viewOf(feature, catalogue.byUid)
+export function getFeature(
+  { engine, env }: Context,
+  id: string,
+): FeatureView | Refusal | Promise<FeatureView | Refusal> {
+  return engine.readCatalogue(env, ({ byId, byUid }) => {
+    const feature = byId.get(id)
+    return feature === undefined ? featureNotFound(id) : viewOf(feature, byUid)
+  })
 }
 
 /** All features in order of creation, archived ones last (B233). */
-export function listFeatures({ engine, env }: Context): FeatureView[] {
-  const { features, byUid } = engine.catalogue(env)
-  return features.toSorted((a, b) => Number(a.archived) - Number(b.archived)).map((feature) => viewOf(feature, byUid))
+export function listFeatures({ engine, env }: Context): readonly FeatureView[] | Promise<readonly FeatureView[]> {
+  return engine.readCatalogue(env, ({ features, byUid }) =>
+    features.toSorted((a, b) => Number(a.archived) - Number(b.archived)).map((feature) => viewOf(feature, byUid)),
+  )
 }
 
 export function viewOf(feature: Feature, byUid: ReadonlyMap<string, Feature>): FeatureView {
