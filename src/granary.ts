@@ -5,6 +5,7 @@ import type { IdempotencyMode } from './engine/idempotency.ts'
 import { idGenerator } from './engine/ids.ts'
 import { type App, createApp, type HttpRequest } from './http/app.ts'
 import { Keys } from './operations/keys.ts'
+import { readiness } from './operations/readiness.ts'
 import type { Store } from './store/store.ts'
 
 export interface Parts {
@@ -35,7 +36,7 @@ export interface Assembled {
 /** Puts the parts together, on a store that is open: engine → operations → application. */
 export async function assemble({ onFault, ...parts }: Parts): Promise<Assembled> {
   const engine = await Engine.start({ ...parts, newId: idGenerator(parts.clock) })
-  const keys = await Keys.load(parts.store)
-  const app = createApp({ engine, keys, onFault })
+  const keys = await Keys.load(parts.store, parts.clock)
+  const app = createApp({ engine, keys, ready: readiness(parts.store, parts.clock), onFault })
   return { engine, keys, app, addKey: (key, env) => keys.add(key, env, parts.clock()) }
 }

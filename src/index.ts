@@ -72,6 +72,11 @@ export interface GranaryOptions {
   readonly secretKeys?: readonly string[]
   /** What a repeated idempotency key gets: the first answer, or a refusal. Default replay. */
   readonly idempotency?: 'replay' | 'reject'
+  /**
+   * On a store that other processes write too: `linearizable` (the default) confirms what is remembered before it is
+   * answered; `local` is for a process that is the only one all the same.
+   */
+  readonly reads?: 'linearizable' | 'local'
   /** Told when something failed that is nobody's mistake but the machine's or ours. By default it is written to stderr. */
   readonly onFault?: (error: unknown) => void
 }
@@ -118,6 +123,7 @@ export async function createGranary(options: GranaryOptions = {}): Promise<Grana
     store,
     clock,
     idempotency: options.idempotency ?? 'replay',
+    reads: options.reads ?? 'linearizable',
     onFault,
     // Another program's process is not ours to end: from here on everything is refused.
     onBroken(error) {

@@ -32,6 +32,8 @@ export interface HttpResponse {
 export interface AppOptions {
   readonly engine: Engine
   readonly keys: Keys
+  /** Why requests should not come here now, in a sentence, or null when they may. */
+  readonly ready: () => Promise<string | null>
   /** Told of faults and bugs; refusals are ordinary. */
   readonly onFault: (error: unknown, request: HttpRequest) => void
 }
@@ -50,7 +52,7 @@ export interface App {
   handleAs(env: Environment, request: HttpRequest): HttpResponse | Promise<HttpResponse>
 }
 
-export function createApp({ engine, keys, onFault }: AppOptions): App {
+export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
   const failed = (error: unknown, request: HttpRequest, env: Environment): HttpResponse => {
     onFault(error, request)
     return problemResponse(faultOf(error), env)
@@ -82,13 +84,17 @@ export function createApp({ engine, keys, onFault }: AppOptions): App {
   return {
     handle(request) {
       const found = findRoute(request.method, request.path)
-      if (!('route' in found)) return withoutRoute(request, found)
-      const env = authenticate(header(request, 'authorization'), keys)
-      return typeof env === 'string' ? perform(env, found, request) : problemResponse(env, environmentOf(request))
+      if (!('route' in found)) return withoutRoute(request, found, ready)
+      const go = (env: Environment | Problem) =>
+        typeof env === 'string' ? perform(env, found, request) : problemResponse(env, environmentOf(request))
+      const who = authenticate(header(request, 'authorization'), keys)
+      return who instanceof Promise
+        ? who.then(go).catch((error: unknown) => failed(error, request, environmentOf(request)))
+        : go(who)
     },
     handleAs(env, request) {
       const found = findRoute(request.method, request.path)
-      return 'route' in found ? perform(env, found, request) : withoutRoute(request, found)
+      return 'route' in found ? perform(env, found, request) : withoutRoute(request, found, ready)
     },
   }
 }
@@ -154,19 +160,32 @@ function readQuery(query: string): Record<string, unknown> {
   )
 }
 
+/** What whoever supervises the process asks, without a key: does it run, and should requests come here? */
+const PROBES = new Set(['/health', '/ready'])
+
 /** @param methods that there are at this path. */
-function withoutRoute(request: HttpRequest, methods: readonly string[]): HttpResponse {
-  if (request.path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) {
-    return { status: 200, headers: JSON_HEADERS, body: writeJson({ status: 'ok' }) }
-  }
+function withoutRoute(
+  request: HttpRequest,
+  methods: readonly string[],
+  ready: AppOptions['ready'],
+): HttpResponse | Promise<HttpResponse> {
   const env = environmentOf(request)
-  if (methods.length > 0 || request.path === '/health') {
+  if (PROBES.has(request.path) && (request.method === 'GET' || request.method === 'HEAD')) {
+    if (request.path === '/health') return { status: 200, headers: JSON_HEADERS, body: writeJson({ status: 'ok' }) }
+    return ready().then((reason) => readyResponse(reason, env))
+  }
+  if (methods.length > 0 || PROBES.has(request.path)) {
     const allow = methods.length === 0 ? 'GET' : methods.join(', ')
     const message = `${request.method} is not possible at ${request.path}: use ${allow}`
     return problemResponse({ status: 405, code: 'method_not_allowed', message, headers: { allow } }, env)
   }
   const message = `There is nothing at ${request.path}: endpoints are POST /v1/<noun>.<verb>, for instance /v1/balances.check`
   return problemResponse({ status: 404, code: 'route_not_found', message }, env)
+}
+
+function readyResponse(reason: string | null, env: Environment): HttpResponse {
+  if (reason === null) return { status: 200, headers: JSON_HEADERS, body: writeJson({ status: 'ready' }) }
+  return problemResponse({ status: 503, code: 'not_ready', message: reason, headers: { 'retry-after': '1' } }, env)
 }
 
 /** The environment that a request is about by the look of its key, for errors that come before the key is known (B17). */

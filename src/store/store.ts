@@ -32,6 +32,11 @@ export interface Store {
    * Absent where nobody else can write: then what is remembered is what is durable.
    */
   versions?(references: readonly CustomerReference[]): Promise<Versions>
+  /**
+   * Answers as soon as the store can be asked anything: the time by its own clock, or null where that is this machine's.
+   * Absent where there is nothing that could fail to answer.
+   */
+  clock?(): Promise<Instant | null>
   loadKeys(): Promise<ApiKey[]>
   /** Adds a key unless it is there already. */
   addKey(key: ApiKey): Promise<void>

@@ -43,6 +43,7 @@ export interface Calls {
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
   ledger: { request: string; reply: SqlRow[] }
+  clock: { request: null; reply: null }
   loadKeys: { request: null; reply: ApiKey[] }
   addKey: { request: ApiKey; reply: null }
   close: { request: null; reply: null }

@@ -110,6 +110,11 @@ export class SqliteStore implements Store {
     return (await reader.call('ledger', customerUid)).map(postingFromRow)
   }
 
+  /** Its clock is this machine's; that its thread answers is what is asked. */
+  clock(): Promise<null> {
+    return this.#writer.call('clock', null)
+  }
+
   loadKeys(): Promise<ApiKey[]> {
     return this.#writer.call('loadKeys', null)
   }
