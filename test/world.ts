@@ -19,6 +19,7 @@ export interface WorldOptions {
   readonly store?: 'memory' | 'sqlite'
   readonly at?: number
   readonly idempotency?: 'replay' | 'reject'
+  readonly reads?: 'linearizable' | 'local'
   /** Wraps the store, for tests of a failing world. */
   readonly wrap?: (store: Store) => Store
   readonly waitingPerCustomer?: number
@@ -65,6 +66,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     store,
     clock: () => clock.now,
     idempotency: options.idempotency ?? 'replay',
+    reads: options.reads ?? 'linearizable',
     onBroken: (error) => faults.push(error),
     onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),

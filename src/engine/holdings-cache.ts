@@ -12,8 +12,8 @@ export interface Load {
   readonly catalogue: number
 }
 
-/** Commits of one customer, one right after another, before other processes get their turn: see `GroupCommit`. */
-export const MOST_IN_A_ROW = 8
+/** Commits of one customer before other processes get their turn: see `GroupCommit`. */
+export const MOST_IN_A_ROW = 16
 /** Of each other's loads nobody must wait for long, and a burst of misses must not become a thousand questions. */
 const LOADS_UNDER_WAY = 4
 
@@ -33,9 +33,11 @@ export class Entry {
   waiting: Waiting[] = []
   /** Its customer is part of a commit under way; it stays out of the next batch until that is known. */
   inFlight = false
-  /** How many commits in a row it has made, and how many it may before others get their turn. */
+  /** How many commits it has made since others got their turn, and how many it may. */
   inARow = 0
   mayInARow = MOST_IN_A_ROW
+  /** How often it has let others have their turn and met nobody. */
+  alone = 0
   readers: ((error?: Error) => void)[] = []
   /** For eviction: looked at since the last pass. */
   recent = true
