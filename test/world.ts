@@ -39,6 +39,8 @@ export interface World {
   readonly store: Store
   readonly engine: Engine
   readonly faults: unknown[]
+  /** Makes a secret key valid, as this process does at its start. */
+  addKey(key: string, env: 'sandbox' | 'live'): Promise<void>
   /** The application itself, to be served over a socket. */
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
   /** `call('balances.check', {...})` or `call('GET /v1/customers/alice')`; headers override the defaults (key, newest version). */
@@ -88,6 +90,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     store,
     engine,
     faults,
+    addKey,
     handle: app.handle,
     call,
     async ok(operation, body, headers) {

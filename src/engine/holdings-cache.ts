@@ -131,7 +131,7 @@ export class HoldingsCache {
 
   /**
    * Remembers what was loaded to answer a read, unless it is older than what is here, or commands of the customer wait or
-   * are being committed: putting it under them would join an old state with a new version. They find out by themselves.
+   * are being committed: what they were decided upon is not taken from under them. They find out by themselves.
    */
   offer(env: Environment, stored: StoredCustomer): void {
     const { customer } = stored.holdings

@@ -143,6 +143,23 @@ describe('who is who is never remembered without being confirmed', () => {
 })
 
 describe('the catalogue', () => {
+  const texts = { feature_id: 'texts', name: 'Texts', type: 'metered', consumable: true }
+  test.each([
+    ['balances.check', alice],
+    ['balances.track', alice],
+    ['balances.track', { ...alice, event_name: 'said', feature_id: undefined }],
+    ['balances.create', { ...alice, included_grant: 1 }],
+    ['balances.list', alice],
+    ['features.get', {}],
+    ['features.update', { name: 'T' }],
+  ])('what is refused for want of a feature is not, once it was created elsewhere: %s %j', async (operation, body) => {
+    const { a, b } = await openTwo()
+    const ask = { feature_id: 'texts', ...body }
+    expect((await b.call(operation, ask)).status).toBe(404)
+    await a.ok('features.create', { ...texts, event_names: ['said'] })
+    expect(code(await b.call(operation, ask))).toBe('200')
+  })
+
   test('a feature that was created elsewhere is there, and one that was deleted is not', async () => {
     const { a, b } = await openTwo()
     const texts = { ...alice, feature_id: 'texts' }
