@@ -186,6 +186,13 @@ describe('the catalogue', () => {
     expect(code(await b.call('features.create', create, headers))).toBe('200')
   })
 
+  test('a list shows what customers have of a feature that was created elsewhere', async () => {
+    const { a, b } = await openTwo()
+    await a.ok('features.create', texts)
+    await a.ok('balances.create', { ...alice, feature_id: 'texts', included_grant: 3 })
+    expect((await b.ok('customers.list', {})).list[0].balances.texts.remaining).toBe(3)
+  })
+
   test('the clock of the sandbox moves for all', async () => {
     const { a, b } = await openTwo()
     await a.ok('clock.advance', { by: '3d' })
@@ -271,7 +278,7 @@ describe('one small question for all reads of a turn', () => {
 })
 
 describe('what is loaded for a read and what is being committed', () => {
-  test('discovered elsewhere: a load that lands while a commit is under way does not put old balances under a new version', async () => {
+  test('a load that lands while a commit is under way does not put old balances under a new version', async () => {
     const late = new Latecomer()
     const { store, a, b } = await openTwo({
       between: (store, i) => (i === 1 ? behaving({ commit: late.pass.bind(late) })(store) : store),
