@@ -72,8 +72,8 @@ export interface Change {
 }
 
 /**
- * A naive model of balances, written from the rules and not from the code: plain lists, exact fractions, every boundary
- * walked one by one. The laws hold the application against it. Refusals are told by status and code.
+ * A naive model of balances, written from the rules and not from the code: plain lists, every boundary walked one by
+ * one. The laws hold the application against it. Refusals are told by status and code.
  */
 export class Model {
   /** In order of creation. */

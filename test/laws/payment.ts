@@ -75,29 +75,27 @@ export function unitsOf(lines: Line[], amounts: Amount[]): Amount {
   return sum(lines.map(({ price }, i) => halfEven((amounts[i] ?? 0n) * price.per, price.cost)))
 }
 
-/** Units still to be paid, as an exact fraction. */
+/** Units still to be paid. A payer that is emptied covers a part of a use that no 12 decimals can name: the rest has 24. */
 class Due {
-  #numerator: bigint
-  #denominator = 1n
+  #left: bigint
 
   constructor(units: bigint) {
-    this.#numerator = units
+    this.#left = units * ONE
   }
 
   get open(): boolean {
-    return halfEven(this.#numerator, this.#denominator) > 0n
+    return halfEven(this.#left, ONE) > 0n
   }
 
   /** Charges what is left at a price, at most `limit`, rounded half-even to 10⁻¹². What is empty pays nothing. */
   charge({ cost, per }: Price, limit: bigint | null): bigint {
     if (limit === 0n) return 0n
-    const needed = halfEven(this.#numerator * cost, this.#denominator * per)
+    const needed = halfEven(this.#left * cost, ONE * per)
     if (limit === null || needed <= limit) {
-      this.#numerator = 0n
+      this.#left = 0n
       return needed
     }
-    this.#numerator = this.#numerator * cost - limit * per * this.#denominator
-    this.#denominator *= cost
+    this.#left -= halfEven(limit * ONE * per, cost)
     return limit
   }
 }
