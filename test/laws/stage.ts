@@ -1,7 +1,17 @@
 import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import {
+  BALANCE_COLUMNS,
+  balanceFromRow,
+  balanceToRow,
+  REFUND_COLUMNS,
+  refundFromRow,
+  refundToRow,
+  type SqlRow,
+  type SqlValue,
+} from '../../src/store/rows.ts'
 import type { CustomerReference, Store, StoredCustomer } from '../../src/store/store.ts'
-import { chance } from '../crash/chance.ts'
+import { chance, seedOfRun } from '../crash/chance.ts'
 import { Folder } from '../scenarios/reopened.ts'
 import { openWorld, START, type World } from '../world.ts'
 
@@ -96,10 +106,10 @@ export class Stage {
   }
 }
 
-/** Gives the rows of a customer in a new order each time, as any store may. */
+/** Gives a customer as it is in rows, and those in a new order each time, as any store may. */
 export class ShuffledStore extends MemoryStore {
   static loads = 0
-  readonly #next = chance(Number(process.env['GRANARY_TEST_SEED']))
+  readonly #next = chance(seedOfRun())
 
   override async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
     ShuffledStore.loads += references.length
@@ -107,10 +117,12 @@ export class ShuffledStore extends MemoryStore {
   }
 
   #shuffled({ version, holdings }: StoredCustomer): StoredCustomer {
-    const { customer, latest, postings, refunds } = holdings
+    const { customer, latest, postings } = holdings
     const entities = this.#shuffle(entitiesOf(holdings))
-    const balances = this.#shuffle([...allBalances(holdings)])
-    const given = new Map(this.#shuffle([...refunds]))
+    const rows = [...allBalances(holdings)].map((one) => rowOf(BALANCE_COLUMNS, balanceToRow(one)))
+    const balances = this.#shuffle(rows).map(balanceFromRow)
+    const refunds = [...holdings.refunds].map(([event, given]) => rowOf(REFUND_COLUMNS, refundToRow({ event, given })))
+    const given = new Map(this.#shuffle(refunds).map(refundFromRow))
     return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given) }
   }
 
@@ -120,4 +132,8 @@ export class ShuffledStore extends MemoryStore {
       .sort((a, b) => a.place - b.place)
       .map(({ one }) => one)
   }
+}
+
+function rowOf(columns: readonly string[], values: readonly SqlValue[]): SqlRow {
+  return Object.fromEntries(columns.map((column, i) => [column, values[i] ?? null]))
 }
