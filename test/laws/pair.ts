@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { type Reply, START } from '../world.ts'
-import type { Interval } from './calendar.ts'
+import { HOUR, type Interval } from './calendar.ts'
 import { type Change, type Event, type Filter, Model } from './model.ts'
 import { type Amount, granted, max, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
@@ -227,6 +227,8 @@ export class Pair {
     const [field, value] = amount ?? []
     const { now } = this.model
     const at = (time: number | null) => maybe(time, (length) => now + length)
+    const reset = filter.row?.every == null ? now + HOUR : filter.row.next
+    const end = expires === 'reset' ? reset : at(expires)
     const reply = await this.#call('balances.update', {
       ...bodyOf(owner),
       feature_id: one.feature,
@@ -234,7 +236,7 @@ export class Pair {
       ...(field === undefined ? {} : { [field]: value }),
       ...(grant === null ? {} : { included_grant: grant }),
       ...(next === null ? {} : { next_reset_at: at(next) }),
-      ...(expires === null ? {} : { expires_at: at(expires) }),
+      ...(end === null ? {} : { expires_at: end }),
     })
     const change: Change = {
       remaining: field === 'remaining' ? exact(value ?? 0) : undefined,
@@ -242,7 +244,7 @@ export class Pair {
       usage: field === 'usage' ? exact(value ?? 0) : undefined,
       grant: maybe(grant, exact) ?? undefined,
       next: at(next) ?? undefined,
-      expires: at(expires) ?? undefined,
+      expires: end ?? undefined,
     }
     expect(codeOf(reply)).toBe(this.model.update(one.feature, owner, filter, change) ?? '200 undefined')
   }

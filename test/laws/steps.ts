@@ -58,7 +58,8 @@ interface Change {
   amount: readonly ['remaining' | 'add_to_balance' | 'usage', number] | null
   grant: number | null
   next: number | null
-  expires: number | null
+  /** 'reset' is the very instant at which the balance that is named resets next. */
+  expires: number | 'reset' | null
 }
 
 /** Mostly halves; sometimes with as many decimals as there may be. */
@@ -128,7 +129,7 @@ const change = fc.record({
   ),
   grant: seldom(some(-10, 60)),
   next: seldom(fc.oneof(hours(-1500, 1500), hours(-30, 0))),
-  expires: seldom(hours(0, 1500)),
+  expires: seldom(fc.oneof(hours(0, 1500), fc.constant('reset' as const))),
 })
 
 const is = <K extends Step['do']>(kind: K) => fc.constant(kind)
