@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { HELP, readArguments } from './cli/arguments.ts'
+import { COULD_NOT_LOOK, HELP, readArguments } from './cli/arguments.ts'
 import { type Config, readConfig } from './config.ts'
 import type { Engine } from './engine/engine.ts'
 import { assemble } from './granary.ts'
 import { type RunningServer, serveHttp } from './http/server.ts'
 import { describe, type Log, logger } from './log.ts'
-import type { Store } from './store/store.ts'
+import type { Books, Store } from './store/store.ts'
 
 /** How long requests under way may take when the server is told to stop. */
 const DRAIN_MS = 9_000
@@ -26,13 +26,20 @@ async function main(): Promise<void> {
       process.stdout.write(`${version()}\n`)
       return
     case 'mistake':
-      return giveUp(invocation.message)
+      return giveUp(invocation.message, invocation.exitCode)
     case 'clock':
       try {
         const { runClock } = await import('./cli/clock.ts')
         process.stdout.write(`${await runClock(invocation, process.env)}\n`)
       } catch (error) {
         giveUp(explain(error))
+      }
+      return
+    case 'verify':
+      try {
+        process.exitCode = await verify(readConfig(process.env, { ...invocation, kind: 'serve' }))
+      } catch (error) {
+        giveUp(explain(error), COULD_NOT_LOOK)
       }
       return
     case 'serve':
@@ -71,12 +78,33 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
-/** Loaded only now, because an older Node cannot even load it, and whoever starts it on one is owed a sentence. */
+/** @returns the exit code. Opens no store, which would lock, migrate and clear away: only its books, for looking. */
+async function verify(config: Config): Promise<number> {
+  const { runVerify } = await import('./cli/verify.ts')
+  const books = await openBooks(config)
+  try {
+    return await runVerify(books, config.dataDir, process.stdout, process.stderr)
+  } finally {
+    await books.close()
+  }
+}
+
 async function openStore(config: Config): Promise<Store> {
-  const major = Number(process.versions.node.split('.')[0])
-  if (major < OLDEST_NODE) throw new Error(`Granary needs Node ${OLDEST_NODE} or newer, and this is ${process.version}`)
+  needNode()
   const { SqliteStore } = await import('./store/sqlite/sqlite.ts')
   return SqliteStore.open(config.dataDir)
+}
+
+async function openBooks(config: Config): Promise<Books> {
+  needNode()
+  const { openBooks: open } = await import('./store/sqlite/books.ts')
+  return open(config.dataDir)
+}
+
+/** Stores are loaded only after this, because an older Node cannot even load them, and whoever starts it on one is owed a sentence. */
+function needNode(): void {
+  const major = Number(process.versions.node.split('.')[0])
+  if (major < OLDEST_NODE) throw new Error(`Granary needs Node ${OLDEST_NODE} or newer, and this is ${process.version}`)
 }
 
 /** Drains on the first signal and ignores further ones: a process group may deliver the same signal twice. */
@@ -145,7 +173,7 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-function giveUp(message: string): void {
+function giveUp(message: string, exitCode = 1): void {
   process.stderr.write(`granary: ${message}\n`)
-  process.exitCode = 1
+  process.exitCode = exitCode
 }

@@ -4,9 +4,10 @@ import { parseArgs } from 'node:util'
 export type Invocation =
   | { readonly kind: 'serve'; readonly port?: string; readonly host?: string; readonly dataDir?: string }
   | ClockInvocation
+  | { readonly kind: 'verify'; readonly dataDir?: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
-  | { readonly kind: 'mistake'; readonly message: string }
+  | { readonly kind: 'mistake'; readonly message: string; readonly exitCode: number }
 
 /** `granary clock [get]`, or `granary clock advance` by a length of time or to an instant. */
 export interface ClockInvocation {
@@ -20,6 +21,7 @@ export interface ClockInvocation {
 
 export const HELP = `Usage: granary [serve] [options]
        granary clock [get | advance <time>] [--customer <id>] [--url <address>]
+       granary verify [--data-dir <folder>]
 
 serve starts the server. Every option has a setting in the environment; the option wins.
 
@@ -34,11 +36,19 @@ clock shows or moves the clock of a running server's sandbox. <time> is a length
   --url <address>      where the server listens     GRANARY_URL        default http://127.0.0.1:4747
                        its secret key               GRANARY_SECRET_KEY
 
+verify proves the books of a store, also while a server is using it: every balance follows from its ledger, and nothing
+belongs to nobody. It changes nothing. It exits with 0 when all is well, 1 when something is wrong, 2 when it could not look.
+
+  --data-dir <folder>  where the store lives        GRANARY_DATA_DIR   default ./data
+
   --help               this text
   --version            the version
 
 More settings: GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_URL. See README.md.
 `
+
+/** The exit code of `granary verify` when it could not look; 1 would say that the books are wrong. */
+export const COULD_NOT_LOOK = 2
 
 /** @param args what follows the program's name. */
 export function readArguments(args: readonly string[]): Invocation {
@@ -66,6 +76,12 @@ export function readArguments(args: readonly string[]): Invocation {
       }
       return readClock(rest, { ...(customer === undefined ? {} : { customer }), ...(url === undefined ? {} : { url }) })
     }
+    if (command === 'verify') {
+      const others = [port, host, customer, url].some((option) => option !== undefined)
+      if (others) return mistake('granary verify has no other option than --data-dir', COULD_NOT_LOOK)
+      if (rest[0] !== undefined) return mistake(`unexpected argument "${rest[0]}": try granary --help`, COULD_NOT_LOOK)
+      return { kind: 'verify', ...(dataDir === undefined ? {} : { dataDir }) }
+    }
     if (command !== 'serve') return mistake(`unknown command "${command}": try granary --help`)
     if (rest[0] !== undefined) return mistake(`unexpected argument "${rest[0]}": try granary --help`)
     if (customer !== undefined || url !== undefined) return mistake('--customer and --url are for granary clock')
@@ -76,7 +92,8 @@ export function readArguments(args: readonly string[]): Invocation {
       ...(dataDir === undefined ? {} : { dataDir }),
     }
   } catch (error) {
-    return mistake(`${error instanceof Error ? error.message : String(error)}: try granary --help`)
+    const message = `${error instanceof Error ? error.message : String(error)}: try granary --help`
+    return mistake(message, args.includes('verify') ? COULD_NOT_LOOK : 1)
   }
 }
 
@@ -90,6 +107,6 @@ function readClock(words: readonly string[], options: Pick<ClockInvocation, 'cus
   return { kind: 'clock', advance: time, ...options }
 }
 
-function mistake(message: string): Invocation {
-  return { kind: 'mistake', message }
+function mistake(message: string, exitCode = 1): Invocation {
+  return { kind: 'mistake', message, exitCode }
 }

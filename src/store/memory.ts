@@ -14,6 +14,7 @@ import type { UsageEvent } from '../domain/usage.ts'
 import {
   type ApiKey,
   type Batch,
+  type Books,
   type CatalogueChange,
   type CommitResult,
   type CustomerChange,
@@ -38,6 +39,8 @@ interface Row extends StoredCustomer {
   readonly events: UsageEvent[]
 }
 
+const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], clockAhead: 0 }
+
 /** A store that keeps everything in memory: a real implementation for tests and experiments, with nothing durable. */
 export class MemoryStore implements Store {
   readonly #customers = new Map<string, Row>()
@@ -47,7 +50,7 @@ export class MemoryStore implements Store {
   readonly #apiKeys = new Map<string, ApiKey>()
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    return this.#catalogues.get(env) ?? { version: 0, features: [], clockAhead: 0 }
+    return this.#catalogues.get(env) ?? EMPTY_CATALOGUE
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
@@ -65,7 +68,7 @@ export class MemoryStore implements Store {
     const { env, at, expected, written, removed, clockAhead } = change
     const known = this.#known(change.claims, at)
     if (known.length > 0) return { kind: 'known', records: known }
-    const { version, features } = this.#catalogues.get(env) ?? { version: 0, features: [] }
+    const { version, features } = this.#catalogues.get(env) ?? EMPTY_CATALOGUE
     if (version !== expected) return { kind: 'conflict' }
     if (this.#isUsed(change)) return { kind: 'in_use' }
     const others = features.filter(({ uid }) => uid !== removed)
@@ -138,6 +141,29 @@ export class MemoryStore implements Store {
 
   async addKey(key: ApiKey): Promise<void> {
     if (!this.#apiKeys.has(key.hash)) this.#apiKeys.set(key.hash, key)
+  }
+
+  /** See `Books`. Taken apart from what goes on changing, because lists of postings and events grow in place. */
+  books(): Books {
+    const rows = [...this.#customers.values()].map((row) => ({
+      ...row,
+      postings: [...row.postings],
+      events: [...row.events],
+    }))
+    const catalogues = new Map(this.#catalogues)
+    return {
+      counts: async () => ({ customers: rows.length, events: rows.reduce((n, { events }) => n + events.length, 0) }),
+      loadCatalogue: async (env) => catalogues.get(env) ?? EMPTY_CATALOGUE,
+      async *accounts() {
+        for (const { holdings } of rows) yield { env: holdings.customer.env, uid: holdings.customer.uid, holdings }
+      },
+      async *lines() {
+        for (const { holdings, postings } of rows)
+          for (const posting of postings) yield { customer: holdings.customer.uid, posting }
+      },
+      orphans: async () => orphansOf(rows),
+      close: async () => {},
+    }
   }
 
   async close(): Promise<void> {}
@@ -219,6 +245,17 @@ function rebuilt({ version, holdings }: Row): StoredCustomer {
 function appended<T>(list: T[] = [], added: readonly T[]): T[] {
   for (const one of added) list.push(one)
   return list
+}
+
+/** Everything but a refund lies within what it belongs to. */
+function orphansOf(rows: readonly Row[]): string[] {
+  const orphans = rows.flatMap(({ holdings, events }) => {
+    const known = new Set(events.map(({ uid }) => uid))
+    return [...holdings.refunds.keys()].filter((event) => !known.has(event))
+  })
+  return orphans.length === 0
+    ? []
+    : [`${orphans.length} refunds belong to an event that is not there, such as ${orphans[0]}`]
 }
 
 function isSelected(event: UsageEvent, { uid, entity, names, from, to, after }: EventQuery): boolean {

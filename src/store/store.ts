@@ -44,6 +44,48 @@ export interface Store {
   close(): Promise<void>
 }
 
+/**
+ * All that is stored, as it was at one instant: what is committed afterwards does not show, and nothing is changed by looking.
+ * Beside a store that is in use, for proving it. Nothing here holds more in memory than a page.
+ */
+export interface Books {
+  counts(): Promise<BookCounts>
+  loadCatalogue(env: Environment): Promise<StoredCatalogue>
+  /** Everybody, of both environments, in whatever order. */
+  accounts(): AsyncIterable<Account>
+  /** The ledgers of the same customers in the same order, each with its oldest posting first. */
+  lines(): AsyncIterable<Line>
+  /**
+   * Rows that belong to nobody or that nothing leads to, a sentence for each kind that there is. What deleted customers left
+   * that is still to be cleared away does not count.
+   */
+  orphans(): Promise<string[]>
+  close(): Promise<void>
+}
+
+export interface BookCounts {
+  readonly customers: number
+  readonly events: number
+}
+
+export interface Account {
+  readonly env: Environment
+  readonly uid: string
+  readonly holdings: Holdings | Unreadable
+}
+
+export interface Line {
+  /** The internal id of its customer. */
+  readonly customer: string
+  readonly posting: Posting | Unreadable
+}
+
+/** Rows without a meaning: an amount that is none, say. */
+export interface Unreadable {
+  readonly kind: 'unreadable'
+  readonly why: string
+}
+
 /** The store failed and may have lost its footing: the process must stop rather than answer from what it remembers. */
 export class StoreBroken extends Error {
   override name = 'StoreBroken'

@@ -30,7 +30,7 @@ function find(sql: Sql, env: string, name: string): SqlRow | undefined {
   )
 }
 
-function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
+export function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
   const key = customer['key'] ?? null
   return {
     customer,
@@ -126,14 +126,15 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
 }
 
 export function ledger(sql: Sql, customer: string): SqlRow[] {
-  // Walks the chain from the last posting back, a look-up by primary key each.
+  // Walks the chain from the last posting back, a look-up by primary key each. `cross join` holds SQLite to that: to save
+  // itself the sorting it would read everybody's postings (25 ms instead of 0.1 with 200,000 of them, measured).
   return sql.all(
     `with recursive chain (link) as (
        select last_posting from customer_states join customers on key = customer where uid = ?
        union all
-       select previous from chain join postings on seq = link where previous is not null
+       select previous from chain cross join postings on seq = link where previous is not null
      )
-     select ${POSTING_COLUMNS.join(', ')} from chain join postings on seq = link order by seq`,
+     select ${POSTING_COLUMNS.join(', ')} from chain cross join postings on seq = link order by seq`,
     [customer],
   )
 }
@@ -160,7 +161,7 @@ const FROM = {
   entities: 'from entities join customers on customers.key = entities.customer',
 }
 
-const SELECT_CUSTOMER = `
+export const SELECT_CUSTOMER = `
   select key, uid, env, version, latest, postings, ${CUSTOMER_COLUMNS.join(', ')} ${FROM.customers}`
 
 const SELECT_ENTITY = `

@@ -39,6 +39,11 @@ export class Sql {
     return this.#statement(sql).all(...values) as SqlRow[]
   }
 
+  /** One row after another, so that all of them need not be in memory at once. Not to be nested in itself. */
+  each(sql: string, values: readonly SqlValue[]): Iterable<SqlRow> {
+    return this.#statement(sql).iterate(...values) as Iterable<SqlRow>
+  }
+
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {

@@ -142,7 +142,7 @@ export class SqliteStore implements Store {
   }
 }
 
-function customerFromRows({ customer, entities, balances, refunds }: CustomerRowSet): StoredCustomer {
+export function customerFromRows({ customer, entities, balances, refunds }: CustomerRowSet): StoredCustomer {
   const number = (column: string) => Number(customer[column])
   const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
   return {
