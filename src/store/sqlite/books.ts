@@ -16,8 +16,9 @@ const CUSTOMERS_AT_ONCE = 500
 
 /**
  * Opens the embedded store in `folder` for looking alone, in one read transaction: a server may go on writing beside it,
- * because in WAL mode a reader sees the file as it was when it began. Nothing is created, migrated or cleared away, so that
- * whoever looks for damage does not write over it. On the caller's thread: it is for a command that has nothing else to do.
+ * because in WAL mode a reader sees the file as it was when it began. Nothing is migrated or cleared away, so that whoever
+ * looks for damage does not write over it; only SQLite itself may leave its two empty companions of the file. On the caller's
+ * thread: it is for a command that has nothing else to do.
  * @throws when there is no store, or one of another schema.
  */
 export function openBooks(folder: string): Books {
