@@ -80,8 +80,9 @@ describe('arithmetic', () => {
   })
 
   test('a million subtractions of a millionth leave the exact rest, where a double is off', () => {
+    const millionth = amount('0.000001')
     let left = amount('1000000')
-    for (let i = 0; i < 1_000_000; i++) left -= amount('0.000001')
+    for (let i = 0; i < 1_000_000; i++) left -= millionth
     expect(formatAmount(left)).toBe('999999')
   })
 })
