@@ -31,6 +31,8 @@ describe('the price of an event (K 2.2)', () => {
     dimension('in the north, first', { region: 'north' }, '1', 1),
     dimension('b', { tie: 'x' }, '8', 0.5),
     dimension('a', { tie: 'x' }, '9', 0.5),
+    dimension('nothing', { none: 'undefined' }, '10'),
+    dimension('null', { none: 'null' }, '11'),
   ]
 
   test.each<[string, JsonObject, string]>([
@@ -40,7 +42,9 @@ describe('the price of an event (K 2.2)', () => {
     ['of several the one that asks for most', { model: 'large', night: true }, '4'],
     ['values are compared as texts', { model: 'large', night: 'true' }, '4'],
     ['a property that is no text has none', { model: ['large'] }, '2'],
-    ['nor has null', { region: null }, '2'],
+    ['nor has null', { none: null }, '2'],
+    ['one that is not there is not the text of nothing', { model: 'small' }, '2'],
+    ['but a text that says so is one', { none: 'undefined' }, '10'],
     ['an inherited name is no property', { model: 'small', toString: 'x' }, '2'],
     ['then by priority', { region: 'north' }, '1'],
     ['then by priority again, against one that asks for as much', { region: 'north', model: 'large' }, '1'],

@@ -31,6 +31,7 @@ export interface Tariff {
 type Match = Readonly<Record<string, string>>
 
 export interface Dimension {
+  /** Unique in its tariff. */
   readonly name: string
   readonly match: Match
   readonly priority: number
@@ -134,11 +135,11 @@ export const PAR: Rate = { tiers: [{ to: null, cost: ONE }], per: ONE, meter: nu
 function applies(match: Match, properties: JsonObject): boolean {
   return Object.entries(match).every(([key, expected]) => {
     const value = Object.hasOwn(properties, key) ? properties[key] : undefined
-    return value !== undefined && value !== null && typeof value !== 'object' && String(value) === expected
+    return value !== undefined && typeof value !== 'object' && String(value) === expected
   })
 }
 
 function precedence(a: Dimension, b: Dimension): number {
   const keys = ({ match }: Dimension) => Object.keys(match).length
-  return keys(b) - keys(a) || b.priority - a.priority || (a.name < b.name ? -1 : Number(a.name > b.name))
+  return keys(b) - keys(a) || b.priority - a.priority || (a.name < b.name ? -1 : 1)
 }
