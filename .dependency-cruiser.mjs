@@ -19,7 +19,9 @@ const main = '^src/main\\.ts$'
 const index = '^src/index\\.ts$'
 const assembly = '^src/granary\\.ts$'
 const answers = '^src/answers\\.ts$'
+const postgres = '^src/store/postgres/'
 const zod = '^node_modules/zod/'
+const pg = '^node_modules/(@types/)?pg/'
 const nodeCrypto = '^(node:)?crypto$'
 
 /** The outer modules: each may also import from its own folder. */
@@ -61,8 +63,15 @@ export default {
       name: 'store-imports',
       comment: 'The stores import only store/, domain/ and Node.',
       severity: 'error',
-      from: { path: store, pathNot: storeInterface },
+      from: { path: store, pathNot: [storeInterface, postgres] },
       to: outside(store, domain),
+    },
+    {
+      name: 'store-postgres-imports',
+      comment: 'store/postgres/ alone knows the driver.',
+      severity: 'error',
+      from: { path: postgres },
+      to: outside(store, domain, pg),
     },
     {
       name: 'engine-imports',

@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    globalSetup: ['test/seed.ts'],
+    globalSetup: ['test/seed.ts', 'test/postgres/setup.ts'],
     setupFiles: ['test/properties.ts'],
     // A process per test file: tests start worker threads, open SQLite files and spawn servers.
     pool: 'forks',

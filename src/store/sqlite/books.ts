@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
+import { customerFromRows } from '../row-set.ts'
 import { FEATURE_COLUMNS, featureFromRow, POSTING_COLUMNS, postingFromRow } from '../rows.ts'
 import type { Account, BookCounts, Books, Line, StoredCatalogue, Unreadable } from '../store.ts'
 import { rowsOf, SELECT_CUSTOMER } from './lists.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { findOrphans } from './orphans.ts'
+import { unpacked } from './protocol.ts'
 import { Sql } from './sql.ts'
-import { customerFromRows } from './sqlite.ts'
 
 /** How much of the file is kept in memory, in KiB; sorting the ledger works within this and goes on in a temporary file. */
 const CACHE_KIB = 65_536
@@ -78,7 +79,7 @@ class SqliteBooks implements Books {
         yield {
           env: row['env'] === 'live' ? 'live' : 'sandbox',
           uid: String(row['uid']),
-          holdings: readable(() => customerFromRows(rowsOf(this.#sql, row)).holdings),
+          holdings: readable(() => customerFromRows(unpacked(rowsOf(this.#sql, row))).holdings),
         }
       }
       if (page.length === 0) return

@@ -10,10 +10,10 @@ import {
   type SqlValue,
 } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
-import type { CustomerRowSet, RowPage } from './protocol.ts'
+import type { PackedCustomer, RowPage } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
-export function load(sql: Sql, references: readonly CustomerReference[]): (CustomerRowSet | null)[] {
+export function load(sql: Sql, references: readonly CustomerReference[]): (PackedCustomer | null)[] {
   return references.map(({ env, id }) => {
     const customer = find(sql, env, id)
     return customer === undefined ? null : rowsOf(sql, customer)
@@ -30,7 +30,7 @@ function find(sql: Sql, env: string, name: string): SqlRow | undefined {
   )
 }
 
-export function rowsOf(sql: Sql, customer: SqlRow): CustomerRowSet {
+export function rowsOf(sql: Sql, customer: SqlRow): PackedCustomer {
   const key = customer['key'] ?? null
   return {
     customer,
@@ -49,7 +49,7 @@ function rowsAsText(sql: Sql, table: string, columns: readonly string[], key: Sq
 }
 
 /** Read along customers_by_time. */
-export function listCustomers(sql: Sql, query: CustomerQuery): RowPage<CustomerRowSet> {
+export function listCustomers(sql: Sql, query: CustomerQuery): RowPage<PackedCustomer> {
   const where = new Where('customers.env = ?', query.env)
   if (query.from !== undefined) where.and('customers.created_at >= ?', query.from)
   if (query.to !== undefined) where.and('customers.created_at <= ?', query.to)

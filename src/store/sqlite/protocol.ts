@@ -1,3 +1,4 @@
+import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
   balanceToRow,
@@ -36,10 +37,10 @@ import type {
 export interface Calls {
   open: { request: null; reply: null }
   loadCatalogue: { request: string; reply: { version: number; clockAhead: number; features: SqlRow[] } }
-  load: { request: readonly CustomerReference[]; reply: (CustomerRowSet | null)[] }
+  load: { request: readonly CustomerReference[]; reply: (PackedCustomer | null)[] }
   commit: { request: EncodedBatch; reply: CommitResult[] }
   changeCatalogue: { request: EncodedCatalogueChange; reply: CommitResult | { kind: 'in_use' } }
-  listCustomers: { request: CustomerQuery; reply: RowPage<CustomerRowSet> }
+  listCustomers: { request: CustomerQuery; reply: RowPage<PackedCustomer> }
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
   ledger: { request: string; reply: SqlRow[] }
@@ -51,11 +52,16 @@ export interface Calls {
 export type CallName = keyof Calls
 
 /** All rows of one customer; lists as JSON. */
-export interface CustomerRowSet {
+export interface PackedCustomer {
   readonly customer: SqlRow
   readonly entities: string
   readonly balances: string
   readonly refunds: string
+}
+
+export function unpacked({ customer, entities, balances, refunds }: PackedCustomer): CustomerRowSet {
+  const listed = (json: string) => JSON.parse(json) as SqlRow[]
+  return { customer, entities: listed(entities), balances: listed(balances), refunds: listed(refunds) }
 }
 
 export interface RowPage<T> {

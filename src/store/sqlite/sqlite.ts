@@ -2,18 +2,9 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
-import { holdingsOf } from '../../domain/holdings.ts'
 import type { Posting } from '../../domain/ledger.ts'
-import {
-  balanceFromRow,
-  customerFromRow,
-  entityFromRow,
-  eventFromRow,
-  featureFromRow,
-  postingFromRow,
-  refundFromRow,
-  type SqlRow,
-} from '../rows.ts'
+import { customerFromRows } from '../row-set.ts'
+import { entityFromRow, eventFromRow, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
 import type {
   ApiKey,
   Batch,
@@ -31,7 +22,7 @@ import type {
   StoredCustomer,
 } from '../store.ts'
 import { Connection } from './connection.ts'
-import { type CustomerRowSet, encodeBatch, encodeCatalogueChange } from './protocol.ts'
+import { encodeBatch, encodeCatalogueChange, unpacked } from './protocol.ts'
 
 /** The data folder belongs to another process. */
 class FolderInUse extends Error {
@@ -77,7 +68,7 @@ export class SqliteStore implements Store {
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
     const found = await this.#writer.call('load', references)
-    return found.map((one) => (one === null ? null : customerFromRows(one)))
+    return found.map((one) => (one === null ? null : customerFromRows(unpacked(one))))
   }
 
   commit(batch: Batch): Promise<CommitResult[]> {
@@ -91,7 +82,7 @@ export class SqliteStore implements Store {
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
     const reader = await this.#reading()
     const page = await reader.call('listCustomers', query)
-    return { ...page, rows: page.rows.map(customerFromRows) }
+    return { ...page, rows: page.rows.map((row) => customerFromRows(unpacked(row))) }
   }
 
   async listEntities(query: EntityQuery): Promise<Page<EntityRow>> {
@@ -140,26 +131,6 @@ export class SqliteStore implements Store {
     await reader.call('open', null)
     return reader
   }
-}
-
-export function customerFromRows({ customer, entities, balances, refunds }: CustomerRowSet): StoredCustomer {
-  const number = (column: string) => Number(customer[column])
-  const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
-  return {
-    version: number('version'),
-    holdings: holdingsOf(
-      own,
-      listed(entities).map(entityFromRow),
-      listed(balances).map(balanceFromRow),
-      latest,
-      postings,
-      new Map(listed(refunds).map(refundFromRow)),
-    ),
-  }
-}
-
-function listed(json: string): SqlRow[] {
-  return JSON.parse(json) as SqlRow[]
 }
 
 function entityRowFrom(row: SqlRow): EntityRow {

@@ -1,0 +1,100 @@
+import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResult, types } from 'pg'
+
+/** What is sent to the server: prepared once per connection under its name. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** How long a statement may take, so that a server that hangs becomes an error. */
+const STATEMENT_MS = 30_000
+/** The server should be first to give up: then it is known that nothing has happened. */
+const ANSWER_MS = STATEMENT_MS + 2_000
+const CONNECT_MS = 5_000
+const INT8 = 20
+
+/**
+ * What every session is set to. Acknowledged means on disk, whatever the server's default. All our statements go along an
+ * index where there is one: a table that was never analyzed looks so small to the planner that it would rather read it whole.
+ */
+const SESSION = `
+  select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') <> 'remote_apply';
+  set statement_timeout = ${STATEMENT_MS};
+  set enable_seqscan = off;
+  set enable_hashjoin = off;
+  set enable_mergejoin = off;
+  set jit = off`
+
+/** Connections to one database, opened when they are needed and opened again when they are lost. */
+export class Connections {
+  readonly #pool: Pool
+
+  constructor(url: string, size: number) {
+    this.#pool = new Pool({
+      connectionString: url,
+      max: size,
+      application_name: 'granary',
+      connectionTimeoutMillis: CONNECT_MS,
+      query_timeout: ANSWER_MS,
+      keepAlive: true,
+      // Versions, instants and counts all fit into a number.
+      types: { getTypeParser: (oid: number) => (oid === INT8 ? Number : types.getTypeParser(oid)) },
+      onConnect: async (client) => {
+        await client.query(SESSION)
+      },
+    })
+    // A connection that is lost while it is idle is taken out of the pool; there is nothing else to be done, and nobody to
+    // be told, but without somebody who listens the process would end.
+    this.#pool.on('error', () => {})
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  /** @throws Error when there is no connection to be had; nothing has been sent then. */
+  connect(): Promise<PoolClient> {
+    return this.#pool.connect()
+  }
+
+  /** For what may be asked again without harm: an idle connection may have died unnoticed, and then another one is tried. */
+  async read<T extends object>(statement: Statement, values: readonly unknown[]): Promise<T[]> {
+    for (let tries = 0; ; tries++) {
+      const client = await this.connect()
+      try {
+        return (await ask<T>(client, statement, values)).rows
+      } catch (error) {
+        if (!isLost(error) || tries >= this.#pool.options.max) throw error
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end()
+  }
+}
+
+/** Asks once, and gives the connection back, or away when it is lost. */
+export async function ask<T extends object>(
+  client: PoolClient,
+  { name, text }: Statement,
+  values: readonly unknown[],
+): Promise<QueryResult<T>> {
+  try {
+    const result = await client.query<T>({ name, text, values: [...values] } satisfies QueryConfig)
+    client.release()
+    return result
+  } catch (error) {
+    client.release(isLost(error))
+    throw error
+  }
+}
+
+/**
+ * Whether nobody knows what became of a statement. An error of the ordinary kind means that its transaction was rolled
+ * back; anything else may have come between the commit and the answer, also the word that the server is being shut down.
+ */
+export function isLost(error: unknown): boolean {
+  return !(error instanceof DatabaseError && error.severity === 'ERROR')
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined
+}

@@ -1,0 +1,91 @@
+import { randomInt, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { OutcomeUnknown } from '../store.ts'
+import { ask, type Connections, codeOf, isLost, type Statement } from './connections.ts'
+
+/** How long it is tried to find out what became of a batch whose connection was lost. */
+const UNKNOWN_AFTER_MS = 10_000
+const MOST_ATTEMPTS = 8
+/** Serialization failure, deadlock, and two who inserted the same at once: the transaction was rolled back and may be repeated. */
+const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
+
+const GIVE_UP: Statement = { name: 'give_up', text: 'select granary_give_up_1($1, $2) as results' }
+
+/**
+ * Sends batches one after another, each numbered. A batch notes its number and its results in the lane's row, in its own
+ * transaction. So when a connection is lost, the lane's row tells: where the number can still be taken, the batch has not
+ * been committed and never will be (its own attempt to take it fails then); where it is taken, the results stand beside it.
+ */
+export class Lane {
+  readonly #connections: Connections
+  readonly #id = randomUUID()
+  #seq = 0
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+
+  constructor(connections: Connections) {
+    this.#connections = connections
+  }
+
+  /** How many batches are on their way. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /**
+   * @param statement takes the lane and the number of the batch before `values`, and answers with its results as text.
+   * @throws OutcomeUnknown; any other error means that nothing was applied.
+   */
+  send(statement: Statement, values: readonly unknown[]): Promise<string> {
+    this.#waiting += 1
+    const sent = this.#last.then(() => this.#send(statement, values))
+    this.#last = sent
+      .catch(() => null)
+      .finally(() => {
+        this.#waiting -= 1
+      })
+    return sent
+  }
+
+  /** Resolves when nothing is on its way. */
+  async drain(): Promise<void> {
+    await this.#last
+  }
+
+  async #send(statement: Statement, values: readonly unknown[]): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#connections.connect()
+      this.#seq += 1
+      try {
+        const { rows } = await ask<{ results: string }>(client, statement, [this.#id, this.#seq, ...values])
+        return rows[0]?.results ?? ''
+      } catch (error) {
+        if (isLost(error)) {
+          const results = await this.#findOut(error)
+          if (results !== null) return results
+        } else if (!TRY_AGAIN.has(codeOf(error) ?? '')) throw error
+        if (attempt >= MOST_ATTEMPTS) throw error
+        await pause(randomInt(1, 10 * attempt))
+      }
+    }
+  }
+
+  /** @returns the results of the latest batch, or null when it never takes effect. @throws OutcomeUnknown */
+  async #findOut(cause: unknown): Promise<string | null> {
+    const deadline = Date.now() + UNKNOWN_AFTER_MS
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const client = await this.#connections.connect()
+        const { rows } = await ask<{ results: string | null }>(client, GIVE_UP, [this.#id, this.#seq])
+        return rows[0]?.results ?? null
+      } catch {
+        if (Date.now() >= deadline) {
+          throw new OutcomeUnknown('the connection was lost during a commit, and the database cannot be asked since', {
+            cause,
+          })
+        }
+        await pause(Math.min(10 * attempt, 200))
+      }
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import { type Environment, emailIn } from '../../domain/customer.ts'
+import type { CustomerRowSet } from '../row-set.ts'
+import {
+  BALANCE_COLUMNS,
+  CUSTOMER_COLUMNS,
+  ENTITY_COLUMNS,
+  EVENT_COLUMNS,
+  POSTING_COLUMNS,
+  REFUND_COLUMNS,
+  type SqlRow,
+  type SqlValue,
+} from '../rows.ts'
+import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, Versions } from '../store.ts'
+import type { Connections, Statement } from './connections.ts'
+
+/** A customer's own columns, and its other rows as JSON: one statement, so all of one instant. */
+type LoadedRow = SqlRow & { readonly [table in 'entities' | 'balances' | 'refunds']: readonly SqlValue[][] | null }
+
+const AMOUNTS: readonly string[] = ['allowance', 'remaining', 'adjustment']
+
+/** Along the primary keys. Amounts as text: JSON would make binary floats of them. */
+function listOf(table: string, columns: readonly string[]): string {
+  const cells = columns.map((column) => (AMOUNTS.includes(column) ? `${column}::text` : column)).join(', ')
+  return `(select json_agg(json_build_array(${cells})) from ${table} where customer = c.key) as ${table}`
+}
+
+const WHOLE_CUSTOMER = `
+  c.uid, c.env, s.version, s.latest, s.postings, ${CUSTOMER_COLUMNS.map((column) => `c.${column}`).join(', ')},
+  ${listOf('entities', ENTITY_COLUMNS)}, ${listOf('balances', BALANCE_COLUMNS)}, ${listOf('refunds', REFUND_COLUMNS)}`
+
+/** Unique (env, id), else unique (uid); unique (env, claim) for a claim, which is no id. */
+const REFERRED = `
+  unnest($1::text[], $2::text[], $3::text[]) with ordinality as r (env, name, claim, n)
+  cross join lateral (
+    select key from (
+      select key, 1 as choice from customers where env = r.env and id = r.name
+      union all select key, 2 from customers where uid = r.name and env = r.env
+      union all select key, 3 from customers where env = r.env and claim = r.claim
+    ) as named order by choice limit 1
+  ) as found`
+
+const LOAD: Statement = {
+  name: 'load',
+  text: `select r.n, ${WHOLE_CUSTOMER}
+    from ${REFERRED} join customers c on c.key = found.key join customer_states s on s.customer = c.key`,
+}
+
+const VERSIONS: Statement = {
+  name: 'versions',
+  text: `select 0 as n, env as uid, version from catalogues
+    union all select r.n, uid, version from ${REFERRED} join customer_states on customer = found.key`,
+}
+
+function referring(references: readonly CustomerReference[]): unknown[] {
+  const claims = references.map(({ id }) => emailIn(id))
+  return [references.map(({ env }) => env), references.map(({ id }, i) => (claims[i] === null ? id : null)), claims]
+}
+
+export async function load(
+  connections: Connections,
+  references: readonly CustomerReference[],
+): Promise<(CustomerRowSet | null)[]> {
+  const found: (CustomerRowSet | null)[] = references.map(() => null)
+  const rows = await connections.read<LoadedRow & { n: number }>(LOAD, referring(references))
+  for (const row of rows) found[row.n - 1] = rowSet(row)
+  return found
+}
+
+export async function versions(connections: Connections, references: readonly CustomerReference[]): Promise<Versions> {
+  const catalogues: Record<Environment, number> = { sandbox: 0, live: 0 }
+  const customers: { uid: string; version: number }[] = []
+  const rows = await connections.read<{ n: number; uid: string; version: number }>(VERSIONS, referring(references))
+  for (const { n, uid, version } of rows) {
+    if (n === 0) catalogues[uid as Environment] = version
+    else customers[n - 1] = { uid, version }
+  }
+  return { catalogues, customers: references.map((_, i) => customers[i] ?? null) }
+}
+
+function rowSet(customer: LoadedRow): CustomerRowSet {
+  return {
+    customer,
+    entities: rowsOf(customer.entities, ENTITY_COLUMNS),
+    balances: rowsOf(customer.balances, BALANCE_COLUMNS),
+    refunds: rowsOf(customer.refunds, REFUND_COLUMNS),
+  }
+}
+
+function rowsOf(list: readonly SqlValue[][] | null, columns: readonly string[]): SqlRow[] {
+  return (list ?? []).map((cells) => Object.fromEntries(columns.map((column, i) => [column, cells[i] ?? null])))
+}
+
+export interface RowPage<T> {
+  readonly rows: readonly T[]
+  readonly all: number
+  readonly filtered: number
+}
+
+/** Read along customers_by_time. */
+export async function listCustomers(connections: Connections, query: CustomerQuery): Promise<RowPage<CustomerRowSet>> {
+  const where = new Where('customers.env = ?', query.env)
+  if (query.from !== undefined) where.and('customers.created_at >= ?', query.from)
+  if (query.to !== undefined) where.and('customers.created_at <= ?', query.to)
+  if (query.search !== undefined) where.andMentions(['customers.id', 'customers.name', 'customers.email'], query.search)
+  const counts = await countsOf(connections, 'customers', where, query)
+  const { page, order } = pageOf('customers', where, query)
+  const rows = await connections.read<LoadedRow>(
+    passing(
+      `select ${WHOLE_CUSTOMER} from (select customers.* ${page}) as c join customer_states s on s.customer = c.key
+       order by ${order('c')}`,
+    ),
+    where.values,
+  )
+  return { ...counts, rows: rows.map(rowSet) }
+}
+
+/** Read along entities_by_time; with an id along entities_by_id, with a customer along the primary key. */
+export async function listEntities(connections: Connections, query: EntityQuery): Promise<RowPage<SqlRow>> {
+  const where = new Where('entities.env = ?', query.env)
+  if (query.customer !== undefined) {
+    where.and('entities.customer = (select key from customers where uid = ?)', query.customer)
+  }
+  if (query.id !== undefined) where.and('(entities.id = ? or entities.uid = ?)', query.id, query.id)
+  if (query.search !== undefined) where.andMentions(['entities.id', 'entities.name'], query.search)
+  const counts = await countsOf(connections, 'entities', where, query)
+  const columns = ENTITY_COLUMNS.map((column) => `entities.${column}`).join(', ')
+  const { page } = pageOf('entities', where, query)
+  const rows = await connections.read<SqlRow>(
+    passing(`select ${columns}, customers.uid as customer_uid ${page}`),
+    where.values,
+  )
+  return { ...counts, rows }
+}
+
+/** Joined, because a deleted customer leaves its entities behind for a while. */
+const FROM = { customers: 'from customers', entities: 'from entities join customers on key = entities.customer' }
+
+function pageOf(table: 'customers' | 'entities', where: Where, query: CustomerQuery | EntityQuery) {
+  const [sign, direction] = query.order === 'newest' ? ['<', 'desc'] : ['>', 'asc']
+  if (query.after !== undefined) {
+    where.and(`(${table}.created_at, ${table}.uid) ${sign} (?, ?)`, query.after.at, query.after.uid)
+  }
+  const order = (of: string) => `${of}.created_at ${direction}, ${of}.uid ${direction}`
+  const rows = where.with('limit ? offset ?', query.limit, query.offset)
+  return { page: `${FROM[table]} where ${where.text} order by ${order(table)} ${rows}`, order }
+}
+
+async function countsOf(
+  connections: Connections,
+  table: 'customers' | 'entities',
+  where: Where,
+  query: CustomerQuery | EntityQuery,
+): Promise<{ all: number; filtered: number }> {
+  if (!query.counted) return { all: 0, filtered: 0 }
+  const everyone = `(select count(*) ${FROM[table]} where ${table}.env = $1)`
+  const [counts] = await connections.read<{ all: number; filtered: number }>(
+    passing(`select ${everyone} as all, (select count(*) ${FROM[table]} where ${where.text}) as filtered`),
+    where.values,
+  )
+  return counts ?? { all: 0, filtered: 0 }
+}
+
+export async function listEvents(connections: Connections, query: EventQuery): Promise<SqlRow[]> {
+  const where = new Where('e.env = ?', query.env)
+  // One customer reads its primary keys backwards, all customers events_by_time.
+  if (query.customerId !== undefined) {
+    where.and(
+      'e.customer = coalesce((select key from customers where env = $1 and id = ?), (select key from customers where env = $1 and uid = ?))',
+      query.customerId,
+      query.customerId,
+    )
+  }
+  // Along the customer's events from the newest on; what is given back is nearly always something recent.
+  if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
+  if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
+  if (query.names !== undefined) where.and('e.name = any (?)', query.names)
+  if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
+  if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
+  const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
+  const rows = where.with('limit ? offset ?', query.limit, query.offset)
+  return connections.read<SqlRow>(
+    passing(
+      `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+       where ${where.text} order by e.timestamp desc, e.uid desc ${rows}`,
+    ),
+    where.values,
+  )
+}
+
+const LEDGER: Statement = {
+  name: 'ledger',
+  text: `select ${POSTING_COLUMNS.join(', ')} from postings
+    where customer = (select customer from customer_states where uid = $1) order by seq`,
+}
+
+export function ledger(connections: Connections, customer: string): Promise<SqlRow[]> {
+  return connections.read<SqlRow>(LEDGER, [customer])
+}
+
+/** A statement that is put together for one question. */
+export function passing(text: string): Statement {
+  return { name: '', text }
+}
+
+/** A condition that is put together, with its values; each `?` becomes the number of its value. */
+class Where {
+  text: string
+  readonly values: unknown[] = []
+
+  constructor(condition: string, ...values: unknown[]) {
+    this.text = this.with(condition, ...values)
+  }
+
+  and(condition: string, ...values: unknown[]): void {
+    this.text += ` and ${this.with(condition, ...values)}`
+  }
+
+  /** Upper and lower case as in all of Unicode, whatever the language of the database. */
+  andMentions(columns: readonly string[], search: string): void {
+    const place = this.with('?', search.toLowerCase())
+    const mentions = columns.map((column) => `strpos(lower(${column} collate "und-x-icu"), ${place}) > 0`)
+    this.text += ` and (${mentions.join(' or ')})`
+  }
+
+  /** @returns the condition with its values numbered. */
+  with(condition: string, ...values: unknown[]): string {
+    let i = 0
+    return condition.replace(/\?/g, () => `$${this.values.push(values[i++])}`)
+  }
+}

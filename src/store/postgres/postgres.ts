@@ -1,0 +1,226 @@
+import type { Environment } from '../../domain/customer.ts'
+import type { Posting } from '../../domain/ledger.ts'
+import type { Instant } from '../../domain/time.ts'
+import { customerFromRows } from '../row-set.ts'
+import { entityFromRow, eventFromRow, FEATURE_COLUMNS, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
+import type {
+  ApiKey,
+  Batch,
+  CatalogueChange,
+  CommitResult,
+  CustomerQuery,
+  CustomerReference,
+  EntityQuery,
+  EntityRow,
+  EventQuery,
+  EventRow,
+  Page,
+  Store,
+  StoredCatalogue,
+  StoredCustomer,
+  Versions,
+} from '../store.ts'
+import {
+  CHANGE_CATALOGUE,
+  COMMIT,
+  decodeCatalogueResult,
+  decodeResults,
+  encodeBatch,
+  encodeCatalogueChange,
+} from './batch.ts'
+import { Connections, codeOf, type Statement } from './connections.ts'
+import { Lane } from './lane.ts'
+import { ledger, listCustomers, listEntities, listEvents, load, passing, versions } from './lists.ts'
+import { migrate } from './migrations.ts'
+import { Partitions } from './partitions.ts'
+
+export interface PostgresOptions {
+  /** How many connections at the most, those for commits included. Default 10. */
+  readonly connections?: number
+  /** Told what is amiss with the server but does not keep it from being used. */
+  readonly onWarning?: (message: string) => void
+}
+
+/** As many commits as the engine has on their way; a third would only wait for its turn at the disk. */
+const LANES = 2
+const DEFAULT_CONNECTIONS = 10
+/** How many rows of each kind that a deleted customer left go in one transaction. */
+const CLEARED_AT_ONCE = 500
+/** How often it is looked whether anybody left something to be tidied up. */
+const TIDY_EVERY_MS = 60_000
+/** No place for a row: the partition was dropped by a process whose clock is ahead. */
+const NO_PARTITION = '23514'
+
+/** The store on PostgreSQL, for any number of processes on one database. */
+export class PostgresStore implements Store {
+  readonly #commits: Connections
+  readonly #reads: Connections
+  readonly #partitions: Partitions
+  readonly #lanes: readonly Lane[]
+  #tidying: Promise<void> | null = null
+  #tidiedAt = 0
+  #closing = false
+
+  /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
+  static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
+    const store = new PostgresStore(url, Math.max(options.connections ?? DEFAULT_CONNECTIONS, LANES + 1))
+    try {
+      await migrateWith(store.#commits)
+      await store.#look(options.onWarning ?? (() => {}))
+      await store.#partitions.tend(Date.now())
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+    store.#tidy(Date.now())
+    return store
+  }
+
+  private constructor(url: string, size: number) {
+    this.#commits = new Connections(url, LANES)
+    this.#reads = new Connections(url, size - LANES)
+    this.#partitions = new Partitions(this.#reads)
+    this.#lanes = Array.from({ length: LANES }, () => new Lane(this.#commits))
+  }
+
+  async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
+    const [row] = await this.#reads.read<SqlRow & { features: SqlRow[] | null }>(CATALOGUE, [env])
+    return {
+      version: Number(row?.['version'] ?? 0),
+      clockAhead: Number(row?.['clock_ahead'] ?? 0),
+      features: (row?.features ?? []).map(featureFromRow),
+    }
+  }
+
+  async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
+    const found = await load(this.#reads, references)
+    return found.map((one) => (one === null ? null : customerFromRows(one)))
+  }
+
+  async commit(batch: Batch): Promise<CommitResult[]> {
+    const { at, changes } = batch
+    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
+    const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
+    if (left || Date.now() - this.#tidiedAt > TIDY_EVERY_MS) this.#tidy(at)
+    return results
+  }
+
+  async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
+    const results = await this.#send(change.at, CHANGE_CATALOGUE, encodeCatalogueChange(change))
+    return decodeCatalogueResult(results, change.expected)
+  }
+
+  async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
+    const page = await listCustomers(this.#reads, query)
+    return { ...page, rows: page.rows.map(customerFromRows) }
+  }
+
+  async listEntities(query: EntityQuery): Promise<Page<EntityRow>> {
+    const page = await listEntities(this.#reads, query)
+    const rows = page.rows.map((row) => ({ entity: entityFromRow(row), customer: String(row['customer_uid']) }))
+    return { ...page, rows }
+  }
+
+  async listEvents(query: EventQuery): Promise<EventRow[]> {
+    return (await listEvents(this.#reads, query)).map(eventFromRow)
+  }
+
+  async ledger(customerUid: string): Promise<Posting[]> {
+    return (await ledger(this.#reads, customerUid)).map(postingFromRow)
+  }
+
+  versions(references: readonly CustomerReference[]): Promise<Versions> {
+    return versions(this.#reads, references)
+  }
+
+  loadKeys(): Promise<ApiKey[]> {
+    return this.#reads.read<ApiKey>(passing('select hash, env, created_at as "createdAt" from api_keys'), [])
+  }
+
+  async addKey({ hash, env, createdAt }: ApiKey): Promise<void> {
+    // Not only a read, but doing it twice is doing it once.
+    const text = 'insert into api_keys (hash, env, created_at) values ($1, $2, $3) on conflict (hash) do nothing'
+    await this.#reads.read(passing(text), [hash, env, createdAt])
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.all([this.#tidying, ...this.#lanes.map((lane) => lane.drain())])
+    await Promise.all([this.#commits.close(), this.#reads.close()])
+  }
+
+  async #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
+    const lane = this.#lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best))
+    for (let attempt = 1; ; attempt++) {
+      await this.#partitions.prepare(at)
+      try {
+        return await lane.send(statement, values)
+      } catch (error) {
+        if (codeOf(error) !== NO_PARTITION || attempt > 1) throw error
+        this.#partitions.forget()
+      }
+    }
+  }
+
+  /** What nobody waits for. Whatever fails is tried again the next time. */
+  #tidy(at: Instant): void {
+    this.#tidiedAt = Date.now()
+    if (this.#tidying !== null) return
+    this.#tidying = this.#tidyUp(at)
+      .catch(() => {})
+      .finally(() => {
+        this.#tidying = null
+      })
+  }
+
+  async #tidyUp(at: Instant): Promise<void> {
+    await this.#partitions.tend(at)
+    // Lanes of processes that are gone. Nobody asks after so long what became of a batch.
+    await this.#reads.read(passing("delete from lanes where settled_at < now() - interval '1 hour'"), [])
+    let more = true
+    while (more && !this.#closing) {
+      const [cleared] = await this.#reads.read<{ more: boolean }>(CLEAR, [CLEARED_AT_ONCE])
+      more = cleared?.more === true
+    }
+  }
+
+  async #look(warn: (message: string) => void): Promise<void> {
+    const [row] = await this.#reads.read<{ fsync: string }>(passing("select current_setting('fsync') as fsync"), [])
+    if (row?.fsync === 'off') {
+      warn('the PostgreSQL server runs with fsync off: what was acknowledged is lost when its machine fails')
+    }
+  }
+}
+
+/** Brings a database's schema up to date. @returns how many steps were taken. @throws Error with a sentence. */
+export async function migrateDatabase(url: string): Promise<number> {
+  const connections = new Connections(url, 1)
+  try {
+    return await migrateWith(connections)
+  } finally {
+    await connections.close()
+  }
+}
+
+async function migrateWith(connections: Connections): Promise<number> {
+  const client = await connections.connect()
+  try {
+    return await migrate(client)
+  } finally {
+    // A failed migration may have left its transaction open.
+    client.release(true)
+  }
+}
+
+const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_1($1) as more' }
+
+/** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
+const CATALOGUE: Statement = {
+  name: 'catalogue',
+  text: `select version, clock_ahead, (
+      select json_agg(features order by position) from (
+        select position, ${FEATURE_COLUMNS.join(', ')} from features where env = $1
+      ) as features
+    ) as features
+    from catalogues where env = $1`,
+}
