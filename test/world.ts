@@ -8,6 +8,7 @@ import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import { SqliteStore } from '../src/store/sqlite/sqlite.ts'
 import type { Store } from '../src/store/store.ts'
+import { borrowPostgres } from './postgres/borrowed.ts'
 
 /** Where every world begins, unless it says otherwise. */
 export const START = Date.UTC(2026, 0, 31, 10, 0, 0)
@@ -16,7 +17,7 @@ export const SANDBOX_KEY = 'am_sk_test_world'
 export const LIVE_KEY = 'am_sk_live_world'
 
 export interface WorldOptions {
-  readonly store?: 'memory' | 'sqlite'
+  readonly store?: 'memory' | 'sqlite' | 'postgres'
   readonly at?: number
   readonly idempotency?: 'replay' | 'reject'
   readonly reads?: 'linearizable' | 'local'
@@ -61,7 +62,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     },
   }
   const folder = options.store === 'sqlite' ? mkdtempSync(join(tmpdir(), 'granary-')) : null
-  const bare = folder === null ? new MemoryStore() : await SqliteStore.open(folder)
+  const bare = await openStore(options.store ?? 'memory', folder)
   const store = options.wrap?.(bare) ?? bare
   const faults: unknown[] = []
   const { engine, app, addKey } = await assemble({
@@ -104,4 +105,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       if (folder !== null) await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+function openStore(kind: 'memory' | 'sqlite' | 'postgres', folder: string | null): Store | Promise<Store> {
+  if (kind === 'postgres') return borrowPostgres()
+  return folder === null ? new MemoryStore() : SqliteStore.open(folder)
 }

@@ -21,7 +21,7 @@ begin
   select json_agg(json_build_array(0, hash, fingerprint, answer) order by n) into v_known from (
     select distinct on (n) n, hash, fingerprint, answer
     from unnest(q_hash) with ordinality as q (hash, n) join idempotency using (hash)
-    where bucket = any (p_buckets) order by n, bucket desc
+    where (bucket = any (p_buckets)) is true order by n, bucket desc
   ) as known;
   select coalesce(max(version), 0) into v_version from catalogues where env = p_env;
   if v_known is not null then

@@ -21,8 +21,10 @@ const SESSION = `
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') <> 'remote_apply';
   set statement_timeout = ${STATEMENT_MS};
   set enable_seqscan = off;
+  set enable_bitmapscan = off;
   set enable_hashjoin = off;
   set enable_mergejoin = off;
+  set enable_material = off;
   set jit = off`
 
 /** Connections to one database, opened when they are needed and opened again when they are lost. */

@@ -3,8 +3,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { OutcomeUnknown } from '../store.ts'
 import { ask, type Connections, codeOf, isLost, type Statement } from './connections.ts'
 
-/** How long it is tried to find out what became of a batch whose connection was lost. */
-const UNKNOWN_AFTER_MS = 10_000
 const MOST_ATTEMPTS = 8
 /** Serialization failure, deadlock, and two who inserted the same at once: the transaction was rolled back and may be repeated. */
 const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
@@ -18,13 +16,16 @@ const GIVE_UP: Statement = { name: 'give_up', text: 'select granary_give_up_1($1
  */
 export class Lane {
   readonly #connections: Connections
+  readonly #unknownAfter: number
   readonly #id = randomUUID()
   #seq = 0
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
 
-  constructor(connections: Connections) {
+  /** @param unknownAfter milliseconds for which it is tried to find out what became of a batch. */
+  constructor(connections: Connections, unknownAfter: number) {
     this.#connections = connections
+    this.#unknownAfter = unknownAfter
   }
 
   /** How many batches are on their way. */
@@ -72,7 +73,7 @@ export class Lane {
 
   /** @returns the results of the latest batch, or null when it never takes effect. @throws OutcomeUnknown */
   async #findOut(cause: unknown): Promise<string | null> {
-    const deadline = Date.now() + UNKNOWN_AFTER_MS
+    const deadline = Date.now() + this.#unknownAfter
     for (let attempt = 1; ; attempt++) {
       try {
         const client = await this.#connections.connect()

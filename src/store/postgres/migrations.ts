@@ -27,7 +27,7 @@ export const MIGRATIONS: readonly string[] = [
     id text collate "C", claim text collate "C", name text, email text, fingerprint text, stripe_id text,
     metadata text not null, send_email_receipts integer not null, shares_with_entities integer not null,
     clock_ahead bigint not null, created_at bigint not null,
-    unique (env, id), unique (env, claim)
+    unique (id, env), unique (claim, env)
   );
   create index customers_by_time on customers (env, created_at, uid);
 
@@ -113,8 +113,8 @@ export const MIGRATIONS: readonly string[] = [
 
   -- Clears away some rows of a deleted customer that nobody else is clearing at the moment; false when there is none.
   create function granary_clear_1(p_rows integer) returns boolean language plpgsql
-  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-  as $function$
+  set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+  set enable_material = off as $function$
   declare
     v_customer bigint;
     v_cleared bigint;

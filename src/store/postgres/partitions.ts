@@ -38,18 +38,37 @@ export class Partitions {
     if (!this.has(at)) await this.#make([monthOf(at), dayOf(at)])
   }
 
-  /** Makes the places for the next day and month too, and drops the keys that are forgotten by now. */
-  async tend(at: Instant): Promise<void> {
-    const { to } = monthOf(at)
-    const ahead = [monthOf(at), dayOf(at), monthOf(to), dayOf(at + DAY_MS)]
-    if (ahead.every(({ name }) => this.#there.has(name))) return
-    await this.#make(ahead)
-    await this.#dropForgotten(at)
+  /** Whether what is stored within the next day has its place too, and that of the next month. */
+  isAhead(at: Instant): boolean {
+    return ahead(at).every(({ name }) => this.#there.has(name))
+  }
+
+  /** Makes the places for the next day and month too. */
+  async makeAhead(at: Instant): Promise<void> {
+    if (!this.isAhead(at)) await this.#make(ahead(at))
   }
 
   /** Someone else dropped what was thought to be there. */
   forget(): void {
     this.#there.clear()
+  }
+
+  /** Drops the idempotency keys that are forgotten by now. */
+  async dropForgotten(at: Instant): Promise<void> {
+    await this.#locked(async (client) => {
+      // Only what is old by the database's clock too: one process whose clock is ahead must not forget for all.
+      const clock = await client.query<{ now: number }>('select (extract(epoch from now()) * 1000)::bigint as now')
+      const oldest = liveBuckets(Math.min(at, clock.rows[0]?.now ?? at)).at(-1) ?? 0
+      const { rows } = await client.query<{ name: string }>(
+        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'idempotency'::regclass",
+      )
+      // Those who write keys wait while this waits for those who do.
+      await client.query("set local lock_timeout = '1s'")
+      for (const { name } of rows) {
+        const day = Number(name.replace(/^.*_/, ''))
+        if ((day + 1) * BUCKETS_A_DAY <= oldest) await client.query(`drop table ${name}`)
+      }
+    })
   }
 
   async #make(partitions: readonly Partition[]): Promise<void> {
@@ -63,21 +82,6 @@ export class Partitions {
       }
     })
     for (const { name } of partitions) this.#there.add(name)
-  }
-
-  async #dropForgotten(at: Instant): Promise<void> {
-    const oldest = liveBuckets(at).at(-1) ?? 0
-    await this.#locked(async (client) => {
-      const { rows } = await client.query<{ name: string }>(
-        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'idempotency'::regclass",
-      )
-      // Those who write keys wait while this waits for those who do.
-      await client.query("set local lock_timeout = '1s'")
-      for (const { name } of rows) {
-        const day = Number(name.replace(/^.*_/, ''))
-        if ((day + 1) * BUCKETS_A_DAY <= oldest) await client.query(`drop table ${name}`)
-      }
-    })
   }
 
   /** In a transaction, one process at a time. */
@@ -95,6 +99,11 @@ export class Partitions {
       throw error
     }
   }
+}
+
+function ahead(at: Instant): Partition[] {
+  const month = monthOf(at)
+  return [month, monthOf(month.to), dayOf(at), dayOf(at + DAY_MS)]
 }
 
 function monthOf(at: Instant): Partition {

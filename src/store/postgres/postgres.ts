@@ -37,6 +37,8 @@ import { Partitions } from './partitions.ts'
 export interface PostgresOptions {
   /** How many connections at the most, those for commits included. Default 10. */
   readonly connections?: number
+  /** For how long it is tried to find out what became of a commit whose connection was lost, in milliseconds. Default 10,000. */
+  readonly unknownAfter?: number
   /** Told what is amiss with the server but does not keep it from being used. */
   readonly onWarning?: (message: string) => void
 }
@@ -44,6 +46,7 @@ export interface PostgresOptions {
 /** As many commits as the engine has on their way; a third would only wait for its turn at the disk. */
 const LANES = 2
 const DEFAULT_CONNECTIONS = 10
+const UNKNOWN_AFTER_MS = 10_000
 /** How many rows of each kind that a deleted customer left go in one transaction. */
 const CLEARED_AT_ONCE = 500
 /** How often it is looked whether anybody left something to be tidied up. */
@@ -63,24 +66,25 @@ export class PostgresStore implements Store {
 
   /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
   static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
-    const store = new PostgresStore(url, Math.max(options.connections ?? DEFAULT_CONNECTIONS, LANES + 1))
+    const store = new PostgresStore(url, options)
     try {
       await migrateWith(store.#commits)
       await store.#look(options.onWarning ?? (() => {}))
-      await store.#partitions.tend(Date.now())
+      await store.#partitions.makeAhead(Date.now())
     } catch (error) {
       await store.close()
       throw error
     }
-    store.#tidy(Date.now())
+    store.#tidy(null)
     return store
   }
 
-  private constructor(url: string, size: number) {
+  private constructor(url: string, options: PostgresOptions) {
+    const { connections = DEFAULT_CONNECTIONS, unknownAfter = UNKNOWN_AFTER_MS } = options
     this.#commits = new Connections(url, LANES)
-    this.#reads = new Connections(url, size - LANES)
+    this.#reads = new Connections(url, Math.max(connections - LANES, 1))
     this.#partitions = new Partitions(this.#reads)
-    this.#lanes = Array.from({ length: LANES }, () => new Lane(this.#commits))
+    this.#lanes = Array.from({ length: LANES }, () => new Lane(this.#commits, unknownAfter))
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
@@ -101,7 +105,7 @@ export class PostgresStore implements Store {
     const { at, changes } = batch
     const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
-    if (left || Date.now() - this.#tidiedAt > TIDY_EVERY_MS) this.#tidy(at)
+    if (left || !this.#partitions.isAhead(at) || Date.now() - this.#tidiedAt > TIDY_EVERY_MS) this.#tidy(at)
     return results
   }
 
@@ -162,8 +166,8 @@ export class PostgresStore implements Store {
     }
   }
 
-  /** What nobody waits for. Whatever fails is tried again the next time. */
-  #tidy(at: Instant): void {
+  /** What nobody waits for. Whatever fails is tried again the next time. @param at null before the first commit has told the time. */
+  #tidy(at: Instant | null): void {
     this.#tidiedAt = Date.now()
     if (this.#tidying !== null) return
     this.#tidying = this.#tidyUp(at)
@@ -173,8 +177,11 @@ export class PostgresStore implements Store {
       })
   }
 
-  async #tidyUp(at: Instant): Promise<void> {
-    await this.#partitions.tend(at)
+  async #tidyUp(at: Instant | null): Promise<void> {
+    if (at !== null && !this.#partitions.isAhead(at)) {
+      await this.#partitions.makeAhead(at)
+      await this.#partitions.dropForgotten(at)
+    }
     // Lanes of processes that are gone. Nobody asks after so long what became of a batch.
     await this.#reads.read(passing("delete from lanes where settled_at < now() - interval '1 hour'"), [])
     let more = true
