@@ -30,6 +30,8 @@ const SESSION = `
 /** Connections to one database, opened when they are needed and opened again when they are lost. */
 export class Connections {
   readonly #pool: Pool
+  /** Who waits for a connection: a pool that is being closed would let them wait for ever. */
+  readonly #asked = new Set<Promise<PoolClient>>()
 
   constructor(url: string, size: number) {
     this.#pool = new Pool({
@@ -53,7 +55,11 @@ export class Connections {
 
   /** @throws Error when there is no connection to be had; nothing has been sent then. */
   connect(): Promise<PoolClient> {
-    return this.#pool.connect()
+    const asked = this.#pool.connect()
+    this.#asked.add(asked)
+    const done = () => this.#asked.delete(asked)
+    asked.then(done, done)
+    return asked
   }
 
   /** For what may be asked again without harm: an idle connection may have died unnoticed, and then another one is tried. */
@@ -68,8 +74,9 @@ export class Connections {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.end()
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#asked)
+    await this.#pool.end()
   }
 }
 

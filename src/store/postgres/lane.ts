@@ -48,11 +48,6 @@ export class Lane {
     return sent
   }
 
-  /** Resolves when nothing is on its way. */
-  async drain(): Promise<void> {
-    await this.#last
-  }
-
   async #send(statement: Statement, values: readonly unknown[]): Promise<string> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.#connections.connect()

@@ -63,6 +63,7 @@ export class PostgresStore implements Store {
   #tidying: Promise<void> | null = null
   #tidiedAt = 0
   #closing = false
+  readonly #underway = new Set<Promise<unknown>>()
 
   /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
   static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
@@ -149,11 +150,17 @@ export class PostgresStore implements Store {
 
   async close(): Promise<void> {
     this.#closing = true
-    await Promise.all([this.#tidying, ...this.#lanes.map((lane) => lane.drain())])
+    await Promise.allSettled([this.#tidying, ...this.#underway])
     await Promise.all([this.#commits.close(), this.#reads.close()])
   }
 
-  async #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
+  #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
+    const sent = this.#sendPrepared(at, statement, values)
+    this.#underway.add(sent)
+    return sent.finally(() => this.#underway.delete(sent))
+  }
+
+  async #sendPrepared(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
     const lane = this.#lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best))
     for (let attempt = 1; ; attempt++) {
       await this.#partitions.prepare(at)
