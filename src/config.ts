@@ -9,8 +9,7 @@ export interface Config {
   readonly port: number
   /** HOST, --host. Default 127.0.0.1: reachable from this machine only. */
   readonly host: string
-  /** GRANARY_DATA_DIR, --data-dir. Default ./data. */
-  readonly dataDir: string
+  readonly store: StoreConfig
   /** GRANARY_SECRET_KEY. Default none. Valid beside those that the store already knows. */
   readonly secretKey: { readonly key: string; readonly env: Environment } | null
   /** GRANARY_IDEMPOTENCY. Default replay. */
@@ -19,6 +18,18 @@ export interface Config {
   readonly reads: 'linearizable' | 'local'
   /** LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel
+}
+
+export type StoreConfig =
+  /** GRANARY_DATA_DIR, --data-dir. Default ./data. */
+  { readonly kind: 'folder'; readonly dataDir: string } | DatabaseConfig
+
+export interface DatabaseConfig {
+  readonly kind: 'postgres'
+  /** DATABASE_URL. It goes before GRANARY_DATA_DIR. */
+  readonly url: string
+  /** DATABASE_POOL_SIZE. Connections at the most. Default 10. */
+  readonly connections: number
 }
 
 /** A setting that cannot be used, in a sentence that says what to do. */
@@ -30,21 +41,47 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 /** @throws BadSetting. Nothing has been created or locked by then. */
 export function readConfig(variables: Variables, invocation: Extract<Invocation, { kind: 'serve' }>): Config {
-  const set = (name: string) => (variables[name] === '' ? undefined : variables[name])
-  if (set('DATABASE_URL') !== undefined) {
-    throw new BadSetting(
-      'DATABASE_URL is set, but this version of Granary has only its embedded store: unset DATABASE_URL to use the folder GRANARY_DATA_DIR',
-    )
-  }
+  const set = setIn(variables)
   return {
     port: portOf(invocation.port ?? set('PORT') ?? '4747'),
     host: invocation.host ?? set('HOST') ?? '127.0.0.1',
-    dataDir: invocation.dataDir ?? set('GRANARY_DATA_DIR') ?? './data',
+    store: storeOf(variables, invocation.dataDir),
     secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
     reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
     logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
   }
+}
+
+/** The database that DATABASE_URL names, or null. @throws BadSetting */
+export function readDatabase(variables: Variables): DatabaseConfig | null {
+  const set = setIn(variables)
+  const url = set('DATABASE_URL')
+  if (url === undefined) return null
+  // The value itself is not told: it may hold a password.
+  if (!/^postgres(ql)?:\/\/./.test(url) || !URL.canParse(url)) {
+    throw new BadSetting('DATABASE_URL must look like postgres://user:password@host:5432/database')
+  }
+  const connections = Number(set('DATABASE_POOL_SIZE') ?? '10')
+  if (!Number.isInteger(connections) || connections < 3 || connections > 1000) {
+    throw new BadSetting('DATABASE_POOL_SIZE must be a number from 3 to 1000: how many connections to open at the most')
+  }
+  return { kind: 'postgres', url, connections }
+}
+
+function storeOf(variables: Variables, dataDir: string | undefined): StoreConfig {
+  const database = readDatabase(variables)
+  if (database !== null && dataDir !== undefined) {
+    throw new BadSetting(
+      'DATABASE_URL is set, and --data-dir too: leave out --data-dir to use the database, or unset DATABASE_URL to use the folder',
+    )
+  }
+  return database ?? { kind: 'folder', dataDir: dataDir ?? setIn(variables)('GRANARY_DATA_DIR') ?? './data' }
+}
+
+/** What is empty is not set. */
+function setIn(variables: Variables) {
+  return (name: string) => (variables[name] === '' ? undefined : variables[name])
 }
 
 function portOf(text: string): number {

@@ -12,9 +12,11 @@ import type * as entities from './http/wire/entities.ts'
 import type * as features from './http/wire/features.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
+import type { PostgresOptions } from './store/postgres/postgres.ts'
 import type { Store } from './store/store.ts'
 
 export type * from './answers.ts'
+export type { PostgresOptions } from './store/postgres/postgres.ts'
 export type { Store } from './store/store.ts'
 export { MemoryStore }
 
@@ -62,7 +64,7 @@ export interface Operations {
 }
 
 export interface GranaryOptions {
-  /** Where everything is kept; by default in memory, for as long as the program runs. See also `openSqliteStore`. */
+  /** Where everything is kept; by default in memory, for as long as the program runs. See also `openSqliteStore` and `openPostgresStore`. */
   readonly store?: Store
   /** Unix milliseconds; by default the real time. For tests see `movableClock`. */
   readonly clock?: () => number
@@ -161,6 +163,15 @@ export async function createGranary(options: GranaryOptions = {}): Promise<Grana
 export async function openSqliteStore(folder: string): Promise<Store> {
   const { SqliteStore } = await import('./store/sqlite/sqlite.ts')
   return SqliteStore.open(folder)
+}
+
+/**
+ * The store on PostgreSQL 15 or newer, for any number of processes on one database; its tables are made or brought up to date.
+ * @param url `postgres://user:password@host:5432/database`.
+ */
+export async function openPostgresStore(url: string, options: PostgresOptions = {}): Promise<Store> {
+  const { PostgresStore } = await import('./store/postgres/postgres.ts')
+  return PostgresStore.open(url, options)
 }
 
 /** A clock for tests that stands still until it is moved. */

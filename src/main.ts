@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { COULD_NOT_LOOK, HELP, readArguments } from './cli/arguments.ts'
-import { type Config, readConfig } from './config.ts'
+import { type Config, readConfig, readDatabase, type StoreConfig } from './config.ts'
 import type { Engine } from './engine/engine.ts'
 import { assemble } from './granary.ts'
 import { type RunningServer, serveHttp } from './http/server.ts'
@@ -42,6 +42,13 @@ async function main(): Promise<void> {
         giveUp(explain(error), COULD_NOT_LOOK)
       }
       return
+    case 'migrate':
+      try {
+        process.stdout.write(`${await migrate()}\n`)
+      } catch (error) {
+        giveUp(explain(error))
+      }
+      return
     case 'serve':
       try {
         await serve(readConfig(process.env, invocation))
@@ -54,7 +61,7 @@ async function main(): Promise<void> {
 /** The only place that chooses: config → store → engine → application → server, and back in reverse. */
 async function serve(config: Config): Promise<void> {
   const log = logger(config.logLevel)
-  const store = await openStore(config)
+  const store = await openStore(config.store, log)
   try {
     const { engine, keys, app, addKey } = await assemble({
       store,
@@ -81,30 +88,57 @@ async function serve(config: Config): Promise<void> {
 /** @returns the exit code. Opens no store, which would lock, migrate and clear away: only its books, for looking. */
 async function verify(config: Config): Promise<number> {
   const { runVerify } = await import('./cli/verify.ts')
-  const books = await openBooks(config)
+  const books = await openBooks(config.store)
   try {
-    return await runVerify(books, config.dataDir, process.stdout, process.stderr)
+    return await runVerify(books, nameOf(config.store), process.stdout, process.stderr)
   } finally {
     await books.close()
   }
 }
 
-async function openStore(config: Config): Promise<Store> {
+/** Stores are loaded only now, because an older Node cannot even load them, and whoever starts them on one is owed a sentence. */
+async function openStore(config: StoreConfig, log: Log): Promise<Store> {
   needNode()
+  if (config.kind === 'postgres') {
+    const { PostgresStore } = await import('./store/postgres/postgres.ts')
+    const { url, connections } = config
+    return PostgresStore.open(url, { connections, onWarning: (message) => log('warn', message) })
+  }
   const { SqliteStore } = await import('./store/sqlite/sqlite.ts')
   return SqliteStore.open(config.dataDir)
 }
 
-async function openBooks(config: Config): Promise<Books> {
+async function openBooks(config: StoreConfig): Promise<Books> {
   needNode()
+  if (config.kind === 'postgres')
+    throw new Error('granary verify looks at the embedded store alone: unset DATABASE_URL')
   const { openBooks: open } = await import('./store/sqlite/books.ts')
   return open(config.dataDir)
 }
 
-/** Stores are loaded only after this, because an older Node cannot even load them, and whoever starts it on one is owed a sentence. */
+/** @returns what to print. */
+async function migrate(): Promise<string> {
+  needNode()
+  const database = readDatabase(process.env)
+  if (database === null) {
+    throw new Error('DATABASE_URL is not set: the embedded store is brought up to date whenever the server starts')
+  }
+  const { migrateDatabase } = await import('./store/postgres/postgres.ts')
+  const steps = await migrateDatabase(database.url)
+  const where = nameOf(database)
+  return steps === 0 ? `${where} was up to date` : `${where} is up to date now; steps taken: ${steps}`
+}
+
 function needNode(): void {
   const major = Number(process.versions.node.split('.')[0])
   if (major < OLDEST_NODE) throw new Error(`Granary needs Node ${OLDEST_NODE} or newer, and this is ${process.version}`)
+}
+
+/** Without a password. */
+function nameOf(store: StoreConfig): string {
+  if (store.kind === 'folder') return store.dataDir
+  const { host, pathname } = new URL(store.url)
+  return `PostgreSQL ${host}${pathname}`
 }
 
 /** Drains on the first signal and ignores further ones: a process group may deliver the same signal twice. */
@@ -139,7 +173,7 @@ function stopAtOnce(error: Error, log: Log): void {
 function welcome(config: Config, url: string, created: string | null): string {
   const key = created ?? '$GRANARY_SECRET_KEY'
   const lines = [
-    `Granary ${version()} · store: ${config.dataDir}`,
+    `Granary ${version()} · store: ${nameOf(config.store)}`,
     '',
     `  Base URL    ${url}/v1`,
     created === null

@@ -5,6 +5,7 @@ export type Invocation =
   | { readonly kind: 'serve'; readonly port?: string; readonly host?: string; readonly dataDir?: string }
   | ClockInvocation
   | { readonly kind: 'verify'; readonly dataDir?: string }
+  | { readonly kind: 'migrate' }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string; readonly exitCode: number }
@@ -22,12 +23,14 @@ export interface ClockInvocation {
 export const HELP = `Usage: granary [serve] [options]
        granary clock [get | advance <time>] [--customer <id>] [--url <address>]
        granary verify [--data-dir <folder>]
+       granary migrate
 
 serve starts the server. Every option has a setting in the environment; the option wins.
 
   --port <number>      port to listen on            PORT               default 4747
   --host <address>     address to listen on         HOST               default 127.0.0.1
   --data-dir <folder>  where the store lives        GRANARY_DATA_DIR   default ./data
+                       or a PostgreSQL database     DATABASE_URL       postgres://user:password@host:5432/database
 
 clock shows or moves the clock of a running server's sandbox. <time> is a length of time (31d, 12h, 90m, 30s, 2w, 1mo,
 1y) or an instant (2027-01-31T10:00:00Z). Clocks only move forward, and only in the sandbox.
@@ -40,11 +43,12 @@ verify proves the books of a store, also while a server is using it: every balan
 belongs to nobody. It changes nothing. It exits with 0 when all is well, 1 when something is wrong, 2 when it could not look.
 
   --data-dir <folder>  where the store lives        GRANARY_DATA_DIR   default ./data
+migrate brings the tables of DATABASE_URL up to date, which the server also does when it starts.
 
   --help               this text
   --version            the version
 
-More settings: GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_URL. See README.md.
+More settings: GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_POOL_SIZE. See README.md.
 `
 
 /** The exit code of `granary verify` when it could not look; 1 would say that the books are wrong. */
@@ -82,8 +86,14 @@ export function readArguments(args: readonly string[]): Invocation {
       if (rest[0] !== undefined) return mistake(`unexpected argument "${rest[0]}": try granary --help`, COULD_NOT_LOOK)
       return { kind: 'verify', ...(dataDir === undefined ? {} : { dataDir }) }
     }
-    if (command !== 'serve') return mistake(`unknown command "${command}": try granary --help`)
+    if (command !== 'serve' && command !== 'migrate') {
+      return mistake(`unknown command "${command}": try granary --help`)
+    }
     if (rest[0] !== undefined) return mistake(`unexpected argument "${rest[0]}": try granary --help`)
+    if (command === 'migrate') {
+      const given = Object.values(values).some((value) => value !== undefined)
+      return given ? mistake('granary migrate takes no options: it reads DATABASE_URL') : { kind: 'migrate' }
+    }
     if (customer !== undefined || url !== undefined) return mistake('--customer and --url are for granary clock')
     return {
       kind: 'serve',

@@ -137,7 +137,12 @@ export async function start(
   variables: Variables = {},
   args: readonly string[] = ['--port', '0'],
 ): Promise<Granary> {
-  const granary = new Granary(['--data-dir', folder, ...args], variables)
+  return serving(['--data-dir', folder, ...args], variables)
+}
+
+/** Starts the program and waits for its ready line. */
+export async function serving(args: readonly string[], variables: Variables): Promise<Granary> {
+  const granary = new Granary(args, variables)
   await granary.until(({ stdout }) => /^granary listening on \S+\n/m.test(stdout), 'the ready line')
   return granary
 }

@@ -217,13 +217,23 @@ export async function migrateDatabase(url: string): Promise<number> {
 }
 
 async function migrateWith(connections: Connections): Promise<number> {
-  const client = await connections.connect()
+  const client = await connections.connect().catch((error: unknown) => {
+    throw new Error(`no connection to PostgreSQL (${reasonOf(error)}): check that it runs, and DATABASE_URL`, {
+      cause: error,
+    })
+  })
   try {
     return await migrate(client)
   } finally {
     // A failed migration may have left its transaction open.
     client.release(true)
   }
+}
+
+function reasonOf(error: unknown): string {
+  // Where a name has several addresses, each has its own error, and the whole has no words.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
+  return first instanceof Error ? first.message : String(first)
 }
 
 const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_1($1) as more' }
