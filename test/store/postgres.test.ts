@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Customer } from '../../src/domain/customer.ts'
@@ -7,6 +8,7 @@ import { migrateDatabase, type PostgresOptions, PostgresStore } from '../../src/
 import { type CustomerChange, OutcomeUnknown } from '../../src/store/store.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { openCutter } from '../postgres/cutter.ts'
+import { describeSchema } from '../postgres/schema.ts'
 import { openDatabase, openDatabaseOn, startServer } from '../postgres/server.ts'
 import { type OpenedPostgres, openPostgres, TABLES } from '../postgres/store.ts'
 import {
@@ -104,11 +106,19 @@ describe('the schema', () => {
       `select relname as name from pg_class join pg_namespace n on n.oid = relnamespace
        where nspname = 'public' and relkind in ('r', 'p') and not relispartition order by relname`,
     )
-    expect(rows.map(({ name }) => name)).toEqual([...TABLES, 'lanes', 'schema_steps'].sort())
+    expect(rows.map(({ name }) => name)).toEqual([...TABLES, 'schema_steps', 'writers'].sort())
     expect((await client.query('select step from schema_steps')).rows).toEqual(
       MIGRATIONS.map((_, i) => ({ step: i + 1 })),
     )
     expect(await migrateDatabase(url)).toBe(0)
+  })
+
+  test('is as docs/schema.sql shows it', async () => {
+    const { url, drop } = await openDatabase()
+    closing.push(drop)
+    await migrateDatabase(url)
+    const shown = readFileSync(new URL('../../docs/schema.sql', import.meta.url), 'utf8')
+    expect(await describeSchema(await connected(url)), 'run node scripts/schema.mjs').toBe(shown)
   })
 
   test('that was made by a newer Granary is refused and not touched', async () => {

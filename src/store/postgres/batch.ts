@@ -47,8 +47,14 @@ const WIDTHS = {
 }
 type Tables = Record<keyof typeof WIDTHS, Columns>
 
-/** Lane, number, instant and live buckets, then the tables' columns. */
-export const COMMIT: Statement = calling('granary_commit_1', 4 + sum(Object.values(WIDTHS)))
+/** Customers wait for a commit, and it is found out what became of one that is not waited for any more. */
+const COMMIT_MS = 12_000
+
+/** Writer, number, instant and live buckets, then the tables' columns. */
+export const COMMIT: Statement = {
+  ...calling('granary_commit_1', 4 + sum(Object.values(WIDTHS))),
+  patience: COMMIT_MS,
+}
 export const CHANGE_CATALOGUE: Statement = calling('granary_catalogue_1', 15 + FEATURE_COLUMNS.length)
 
 function calling(name: string, parameters: number): Statement {

@@ -4,7 +4,7 @@
  */
 export const CATALOGUE_1 = `
 create function granary_catalogue_1(
-  p_lane uuid, p_seq bigint, p_now bigint, p_buckets bigint[], p_env text, p_expected bigint, p_clock_ahead bigint,
+  p_writer uuid, p_seq bigint, p_now bigint, p_buckets bigint[], p_env text, p_expected bigint, p_clock_ahead bigint,
   p_removed text, p_unused text, p_unused_balances boolean, p_unused_entities boolean, q_hash text[], k_hash text[],
   k_fingerprint text[], k_answer text[], f_uid text, f_id text, f_name text, f_type text, f_event_names text,
   f_display text, f_archived integer, f_created_at bigint
@@ -56,7 +56,7 @@ begin
     from unnest(k_hash, k_fingerprint, k_answer) as k (hash, fingerprint, answer);
   end if;
   v_results := json_build_object('kinds', v_kind, 'known', coalesce(v_known, '[]'))::text;
-  perform granary_settle_1(p_lane, p_seq, v_results);
+  perform granary_settle_1(p_writer, p_seq, v_results);
   return v_results;
 end
 $function$;

@@ -10,7 +10,7 @@
  */
 export const COMMIT_1 = `
 create function granary_commit_1(
-  p_lane uuid, p_seq bigint, p_at bigint, p_buckets bigint[],
+  p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[],
   p_env text[], p_uid text[], p_slot integer[], p_kind integer[], p_expected bigint[], p_catalogue bigint[],
   p_latest bigint[], p_postings bigint[],
   s_uid text[],
@@ -258,7 +258,7 @@ begin
   end if;
 
   v_results := json_build_object('kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known))::text;
-  perform granary_settle_1(p_lane, p_seq, v_results);
+  perform granary_settle_1(p_writer, p_seq, v_results);
   return v_results;
 end
 $function$;

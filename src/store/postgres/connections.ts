@@ -4,6 +4,8 @@ import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResul
 export interface Statement {
   readonly name: string
   readonly text: string
+  /** Milliseconds after which nobody waits for the answer any more, where that is sooner than for all others. */
+  readonly patience?: number
 }
 
 /** How long a statement may take, so that a server that hangs becomes an error. */
@@ -83,11 +85,13 @@ export class Connections {
 /** Asks once, and gives the connection back, or away when it is lost. */
 export async function ask<T extends object>(
   client: PoolClient,
-  { name, text }: Statement,
+  { name, text, patience }: Statement,
   values: readonly unknown[],
 ): Promise<QueryResult<T>> {
   try {
-    const result = await client.query<T>({ name, text, values: [...values] } satisfies QueryConfig)
+    const limit = patience === undefined ? {} : { query_timeout: patience }
+    const question: QueryConfig = { name, text, values: [...values], ...limit }
+    const result = await client.query<T>(question)
     client.release()
     return result
   } catch (error) {

@@ -81,32 +81,32 @@ export const MIGRATIONS: readonly string[] = [
 
   create table deletions (customer bigint primary key);
 
-  create table lanes (
+  create table writers (
     id uuid primary key, seq bigint not null, results text, settled_at timestamptz not null default clock_timestamp()
   ) with (fillfactor = 10, autovacuum_vacuum_threshold = 1000);
 
-  -- What came of the batch that the lane is at, in the batch's own transaction. A lane only goes forward.
-  create function granary_settle_1(p_lane uuid, p_seq bigint, p_results text) returns void language plpgsql as $function$
+  -- What came of the batch that the writer is at, in the batch's own transaction. A writer only goes forward.
+  create function granary_settle_1(p_writer uuid, p_seq bigint, p_results text) returns void language plpgsql as $function$
   begin
-    insert into lanes (id, seq, results) values (p_lane, p_seq, p_results)
+    insert into writers (id, seq, results) values (p_writer, p_seq, p_results)
     on conflict (id) do update set seq = excluded.seq, results = excluded.results, settled_at = excluded.settled_at
-    where lanes.seq < excluded.seq;
+    where writers.seq < excluded.seq;
     if not found then raise exception 'this batch was given up'; end if;
   end
   $function$;
 
-  -- Sees to it that the lane's batch, of which nobody knows what became, is not committed any more: null. Its results when
+  -- Sees to it that the writer's batch, of which nobody knows what became, is not committed any more: null. Its results when
   -- it has been. While it is still on its way this waits, and not for long: it is asked again.
-  create function granary_give_up_1(p_lane uuid, p_seq bigint) returns text language plpgsql set lock_timeout = '2s'
+  create function granary_give_up_1(p_writer uuid, p_seq bigint) returns text language plpgsql set lock_timeout = '2s'
   as $function$
   declare
     v_results text;
   begin
-    insert into lanes (id, seq) values (p_lane, p_seq)
+    insert into writers (id, seq) values (p_writer, p_seq)
     on conflict (id) do update set seq = excluded.seq, results = null, settled_at = excluded.settled_at
-    where lanes.seq < excluded.seq;
+    where writers.seq < excluded.seq;
     if found then return null; end if;
-    select results into v_results from lanes where id = p_lane and seq = p_seq;
+    select results into v_results from writers where id = p_writer and seq = p_seq;
     return v_results;
   end
   $function$;

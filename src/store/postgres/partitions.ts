@@ -38,14 +38,11 @@ export class Partitions {
     if (!this.has(at)) await this.#make([monthOf(at), dayOf(at)])
   }
 
-  /** Whether what is stored within the next day has its place too, and that of the next month. */
-  isAhead(at: Instant): boolean {
-    return ahead(at).every(({ name }) => this.#there.has(name))
-  }
-
   /** Makes the places for the next day and month too. */
   async makeAhead(at: Instant): Promise<void> {
-    if (!this.isAhead(at)) await this.#make(ahead(at))
+    const month = monthOf(at)
+    const ahead = [month, monthOf(month.to), dayOf(at), dayOf(at + DAY_MS)]
+    if (!ahead.every(({ name }) => this.#there.has(name))) await this.#make(ahead)
   }
 
   /** Someone else dropped what was thought to be there. */
@@ -99,11 +96,6 @@ export class Partitions {
       throw error
     }
   }
-}
-
-function ahead(at: Instant): Partition[] {
-  const month = monthOf(at)
-  return [month, monthOf(month.to), dayOf(at), dayOf(at + DAY_MS)]
 }
 
 function monthOf(at: Instant): Partition {

@@ -29,10 +29,11 @@ import {
   encodeCatalogueChange,
 } from './batch.ts'
 import { Connections, codeOf, type Statement } from './connections.ts'
-import { Lane } from './lane.ts'
 import { ledger, listCustomers, listEntities, listEvents, load, passing, versions } from './lists.ts'
 import { migrate } from './migrations.ts'
 import { Partitions } from './partitions.ts'
+import { Tidying } from './tidying.ts'
+import { Writer } from './writer.ts'
 
 export interface PostgresOptions {
   /** How many connections at the most, those for commits included. Default 10. */
@@ -44,13 +45,9 @@ export interface PostgresOptions {
 }
 
 /** As many commits as the engine has on their way; a third would only wait for its turn at the disk. */
-const LANES = 2
+const WRITERS = 2
 const DEFAULT_CONNECTIONS = 10
 const UNKNOWN_AFTER_MS = 10_000
-/** How many rows of each kind that a deleted customer left go in one transaction. */
-const CLEARED_AT_ONCE = 500
-/** How often it is looked whether anybody left something to be tidied up. */
-const TIDY_EVERY_MS = 60_000
 /** No place for a row: the partition was dropped by a process whose clock is ahead. */
 const NO_PARTITION = '23514'
 
@@ -59,10 +56,8 @@ export class PostgresStore implements Store {
   readonly #commits: Connections
   readonly #reads: Connections
   readonly #partitions: Partitions
-  readonly #lanes: readonly Lane[]
-  #tidying: Promise<void> | null = null
-  #tidiedAt = 0
-  #closing = false
+  readonly #writers: readonly Writer[]
+  readonly #tidying: Tidying
   readonly #underway = new Set<Promise<unknown>>()
 
   /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
@@ -76,16 +71,17 @@ export class PostgresStore implements Store {
       await store.close()
       throw error
     }
-    store.#tidy(null)
+    store.#tidying.begin()
     return store
   }
 
   private constructor(url: string, options: PostgresOptions) {
     const { connections = DEFAULT_CONNECTIONS, unknownAfter = UNKNOWN_AFTER_MS } = options
-    this.#commits = new Connections(url, LANES)
-    this.#reads = new Connections(url, Math.max(connections - LANES, 1))
+    this.#commits = new Connections(url, WRITERS)
+    this.#reads = new Connections(url, Math.max(connections - WRITERS, 1))
     this.#partitions = new Partitions(this.#reads)
-    this.#lanes = Array.from({ length: LANES }, () => new Lane(this.#commits, unknownAfter))
+    this.#tidying = new Tidying(this.#reads, this.#partitions)
+    this.#writers = Array.from({ length: WRITERS }, () => new Writer(this.#commits, unknownAfter))
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
@@ -106,7 +102,7 @@ export class PostgresStore implements Store {
     const { at, changes } = batch
     const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
-    if (left || !this.#partitions.isAhead(at) || Date.now() - this.#tidiedAt > TIDY_EVERY_MS) this.#tidy(at)
+    this.#tidying.after(at, left)
     return results
   }
 
@@ -149,8 +145,7 @@ export class PostgresStore implements Store {
   }
 
   async close(): Promise<void> {
-    this.#closing = true
-    await Promise.allSettled([this.#tidying, ...this.#underway])
+    await Promise.allSettled([this.#tidying.stop(), ...this.#underway])
     await Promise.all([this.#commits.close(), this.#reads.close()])
   }
 
@@ -161,40 +156,15 @@ export class PostgresStore implements Store {
   }
 
   async #sendPrepared(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
-    const lane = this.#lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best))
+    const writer = this.#writers.reduce((best, one) => (one.waiting < best.waiting ? one : best))
     for (let attempt = 1; ; attempt++) {
       await this.#partitions.prepare(at)
       try {
-        return await lane.send(statement, values)
+        return await writer.send(statement, values)
       } catch (error) {
         if (codeOf(error) !== NO_PARTITION || attempt > 1) throw error
         this.#partitions.forget()
       }
-    }
-  }
-
-  /** What nobody waits for. Whatever fails is tried again the next time. @param at null before the first commit has told the time. */
-  #tidy(at: Instant | null): void {
-    this.#tidiedAt = Date.now()
-    if (this.#tidying !== null) return
-    this.#tidying = this.#tidyUp(at)
-      .catch(() => {})
-      .finally(() => {
-        this.#tidying = null
-      })
-  }
-
-  async #tidyUp(at: Instant | null): Promise<void> {
-    if (at !== null && !this.#partitions.isAhead(at)) {
-      await this.#partitions.makeAhead(at)
-      await this.#partitions.dropForgotten(at)
-    }
-    // Lanes of processes that are gone. Nobody asks after so long what became of a batch.
-    await this.#reads.read(passing("delete from lanes where settled_at < now() - interval '1 hour'"), [])
-    let more = true
-    while (more && !this.#closing) {
-      const [cleared] = await this.#reads.read<{ more: boolean }>(CLEAR, [CLEARED_AT_ONCE])
-      more = cleared?.more === true
     }
   }
 
@@ -235,8 +205,6 @@ function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error
   return first instanceof Error ? first.message : String(first)
 }
-
-const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_1($1) as more' }
 
 /** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
 const CATALOGUE: Statement = {

@@ -3,18 +3,21 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { OutcomeUnknown } from '../store.ts'
 import { ask, type Connections, codeOf, isLost, type Statement } from './connections.ts'
 
+/** Each of these takes long: the server does not answer, or its connections break again and again. */
+const MOST_LOSSES = 3
 const MOST_ATTEMPTS = 8
 /** Serialization failure, deadlock, and two who inserted the same at once: the transaction was rolled back and may be repeated. */
 const TRY_AGAIN = new Set(['40001', '40P01', '23505'])
 
-const GIVE_UP: Statement = { name: 'give_up', text: 'select granary_give_up_1($1, $2) as results' }
+/** It waits for locks itself, for two seconds. */
+const GIVE_UP: Statement = { name: 'give_up', text: 'select granary_give_up_1($1, $2) as results', patience: 4_000 }
 
 /**
- * Sends batches one after another, each numbered. A batch notes its number and its results in the lane's row, in its own
- * transaction. So when a connection is lost, the lane's row tells: where the number can still be taken, the batch has not
+ * Sends batches one after another, each numbered. A batch notes its number and its results in the writer's row, in its own
+ * transaction. So when a connection is lost, the writer's row tells: where the number can still be taken, the batch has not
  * been committed and never will be (its own attempt to take it fails then); where it is taken, the results stand beside it.
  */
-export class Lane {
+export class Writer {
   readonly #connections: Connections
   readonly #unknownAfter: number
   readonly #id = randomUUID()
@@ -34,7 +37,7 @@ export class Lane {
   }
 
   /**
-   * @param statement takes the lane and the number of the batch before `values`, and answers with its results as text.
+   * @param statement takes the writer and the number of the batch before `values`, and answers with its results as text.
    * @throws OutcomeUnknown; any other error means that nothing was applied.
    */
   send(statement: Statement, values: readonly unknown[]): Promise<string> {
@@ -49,6 +52,7 @@ export class Lane {
   }
 
   async #send(statement: Statement, values: readonly unknown[]): Promise<string> {
+    let losses = 0
     for (let attempt = 1; ; attempt++) {
       const client = await this.#connections.connect()
       this.#seq += 1
@@ -59,8 +63,9 @@ export class Lane {
         if (isLost(error)) {
           const results = await this.#findOut(error)
           if (results !== null) return results
+          losses += 1
         } else if (!TRY_AGAIN.has(codeOf(error) ?? '')) throw error
-        if (attempt >= MOST_ATTEMPTS) throw error
+        if (losses >= MOST_LOSSES || attempt >= MOST_ATTEMPTS) throw error
         await pause(randomInt(1, 10 * attempt))
       }
     }

@@ -1,0 +1,536 @@
+-- The tables and functions of the PostgreSQL store, as its migrations make them (src/store/postgres/migrations.ts).
+-- Written by `node scripts/schema.mjs` from the catalog of a migrated database; a test holds that it is up to date.
+-- The partitions of events (by month) and idempotency (by day) are made by the store as time goes on.
+
+create table api_keys (
+  hash text not null,
+  env text not null,
+  created_at bigint not null,
+  primary key (hash)
+);
+
+create table balances (
+  customer bigint not null,
+  uid text collate "C" not null,
+  id text,
+  feature text collate "C" not null,
+  entity text collate "C",
+  terms text not null,
+  allowance numeric,
+  remaining numeric not null,
+  adjustment numeric not null,
+  seats integer not null,
+  reset_interval text,
+  reset_count integer,
+  reset_anchor bigint,
+  next_reset_at bigint,
+  renewed_at bigint,
+  rollover_policy text,
+  rollovers text,
+  expires_at bigint,
+  created_at bigint not null,
+  primary key (customer, uid)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
+
+create table catalogues (
+  env text not null,
+  version bigint not null,
+  clock_ahead bigint not null,
+  primary key (env)
+);
+
+create table customer_states (
+  customer bigint not null,
+  uid text collate "C" not null,
+  version bigint not null,
+  latest bigint not null,
+  postings bigint not null,
+  primary key (customer),
+  unique (uid)
+) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
+
+create table customers (
+  key bigint not null generated always as identity,
+  uid text collate "C" not null,
+  env text not null,
+  id text collate "C",
+  claim text collate "C",
+  name text,
+  email text,
+  fingerprint text,
+  stripe_id text,
+  metadata text not null,
+  send_email_receipts integer not null,
+  shares_with_entities integer not null,
+  clock_ahead bigint not null,
+  created_at bigint not null,
+  primary key (key),
+  unique (claim, env),
+  unique (id, env),
+  unique (uid)
+);
+
+create index customers_by_time on public.customers using btree (env, created_at, uid);
+
+create table deletions (
+  customer bigint not null,
+  primary key (customer)
+);
+
+create table entities (
+  customer bigint not null,
+  env text not null,
+  uid text collate "C" not null,
+  id text collate "C",
+  name text,
+  feature text collate "C" not null,
+  created_at bigint not null,
+  primary key (customer, uid),
+  unique (customer, id)
+);
+
+create index entities_by_id on public.entities using btree (env, id);
+
+create index entities_by_time on public.entities using btree (env, created_at, uid);
+
+create table events (
+  customer bigint not null,
+  env text not null,
+  timestamp bigint not null,
+  uid text collate "C" not null,
+  name text not null,
+  value numeric not null,
+  properties text,
+  entity text,
+  refund_of text,
+  recorded_at bigint not null,
+  deductions text,
+  stored_at bigint not null,
+  primary key (customer, "timestamp", uid, stored_at)
+) partition by range (stored_at);
+
+create index events_by_time on only public.events using btree (env, "timestamp", uid);
+
+create table features (
+  env text not null,
+  position bigint not null,
+  uid text collate "C" not null,
+  id text collate "C" not null,
+  name text not null,
+  type text not null,
+  event_names text not null,
+  display text,
+  archived integer not null,
+  created_at bigint not null,
+  primary key (env, uid),
+  unique (env, id)
+);
+
+create table idempotency (
+  bucket bigint not null,
+  hash text collate "C" not null,
+  fingerprint text not null,
+  answer text not null,
+  primary key (hash, bucket)
+) partition by range (bucket);
+
+create table postings (
+  customer bigint not null,
+  seq bigint not null,
+  entity text,
+  feature text not null,
+  balance text not null,
+  rollover text,
+  kind text not null,
+  amount numeric not null,
+  granted numeric not null,
+  remaining_after numeric not null,
+  permit text,
+  cause text not null,
+  at bigint not null,
+  primary key (customer, seq)
+);
+
+create table refunds (
+  customer bigint not null,
+  event text collate "C" not null,
+  given text not null,
+  primary key (customer, event)
+);
+
+create table schema_steps (
+  step integer not null,
+  taken_at timestamp with time zone not null default now(),
+  primary key (step)
+);
+
+create table writers (
+  id uuid not null,
+  seq bigint not null,
+  results text,
+  settled_at timestamp with time zone not null default clock_timestamp(),
+  primary key (id)
+) with (fillfactor=10, autovacuum_vacuum_threshold=1000);
+
+CREATE OR REPLACE FUNCTION public.granary_catalogue_1(p_writer uuid, p_seq bigint, p_now bigint, p_buckets bigint[], p_env text, p_expected bigint, p_clock_ahead bigint, p_removed text, p_unused text, p_unused_balances boolean, p_unused_entities boolean, q_hash text[], k_hash text[], k_fingerprint text[], k_answer text[], f_uid text, f_id text, f_name text, f_type text, f_event_names text, f_display text, f_archived integer, f_created_at bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  v_known json;
+  v_version bigint;
+  v_kind text := 'c';
+  v_results text;
+begin
+  -- Every commit of the environment holds this lock in its weaker form: nobody writes while it is held.
+  perform pg_advisory_xact_lock(1735549294, case when p_env = 'live' then 2 else 1 end);
+  select json_agg(json_build_array(0, hash, fingerprint, answer) order by n) into v_known from (
+    select distinct on (n) n, hash, fingerprint, answer
+    from unnest(q_hash) with ordinality as q (hash, n) join idempotency using (hash)
+    where (bucket = any (p_buckets)) is true order by n, bucket desc
+  ) as known;
+  select coalesce(max(version), 0) into v_version from catalogues where env = p_env;
+  if v_known is not null then
+    v_kind := 'k';
+  elsif v_version <> p_expected then
+    v_kind := 'x';
+  -- Reads whole tables: features change so seldom that an index which every grant must write would cost more. The joins
+  -- leave out what a deleted customer left behind.
+  elsif p_unused_balances and exists (
+      select from balances join customer_states using (customer)
+      where feature = p_unused and (expires_at is null or expires_at > p_now)
+    ) or p_unused_entities and exists (
+      select from entities join customer_states using (customer) where feature = p_unused
+    )
+  then
+    v_kind := 'u';
+  else
+    insert into catalogues (env, version, clock_ahead) values (p_env, p_expected + 1, p_clock_ahead)
+    on conflict (env) do update set version = excluded.version, clock_ahead = excluded.clock_ahead;
+    delete from features where env = p_env and uid = p_removed;
+    if f_uid is not null then
+      insert into features (
+        env, position, uid, id, name, type, event_names, display, archived, created_at
+      ) values (
+        p_env, p_expected + 1, f_uid, f_id, f_name, f_type, f_event_names, f_display, f_archived, f_created_at
+      ) on conflict (env, uid) do update set
+        id = excluded.id, name = excluded.name, type = excluded.type, event_names = excluded.event_names,
+        display = excluded.display, archived = excluded.archived, created_at = excluded.created_at;
+    end if;
+    insert into idempotency (bucket, hash, fingerprint, answer)
+    select p_buckets[1], hash, fingerprint, answer
+    from unnest(k_hash, k_fingerprint, k_answer) as k (hash, fingerprint, answer);
+  end if;
+  v_results := json_build_object('kinds', v_kind, 'known', coalesce(v_known, '[]'))::text;
+  perform granary_settle_1(p_writer, p_seq, v_results);
+  return v_results;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.granary_clear_1(p_rows integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_material TO 'off'
+AS $function$
+  declare
+    v_customer bigint;
+    v_cleared bigint;
+    v_sum bigint := 0;
+  begin
+    select customer into v_customer from deletions order by customer limit 1 for update skip locked;
+    if not found then return false; end if;
+    delete from balances where customer = v_customer
+      and uid in (select uid from balances where customer = v_customer limit p_rows);
+    get diagnostics v_cleared = row_count;
+    v_sum := v_sum + v_cleared;
+    delete from entities where customer = v_customer
+      and uid in (select uid from entities where customer = v_customer limit p_rows);
+    get diagnostics v_cleared = row_count;
+    v_sum := v_sum + v_cleared;
+    delete from refunds where customer = v_customer
+      and event in (select event from refunds where customer = v_customer limit p_rows);
+    get diagnostics v_cleared = row_count;
+    v_sum := v_sum + v_cleared;
+    delete from postings where customer = v_customer
+      and seq in (select seq from postings where customer = v_customer limit p_rows);
+    get diagnostics v_cleared = row_count;
+    v_sum := v_sum + v_cleared;
+    delete from events where customer = v_customer and (timestamp, uid, stored_at) in (
+      select timestamp, uid, stored_at from events where customer = v_customer limit p_rows
+    );
+    get diagnostics v_cleared = row_count;
+    if v_sum + v_cleared = 0 then delete from deletions where customer = v_customer; end if;
+    return true;
+  end
+  $function$;
+
+CREATE OR REPLACE FUNCTION public.granary_commit_1(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_env text[], p_uid text[], p_slot integer[], p_kind integer[], p_expected bigint[], p_catalogue bigint[], p_latest bigint[], p_postings bigint[], s_uid text[], q_change integer[], q_hash text[], c_change integer[], c_id text[], c_name text[], c_email text[], c_fingerprint text[], c_stripe_id text[], c_metadata text[], c_send_email_receipts integer[], c_shares_with_entities integer[], c_clock_ahead bigint[], c_created_at bigint[], c_claim text[], b_change integer[], b_uid text[], b_id text[], b_feature text[], b_entity text[], b_terms text[], b_allowance numeric[], b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_reset_interval text[], b_reset_count integer[], b_reset_anchor bigint[], b_next_reset_at bigint[], b_renewed_at bigint[], b_rollover_policy text[], b_rollovers text[], b_expires_at bigint[], b_created_at bigint[], d_change integer[], d_uid text[], e_change integer[], e_uid text[], e_id text[], e_name text[], e_feature text[], e_created_at bigint[], g_change integer[], g_uid text[], r_change integer[], r_event text[], r_given text[], l_change integer[], l_seq bigint[], l_entity text[], l_feature text[], l_balance text[], l_rollover text[], l_kind text[], l_amount numeric[], l_granted numeric[], l_remaining_after numeric[], l_permit text[], l_cause text[], l_at bigint[], u_change integer[], u_timestamp bigint[], u_uid text[], u_name text[], u_value numeric[], u_properties text[], u_entity text[], u_refund_of text[], u_recorded_at bigint[], u_deductions text[], k_change integer[], k_hash text[], k_fingerprint text[], k_answer text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_material TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+#variable_conflict use_column
+declare
+  v_count constant integer := cardinality(p_uid);
+  v_sandbox bigint;
+  v_live bigint;
+  v_key bigint[] := array_fill(0::bigint, array[cardinality(s_uid)]);
+  v_version bigint[] := array_fill(0::bigint, array[cardinality(s_uid)]);
+  v_owner bigint[] := array_fill(0::bigint, array[v_count]);
+  v_kinds text[] := array_fill('c'::text, array[v_count]);
+  v_known json[] := '{}';
+  v_row record;
+  v_slot integer;
+  v_customer bigint;
+  v_at integer := 1;
+  v_written bigint;
+  v_results text;
+begin
+  -- The catalogues stay as they are until the end: who changes one waits for this lock alone.
+  if 'sandbox' = any (p_env) then perform pg_advisory_xact_lock_shared(1735549294, 1); end if;
+  if 'live' = any (p_env) then perform pg_advisory_xact_lock_shared(1735549294, 2); end if;
+  select coalesce(max(version) filter (where env = 'sandbox'), 0), coalesce(max(version) filter (where env = 'live'), 0)
+    into v_sandbox, v_live from catalogues;
+
+  -- What is read here is of the locked row itself, so it is the newest even after a wait.
+  for v_row in
+    select slot, customer, version
+    from unnest(s_uid) with ordinality as s (uid, slot) join customer_states using (uid)
+    order by customer for no key update of customer_states
+  loop
+    v_key[v_row.slot] := v_row.customer;
+    v_version[v_row.slot] := v_row.version;
+  end loop;
+
+  -- Names: those that will be taken, and those that will be let go.
+  if cardinality(c_change) > 0 or 3 = any (p_kind) then
+    for v_row in
+      select distinct hashtext(env || ' ' || label) & 127 as lock from (
+        select p_env[change] as env, label
+        from unnest(c_change, c_id, c_claim) as c (change, id, claim),
+          lateral (values (id), (claim), (p_uid[change])) as named (label)
+        union all
+        select env, label
+        from unnest(p_slot, p_kind) with ordinality as p (slot, kind, change)
+          join customers on key = v_key[p.slot],
+          lateral (values (id), (claim), (uid)) as named (label)
+        where p.kind = 3 or p.change = any (c_change)
+      ) as names where label is not null order by lock
+    loop
+      perform pg_advisory_xact_lock(1735549295, v_row.lock);
+    end loop;
+  end if;
+
+  if cardinality(q_change) > 0 then
+    for v_row in
+      select distinct on (n) change, hash, fingerprint, answer
+      from unnest(q_change, q_hash) with ordinality as q (change, hash, n) join idempotency using (hash)
+      where (bucket = any (p_buckets)) is true order by n, bucket desc
+    loop
+      v_kinds[v_row.change] := 'k';
+      v_known := v_known || json_build_array(v_row.change - 1, v_row.hash, v_row.fingerprint, v_row.answer);
+    end loop;
+  end if;
+
+  -- One after another: each change sees what the ones before it did.
+  for v_change in 1 .. v_count loop
+    v_slot := p_slot[v_change];
+    if v_kinds[v_change] = 'k' or p_kind[v_change] = 0 then
+      null;
+    elsif v_version[v_slot] <> p_expected[v_change]
+      or p_catalogue[v_change] <> (case when p_env[v_change] = 'live' then v_live else v_sandbox end)
+    then
+      v_kinds[v_change] := 'x';
+    elsif p_kind[v_change] = 3 then
+      delete from customers where key = v_key[v_slot];
+      delete from customer_states where customer = v_key[v_slot];
+      insert into deletions (customer) values (v_key[v_slot]) on conflict do nothing;
+      v_version[v_slot] := -1;
+    elsif c_change[v_at] = v_change then
+      -- `is true` keeps env from being looked up along customers_by_time, which looks as good as the index on the name as
+      -- long as there are no statistics.
+      if exists (select from customers where id = c_id[v_at] and (env = p_env[v_change]) is true and uid <> p_uid[v_change])
+        or exists (select from customers where claim = c_claim[v_at] and (env = p_env[v_change]) is true and uid <> p_uid[v_change])
+        or exists (select from customers where uid = c_id[v_at] and (env = p_env[v_change]) is true and uid <> p_uid[v_change])
+        or exists (select from customers where id = p_uid[v_change] and (env = p_env[v_change]) is true and uid <> p_uid[v_change])
+      then
+        v_kinds[v_change] := 't';
+      elsif p_kind[v_change] = 1 then
+        update customers set
+          id = c_id[v_at], claim = c_claim[v_at], name = c_name[v_at], email = c_email[v_at],
+          fingerprint = c_fingerprint[v_at], stripe_id = c_stripe_id[v_at], metadata = c_metadata[v_at],
+          send_email_receipts = c_send_email_receipts[v_at], shares_with_entities = c_shares_with_entities[v_at],
+          clock_ahead = c_clock_ahead[v_at], created_at = c_created_at[v_at]
+        where key = v_key[v_slot];
+        v_owner[v_change] := v_key[v_slot];
+      else
+        insert into customers (
+          uid, env, id, claim, name, email, fingerprint, stripe_id, metadata, send_email_receipts, shares_with_entities,
+          clock_ahead, created_at
+        ) values (
+          p_uid[v_change], p_env[v_change], c_id[v_at], c_claim[v_at], c_name[v_at], c_email[v_at], c_fingerprint[v_at],
+          c_stripe_id[v_at], c_metadata[v_at], c_send_email_receipts[v_at], c_shares_with_entities[v_at],
+          c_clock_ahead[v_at], c_created_at[v_at]
+        ) on conflict do nothing returning key into v_customer;
+        if v_customer is null then
+          v_kinds[v_change] := 'x';
+        else
+          insert into customer_states (customer, uid, version, latest, postings)
+            values (v_customer, p_uid[v_change], 0, 0, 0);
+          v_owner[v_change] := v_customer;
+          v_key[v_slot] := v_customer;
+        end if;
+      end if;
+    else
+      v_owner[v_change] := v_key[v_slot];
+    end if;
+    if v_owner[v_change] > 0 then v_version[v_slot] := p_expected[v_change] + 1; end if;
+    if c_change[v_at] = v_change then v_at := v_at + 1; end if;
+  end loop;
+
+  update customer_states set version = version + 1, latest = p.latest, postings = p.postings
+  from unnest(p_latest, p_postings) with ordinality as p (latest, postings, change)
+  where customer = v_owner[p.change::integer];
+
+  if cardinality(b_change) > 0 then
+    -- Nearly always the balance is there and only a few of its columns have moved.
+    update balances set
+      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, reset_interval = b.reset_interval,
+      reset_count = b.reset_count, reset_anchor = b.reset_anchor, next_reset_at = b.next_reset_at,
+      renewed_at = b.renewed_at, rollover_policy = b.rollover_policy, rollovers = b.rollovers, expires_at = b.expires_at
+    from unnest(
+      b_change, b_uid, b_remaining, b_adjustment, b_seats, b_reset_interval, b_reset_count, b_reset_anchor,
+      b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers, b_expires_at
+    ) as b (
+      change, uid, remaining, adjustment, seats, reset_interval, reset_count, reset_anchor, next_reset_at, renewed_at,
+      rollover_policy, rollovers, expires_at
+    )
+    where balances.customer = v_owner[b.change] and balances.uid = b.uid;
+    get diagnostics v_written = row_count;
+    if v_written < cardinality(b_change) then
+      insert into balances (
+        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+      )
+      select
+        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval,
+        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+      from unnest(
+        b_change, b_uid, b_id, b_feature, b_entity, b_terms, b_allowance, b_remaining, b_adjustment, b_seats,
+        b_reset_interval, b_reset_count, b_reset_anchor, b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers,
+        b_expires_at, b_created_at
+      ) as b (
+        change, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+      )
+      where v_owner[change] > 0 on conflict (customer, uid) do nothing;
+    end if;
+  end if;
+
+  if cardinality(d_change) > 0 then
+    delete from balances using unnest(d_change, d_uid) as d (change, uid)
+    where balances.customer = v_owner[d.change] and balances.uid = d.uid;
+  end if;
+
+  -- Removed first: what comes in their place may have the same id.
+  if cardinality(g_change) > 0 then
+    delete from entities using unnest(g_change, g_uid) as g (change, uid)
+    where entities.customer = v_owner[g.change] and entities.uid = g.uid;
+  end if;
+  if cardinality(e_change) > 0 then
+    insert into entities (customer, env, uid, id, name, feature, created_at)
+    select v_owner[change], p_env[change], uid, id, name, feature, created_at
+    from unnest(e_change, e_uid, e_id, e_name, e_feature, e_created_at)
+      as e (change, uid, id, name, feature, created_at)
+    where v_owner[change] > 0
+    on conflict (customer, uid) do update set
+      id = excluded.id, name = excluded.name, feature = excluded.feature, created_at = excluded.created_at;
+  end if;
+
+  if cardinality(r_change) > 0 then
+    insert into refunds (customer, event, given)
+    select v_owner[change], event, given from unnest(r_change, r_event, r_given) as r (change, event, given)
+    where v_owner[change] > 0
+    on conflict (customer, event) do update set given = excluded.given;
+  end if;
+
+  if cardinality(l_change) > 0 then
+    insert into postings (
+      customer, seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+    )
+    select
+      v_owner[change], seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+    from unnest(
+      l_change, l_seq, l_entity, l_feature, l_balance, l_rollover, l_kind, l_amount, l_granted, l_remaining_after,
+      l_permit, l_cause, l_at
+    ) as l (
+      change, seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+    )
+    where v_owner[change] > 0;
+  end if;
+
+  if cardinality(u_change) > 0 then
+    insert into events (
+      customer, env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions, stored_at
+    )
+    select
+      v_owner[change], p_env[change], timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions,
+      p_at
+    from unnest(
+      u_change, u_timestamp, u_uid, u_name, u_value, u_properties, u_entity, u_refund_of, u_recorded_at, u_deductions
+    ) as u (change, timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions)
+    where v_owner[change] > 0;
+  end if;
+
+  -- A deletion has no owner any more, and keeps its keys all the same.
+  if cardinality(k_change) > 0 then
+    insert into idempotency (bucket, hash, fingerprint, answer)
+    select p_buckets[1], hash, fingerprint, answer
+    from unnest(k_change, k_hash, k_fingerprint, k_answer) as k (change, hash, fingerprint, answer)
+    where v_kinds[change] = 'c';
+  end if;
+
+  v_results := json_build_object('kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known))::text;
+  perform granary_settle_1(p_writer, p_seq, v_results);
+  return v_results;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.granary_give_up_1(p_writer uuid, p_seq bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET lock_timeout TO '2s'
+AS $function$
+  declare
+    v_results text;
+  begin
+    insert into writers (id, seq) values (p_writer, p_seq)
+    on conflict (id) do update set seq = excluded.seq, results = null, settled_at = excluded.settled_at
+    where writers.seq < excluded.seq;
+    if found then return null; end if;
+    select results into v_results from writers where id = p_writer and seq = p_seq;
+    return v_results;
+  end
+  $function$;
+
+CREATE OR REPLACE FUNCTION public.granary_settle_1(p_writer uuid, p_seq bigint, p_results text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+  begin
+    insert into writers (id, seq, results) values (p_writer, p_seq, p_results)
+    on conflict (id) do update set seq = excluded.seq, results = excluded.results, settled_at = excluded.settled_at
+    where writers.seq < excluded.seq;
+    if not found then raise exception 'this batch was given up'; end if;
+  end
+  $function$;
