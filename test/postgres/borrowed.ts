@@ -1,4 +1,4 @@
-import { afterAll } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import { type OpenedPostgres, openPostgres } from './store.ts'
 
@@ -7,13 +7,20 @@ const free: OpenedPostgres[] = []
 
 afterAll(() => Promise.all(all.map((one) => one.close())))
 
-/** An empty store. Closed it is emptied and lent again within the same test file, which is much quicker than a new database. */
+/**
+ * An empty store. Closed, or at the end of the test that asked for it, it is emptied and lent again within the same test file,
+ * which is much quicker than a new database.
+ */
 export async function borrowPostgres(): Promise<Store> {
   const opened = free.pop() ?? (await openAnother())
+  let lent = true
   const close = async () => {
+    if (!lent) return
+    lent = false
     await opened.empty()
     free.push(opened)
   }
+  atTheEnd(close)
   return new Proxy(opened.store, {
     get(store, name) {
       if (name === 'close') return close
@@ -24,7 +31,16 @@ export async function borrowPostgres(): Promise<Store> {
 }
 
 async function openAnother(): Promise<OpenedPostgres> {
-  const opened = await openPostgres()
+  // The file's other databases have their connections as well.
+  const opened = await openPostgres({ connections: 4 })
   all.push(opened)
   return opened
+}
+
+function atTheEnd(close: () => Promise<void>): void {
+  try {
+    onTestFinished(close)
+  } catch {
+    // No test is running: it is for the whole file.
+  }
 }

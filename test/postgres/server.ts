@@ -81,7 +81,7 @@ export async function startServer(): Promise<Server> {
     port,
     unix_socket_directories: '',
     shared_buffers: '32MB',
-    max_connections: 100,
+    max_connections: 300,
   }
   const postgres = [binaries.postgres, '-D', data, ...Object.entries(settings).flatMap(([k, v]) => ['-c', `${k}=${v}`])]
   let keeper = await launch(folder, postgres, url(), account)

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { PostgresStore } from '../../src/store/postgres/postgres.ts'
+import { type PostgresOptions, PostgresStore } from '../../src/store/postgres/postgres.ts'
 import { openDatabase } from './server.ts'
 
 /** A store on a database of its own, with a look behind its back. */
@@ -31,9 +31,9 @@ export const TABLES = [
   'refunds',
 ]
 
-export async function openPostgres(): Promise<OpenedPostgres> {
+export async function openPostgres(options: PostgresOptions = {}): Promise<OpenedPostgres> {
   const database = await openDatabase()
-  const opened = { store: await PostgresStore.open(database.url) }
+  const opened = { store: await PostgresStore.open(database.url, options) }
   const client = new pg.Client({ connectionString: database.url })
   client.on('error', () => {})
   await client.connect()
@@ -52,7 +52,7 @@ export async function openPostgres(): Promise<OpenedPostgres> {
     empty: async () => void (await client.query(`begin; lock deletions; ${deletes} commit`)),
     async reopen() {
       await opened.store.close()
-      opened.store = await PostgresStore.open(database.url)
+      opened.store = await PostgresStore.open(database.url, options)
     },
     async close() {
       await opened.store.close()
