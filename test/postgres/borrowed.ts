@@ -1,4 +1,4 @@
-import { afterAll, onTestFinished } from 'vitest'
+import { afterAll, onTestFinished, TestRunner } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import { type OpenedPostgres, openPostgres } from './store.ts'
 
@@ -20,7 +20,8 @@ export async function borrowPostgres(): Promise<Store> {
     await opened.empty()
     free.push(opened)
   }
-  atTheEnd(close)
+  // Without a test it is for the whole file.
+  if (TestRunner.getCurrentTest() !== undefined) onTestFinished(close)
   return new Proxy(opened.store, {
     get(store, name) {
       if (name === 'close') return close
@@ -35,12 +36,4 @@ async function openAnother(): Promise<OpenedPostgres> {
   const opened = await openPostgres({ connections: 4 })
   all.push(opened)
   return opened
-}
-
-function atTheEnd(close: () => Promise<void>): void {
-  try {
-    onTestFinished(close)
-  } catch {
-    // No test is running: it is for the whole file.
-  }
 }
