@@ -16,6 +16,8 @@ export type Cut =
 export interface Cutter {
   /** The address of the server's database through the wire. */
   readonly url: string
+  /** How many questions were cut. */
+  readonly cuts: number
   /** The next question in which the text occurs is cut in this way; once. */
   cut(how: Cut, text: string): void
   /** Every connection is gone, and none can be made, until `mend`. */
@@ -27,7 +29,7 @@ export interface Cutter {
 export async function openCutter(serverUrl: string): Promise<Cutter> {
   const target = new URL(serverUrl)
   const sockets = new Set<Socket>()
-  let [next, marker, severed]: [Cut, string, boolean] = ['never', '', false]
+  let [next, marker, severed, cuts]: [Cut, string, boolean, number] = ['never', '', false, 0]
 
   const server = createServer((near) => {
     if (severed) {
@@ -45,6 +47,7 @@ export async function openCutter(serverUrl: string): Promise<Cutter> {
       const how = next !== 'never' && data.includes(marker) ? next : 'never'
       if (how === 'never') return void far.write(data)
       next = 'never'
+      cuts += 1
       if (how === 'before the question') {
         near.destroy()
         far.destroy()
@@ -71,6 +74,9 @@ export async function openCutter(serverUrl: string): Promise<Cutter> {
 
   return {
     url: url.href,
+    get cuts() {
+      return cuts
+    },
     cut(how, text) {
       next = how
       marker = text

@@ -9,7 +9,7 @@ import { type CustomerChange, OutcomeUnknown } from '../../src/store/store.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { openCutter } from '../postgres/cutter.ts'
 import { describeSchema } from '../postgres/schema.ts'
-import { openDatabase, openDatabaseOn, startServer } from '../postgres/server.ts'
+import { openDatabase, openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
 import { type OpenedPostgres, openPostgres, TABLES } from '../postgres/store.ts'
 import {
   AT,
@@ -300,6 +300,7 @@ describe('a commit whose connection is lost', () => {
       const { store, cutter, open } = await wired()
       cutter.cut(how, 'granary_commit')
       expect(await commit(store, use)).toEqual(['committed 2'])
+      expect(cutter.cuts).toBe(1)
       expect(await find(open.store, 'alice')).toMatchObject({ version: 2, postings: 1 })
       expect(await open.store.ledger('cus_alice')).toHaveLength(1)
       expect(await open.store.listEvents({ env: 'sandbox', offset: 0, limit: 9 })).toHaveLength(1)
@@ -313,6 +314,7 @@ describe('a commit whose connection is lost', () => {
       await store.changeCatalogue(change(0, {}))
       cutter.cut(how, 'granary_catalogue')
       expect(worded(await store.changeCatalogue(change(1, { written: feature('messages') })))).toBe('committed 2')
+      expect(cutter.cuts).toBe(1)
       expect(await store.loadCatalogue('sandbox')).toMatchObject({ version: 2, features: [{ id: 'messages' }] })
     },
   )
@@ -323,6 +325,7 @@ describe('a commit whose connection is lost', () => {
     cutter.cut('before the answer', 'granary_commit')
     const changes = [{ ...changed(bob, 1, {}), claims: ['k1'] }, changed(alice, 9, {}), use]
     expect((await store.commit({ at: AT, changes })).map(worded)).toEqual(['known k1=yes', 'conflict', 'committed 2'])
+    expect(cutter.cuts).toBe(1)
   })
 
   test('and that the server still works at is given up: it does not take effect later as well', async () => {
@@ -375,11 +378,13 @@ describe('a commit whose connection is lost', () => {
 })
 
 describe('a server', () => {
+  let started: Server | undefined
+  afterAll(() => started?.remove())
+
   async function own() {
-    const server = await startServer()
-    closing.push(() => server.remove())
-    const { url } = await openDatabaseOn(server.url())
-    return { server, store: await another(url) }
+    started ??= await startServer()
+    const { url } = await openDatabaseOn(started.url())
+    return { server: started, store: await another(url) }
   }
 
   test('that was stopped and started again is found again by itself', async () => {
@@ -407,6 +412,21 @@ describe('a server', () => {
     expect(results).toEqual(['committed 2'])
     expect(versions.customers[0]?.uid).toBe('cus_alice')
     expect(await store.ledger('cus_alice')).toEqual([posting('cus_ent_1', '1'), posting('cus_ent_1', '2')])
+  })
+
+  test('that does not flush to the disk is warned of, and another is not', async () => {
+    const { server } = await own()
+    const warnings: string[] = []
+    const { url } = await openDatabaseOn(server.url())
+    const onWarning = (message: string) => warnings.push(message)
+    await another(url, { onWarning })
+    expect(warnings).toEqual([])
+    const client = await connected(url)
+    await client.query('alter system set fsync = off')
+    await server.stop()
+    await server.start()
+    await another(url, { onWarning })
+    expect(warnings).toEqual([expect.stringContaining('fsync off')])
   })
 
   test('that cannot be reached is an error that does not tell the password', async () => {

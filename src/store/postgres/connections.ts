@@ -66,12 +66,14 @@ export class Connections {
 
   /** For what may be asked again without harm: an idle connection may have died unnoticed, and then another one is tried. */
   async read<T extends object>(statement: Statement, values: readonly unknown[]): Promise<T[]> {
+    const deadline = Date.now() + CONNECT_MS
     for (let tries = 0; ; tries++) {
       const client = await this.connect()
       try {
         return (await ask<T>(client, statement, values)).rows
       } catch (error) {
-        if (!isLost(error) || tries >= this.#pool.options.max) throw error
+        // As many may have died as there can be; a server that hangs is another matter.
+        if (!isLost(error) || tries >= this.#pool.options.max || Date.now() > deadline) throw error
       }
     }
   }
