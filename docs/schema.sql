@@ -20,6 +20,7 @@ create table balances (
   remaining numeric not null,
   adjustment numeric not null,
   seats integer not null,
+  metered text,
   reset_interval text,
   reset_count integer,
   reset_anchor bigint,
@@ -269,7 +270,7 @@ AS $function$
   end
   $function$;
 
-CREATE OR REPLACE FUNCTION public.granary_commit_1(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_env text[], p_uid text[], p_slot integer[], p_kind integer[], p_expected bigint[], p_catalogue bigint[], p_latest bigint[], p_postings bigint[], s_uid text[], q_change integer[], q_hash text[], c_change integer[], c_id text[], c_name text[], c_email text[], c_fingerprint text[], c_stripe_id text[], c_metadata text[], c_send_email_receipts integer[], c_shares_with_entities integer[], c_clock_ahead bigint[], c_created_at bigint[], c_claim text[], b_change integer[], b_uid text[], b_id text[], b_feature text[], b_entity text[], b_terms text[], b_allowance numeric[], b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_reset_interval text[], b_reset_count integer[], b_reset_anchor bigint[], b_next_reset_at bigint[], b_renewed_at bigint[], b_rollover_policy text[], b_rollovers text[], b_expires_at bigint[], b_created_at bigint[], d_change integer[], d_uid text[], e_change integer[], e_uid text[], e_id text[], e_name text[], e_feature text[], e_created_at bigint[], g_change integer[], g_uid text[], r_change integer[], r_event text[], r_given text[], l_change integer[], l_seq bigint[], l_entity text[], l_feature text[], l_balance text[], l_rollover text[], l_kind text[], l_amount numeric[], l_granted numeric[], l_remaining_after numeric[], l_permit text[], l_cause text[], l_at bigint[], u_change integer[], u_timestamp bigint[], u_uid text[], u_name text[], u_value numeric[], u_properties text[], u_entity text[], u_refund_of text[], u_recorded_at bigint[], u_deductions text[], k_change integer[], k_hash text[], k_fingerprint text[], k_answer text[])
+CREATE OR REPLACE FUNCTION public.granary_commit_1(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_env text[], p_uid text[], p_slot integer[], p_kind integer[], p_expected bigint[], p_catalogue bigint[], p_latest bigint[], p_postings bigint[], s_uid text[], q_change integer[], q_hash text[], c_change integer[], c_id text[], c_name text[], c_email text[], c_fingerprint text[], c_stripe_id text[], c_metadata text[], c_send_email_receipts integer[], c_shares_with_entities integer[], c_clock_ahead bigint[], c_created_at bigint[], c_claim text[], b_change integer[], b_uid text[], b_id text[], b_feature text[], b_entity text[], b_terms text[], b_allowance numeric[], b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_metered text[], b_reset_interval text[], b_reset_count integer[], b_reset_anchor bigint[], b_next_reset_at bigint[], b_renewed_at bigint[], b_rollover_policy text[], b_rollovers text[], b_expires_at bigint[], b_created_at bigint[], d_change integer[], d_uid text[], e_change integer[], e_uid text[], e_id text[], e_name text[], e_feature text[], e_created_at bigint[], g_change integer[], g_uid text[], r_change integer[], r_event text[], r_given text[], l_change integer[], l_seq bigint[], l_entity text[], l_feature text[], l_balance text[], l_rollover text[], l_kind text[], l_amount numeric[], l_granted numeric[], l_remaining_after numeric[], l_permit text[], l_cause text[], l_at bigint[], u_change integer[], u_timestamp bigint[], u_uid text[], u_name text[], u_value numeric[], u_properties text[], u_entity text[], u_refund_of text[], u_recorded_at bigint[], u_deductions text[], k_change integer[], k_hash text[], k_fingerprint text[], k_answer text[])
  RETURNS text
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
@@ -405,32 +406,32 @@ begin
   if cardinality(b_change) > 0 then
     -- Nearly always the balance is there and only a few of its columns have moved.
     update balances set
-      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, reset_interval = b.reset_interval,
+      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, metered = b.metered, reset_interval = b.reset_interval,
       reset_count = b.reset_count, reset_anchor = b.reset_anchor, next_reset_at = b.next_reset_at,
       renewed_at = b.renewed_at, rollover_policy = b.rollover_policy, rollovers = b.rollovers, expires_at = b.expires_at
     from unnest(
-      b_change, b_uid, b_remaining, b_adjustment, b_seats, b_reset_interval, b_reset_count, b_reset_anchor,
+      b_change, b_uid, b_remaining, b_adjustment, b_seats, b_metered, b_reset_interval, b_reset_count, b_reset_anchor,
       b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers, b_expires_at
     ) as b (
-      change, uid, remaining, adjustment, seats, reset_interval, reset_count, reset_anchor, next_reset_at, renewed_at,
+      change, uid, remaining, adjustment, seats, metered, reset_interval, reset_count, reset_anchor, next_reset_at, renewed_at,
       rollover_policy, rollovers, expires_at
     )
     where balances.customer = v_owner[b.change] and balances.uid = b.uid;
     get diagnostics v_written = row_count;
     if v_written < cardinality(b_change) then
       insert into balances (
-        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval, reset_count,
         reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       )
       select
-        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval,
+        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
         reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       from unnest(
-        b_change, b_uid, b_id, b_feature, b_entity, b_terms, b_allowance, b_remaining, b_adjustment, b_seats,
+        b_change, b_uid, b_id, b_feature, b_entity, b_terms, b_allowance, b_remaining, b_adjustment, b_seats, b_metered,
         b_reset_interval, b_reset_count, b_reset_anchor, b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers,
         b_expires_at, b_created_at
       ) as b (
-        change, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        change, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval, reset_count,
         reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       )
       where v_owner[change] > 0 on conflict (customer, uid) do nothing;

@@ -19,7 +19,7 @@ create function granary_commit_1(
   c_metadata text[], c_send_email_receipts integer[], c_shares_with_entities integer[], c_clock_ahead bigint[],
   c_created_at bigint[], c_claim text[],
   b_change integer[], b_uid text[], b_id text[], b_feature text[], b_entity text[], b_terms text[], b_allowance numeric[],
-  b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_reset_interval text[], b_reset_count integer[],
+  b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_metered text[], b_reset_interval text[], b_reset_count integer[],
   b_reset_anchor bigint[], b_next_reset_at bigint[], b_renewed_at bigint[], b_rollover_policy text[], b_rollovers text[],
   b_expires_at bigint[], b_created_at bigint[],
   d_change integer[], d_uid text[],
@@ -162,32 +162,32 @@ begin
   if cardinality(b_change) > 0 then
     -- Nearly always the balance is there and only a few of its columns have moved.
     update balances set
-      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, reset_interval = b.reset_interval,
+      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, metered = b.metered, reset_interval = b.reset_interval,
       reset_count = b.reset_count, reset_anchor = b.reset_anchor, next_reset_at = b.next_reset_at,
       renewed_at = b.renewed_at, rollover_policy = b.rollover_policy, rollovers = b.rollovers, expires_at = b.expires_at
     from unnest(
-      b_change, b_uid, b_remaining, b_adjustment, b_seats, b_reset_interval, b_reset_count, b_reset_anchor,
+      b_change, b_uid, b_remaining, b_adjustment, b_seats, b_metered, b_reset_interval, b_reset_count, b_reset_anchor,
       b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers, b_expires_at
     ) as b (
-      change, uid, remaining, adjustment, seats, reset_interval, reset_count, reset_anchor, next_reset_at, renewed_at,
+      change, uid, remaining, adjustment, seats, metered, reset_interval, reset_count, reset_anchor, next_reset_at, renewed_at,
       rollover_policy, rollovers, expires_at
     )
     where balances.customer = v_owner[b.change] and balances.uid = b.uid;
     get diagnostics v_written = row_count;
     if v_written < cardinality(b_change) then
       insert into balances (
-        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval, reset_count,
         reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       )
       select
-        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval,
+        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
         reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       from unnest(
-        b_change, b_uid, b_id, b_feature, b_entity, b_terms, b_allowance, b_remaining, b_adjustment, b_seats,
+        b_change, b_uid, b_id, b_feature, b_entity, b_terms, b_allowance, b_remaining, b_adjustment, b_seats, b_metered,
         b_reset_interval, b_reset_count, b_reset_anchor, b_next_reset_at, b_renewed_at, b_rollover_policy, b_rollovers,
         b_expires_at, b_created_at
       ) as b (
-        change, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, reset_interval, reset_count,
+        change, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval, reset_count,
         reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
       )
       where v_owner[change] > 0 on conflict (customer, uid) do nothing;

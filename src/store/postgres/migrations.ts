@@ -39,7 +39,7 @@ export const MIGRATIONS: readonly string[] = [
   create table balances (
     customer bigint not null, uid text collate "C" not null, id text, feature text collate "C" not null,
     entity text collate "C", terms text not null, allowance numeric, remaining numeric not null,
-    adjustment numeric not null, seats integer not null, reset_interval text, reset_count integer, reset_anchor bigint,
+    adjustment numeric not null, seats integer not null, metered text, reset_interval text, reset_count integer, reset_anchor bigint,
     next_reset_at bigint, renewed_at bigint, rollover_policy text, rollovers text, expires_at bigint,
     created_at bigint not null,
     primary key (customer, uid)

@@ -1,3 +1,4 @@
+import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
 import type { Instant } from '../../domain/time.ts'
@@ -134,6 +135,12 @@ export class PostgresStore implements Store {
     return versions(this.#reads, references)
   }
 
+  async clock(): Promise<Instant> {
+    const [row] = await this.#reads.read<{ now: number }>(CLOCK, [])
+    assert(row !== undefined, 'a clock says the time')
+    return row.now
+  }
+
   loadKeys(): Promise<ApiKey[]> {
     return this.#reads.read<ApiKey>(passing('select hash, env, created_at as "createdAt" from api_keys'), [])
   }
@@ -204,6 +211,11 @@ function reasonOf(error: unknown): string {
   // Where a name has several addresses, each has its own error, and the whole has no words.
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error
   return first instanceof Error ? first.message : String(first)
+}
+
+const CLOCK: Statement = {
+  name: 'clock',
+  text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now',
 }
 
 /** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
