@@ -22,7 +22,7 @@ import {
 import { isVisible, type Seen, shownOf, together } from './view.ts'
 
 /** What pays for a feature beside its own balances, in the order of the catalogue. */
-export const SYSTEMS: Partial<Record<Feature, { system: Feature; price: Price }[]>> = {
+const SYSTEMS: Partial<Record<Feature, { system: Feature; price: Price }[]>> = {
   messages: [
     { system: 'credits', price: { cost: (3n * ONE) / 10n, per: ONE } },
     { system: 'gold', price: { cost: (11n * ONE) / 10n, per: 3n * ONE } },

@@ -3,7 +3,7 @@ import { type Every, HOUR, INTERVALS, type Interval, MINUTE } from './calendar.t
 import type { Behavior, Feature } from './rows.ts'
 
 export const FEATURES: readonly Feature[] = ['messages', 'images', 'seats', 'credits', 'gold']
-export const NAMES = ['desk', 'lamp', 'chair'] as const
+const NAMES = ['desk', 'lamp', 'chair'] as const
 
 /** The customer itself, or one of the entities that are there: which one is counted from this number. */
 export type Who = number | null

@@ -183,7 +183,7 @@ describe('what was changed behind the back of Granary is found:', () => {
     [
       'a balance without a past',
       `insert into balances select ${KEY('empty')}, 'cus_ent_new', null, feature, terms, '5', '5', '0', null, null, null,
-         null, null, null, null, created_at, null, 0, null from balances where ${MAIN}`,
+         null, null, null, null, created_at, null, 0, null, null from balances where ${MAIN}`,
       /^sandbox empty .*: cus_ent_new: holds 5 of 5, and the ledger has no line of it$/m,
     ],
     [
