@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { type Reply, START } from '../world.ts'
 import { HOUR, type Interval } from './calendar.ts'
 import { type Change, type Event, type Filter, Model } from './model.ts'
-import { type Amount, granted, max, type Owner, type Row } from './rows.ts'
+import { type Amount, granted, max, ONE, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
 import { type Clock, FEATURES, type Keeping, type Step, type Who } from './steps.ts'
 import type { Seen } from './view.ts'
@@ -128,9 +128,9 @@ export class Pair {
     await this.#stage.world.ok('customers.update', { customer_id: 'alice', metadata: { touched: this.model.now } })
   }
 
-  /** Asks for exactly what is shown: a customer may not have it, where it is its entities'. */
+  /** Asks for exactly what is shown, which a customer may not have where it is its entities'; or for more, which credits may pay. */
   async #check(name: Row['feature'], owner: Owner): Promise<void> {
-    const units = this.model.seen(name, owner)?.remaining ?? 0n
+    const units = (this.model.seen(name, owner)?.remaining ?? 0n) + BigInt(this.#comparisons % 3) * ONE
     const body = { ...bodyOf(owner), feature_id: name, required_balance: plain(units) }
     const { allowed, balance, required_balance } = await this.#ok('balances.check', body)
     const { answering, required, ...judged } = this.model.judge(name, owner, exact(plain(units)))
