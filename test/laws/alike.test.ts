@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Pair, type Passing } from './pair.ts'
-import { runs } from './runs.ts'
+import { PATIENCE_MS, runs } from './runs.ts'
 import { type Hardships, ShuffledStore, Stage } from './stage.ts'
 import { history, type Step } from './steps.ts'
 
@@ -48,29 +48,53 @@ async function expectAlike(
 
 const nothing = fc.constant(undefined)
 
-test('law 4: early resets, by a write after every passing of time, change no later answer', async () => {
-  await expectAlike(runs(400), {}, fc.constant({ cuts: [], touches: true }))
-}, 600_000)
+test(
+  'law 4: early resets, by a write after every passing of time, change no later answer',
+  async () => {
+    await expectAlike(runs(400), {}, fc.constant({ cuts: [], touches: true }))
+  },
+  PATIENCE_MS,
+)
 
-test('law 5: time that passes in parts changes no later answer', async () => {
-  await expectAlike(runs(400), {}, passing)
-}, 600_000)
+test(
+  'law 5: time that passes in parts changes no later answer',
+  async () => {
+    await expectAlike(runs(400), {}, passing)
+  },
+  PATIENCE_MS,
+)
 
-test('law 7: rows that come in any order, anew for each request, change no answer', async () => {
-  ShuffledStore.loads = 0
-  await expectAlike(runs(400), { forgets: true }, nothing)
-  // Else everything was remembered, and nothing was loaded in another order.
-  expect(ShuffledStore.loads).toBeGreaterThan(runs(400) * 5)
-}, 600_000)
+test(
+  'law 7: rows that come in any order, anew for each request, change no answer',
+  async () => {
+    ShuffledStore.loads = 0
+    await expectAlike(runs(400), { forgets: true }, nothing)
+    // Else everything was remembered, and nothing was loaded in another order.
+    expect(ShuffledStore.loads).toBeGreaterThan(runs(400) * 5)
+  },
+  PATIENCE_MS,
+)
 
-test('law 3: a restart in the middle changes no later answer', async () => {
-  await expectAlike(runs(400), { restarts: true }, nothing)
-}, 600_000)
+test(
+  'law 3: a restart in the middle changes no later answer',
+  async () => {
+    await expectAlike(runs(400), { restarts: true }, nothing)
+  },
+  PATIENCE_MS,
+)
 
-test('law 11: the embedded store answers as memory does', async () => {
-  await expectAlike(runs(120), { sqlite: true, forgets: true }, nothing)
-}, 600_000)
+test(
+  'law 11: the embedded store answers as memory does',
+  async () => {
+    await expectAlike(runs(120), { sqlite: true, forgets: true }, nothing)
+  },
+  PATIENCE_MS,
+)
 
-test('laws 3 and 11: a file that is closed in the middle and opened again answers as memory does', async () => {
-  await expectAlike(runs(30), { sqlite: true, restarts: true }, nothing)
-}, 600_000)
+test(
+  'laws 3 and 11: a file that is closed in the middle and opened again answers as memory does',
+  async () => {
+    await expectAlike(runs(30), { sqlite: true, restarts: true }, nothing)
+  },
+  PATIENCE_MS,
+)

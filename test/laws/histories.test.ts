@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Posting } from '../../src/domain/ledger.ts'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { Pair } from './pair.ts'
-import { runs } from './runs.ts'
+import { PATIENCE_MS, runs } from './runs.ts'
 import { Stage } from './stage.ts'
 import { history } from './steps.ts'
 
@@ -23,18 +23,22 @@ function expectEndsFirst(ledger: readonly Posting[]): void {
   expect(late, 'ends after a reset at the same instant').toEqual([])
 }
 
-test('laws 1, 2 and 9: any history shows what a naive model shows, and every balance is the sum of its postings', async () => {
-  await fc.assert(
-    fc.asyncProperty(history, async (steps) => {
-      const pair = await Pair.begin(stage)
-      for (const [i, one] of steps.entries()) {
-        await pair.run(one)
-        if (i % 4 === 3) await pair.compare()
-      }
-      await pair.compare()
-      expectEndsFirst((await expectLedgerToAddUp(stage.world.store, 'alice')).ledger)
-    }),
-    { numRuns: runs(4000) },
-  )
-  expect(stage.faults).toEqual([])
-}, 600_000)
+test(
+  'laws 1, 2 and 9: any history shows what a naive model shows, and every balance is the sum of its postings',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const pair = await Pair.begin(stage)
+        for (const [i, one] of steps.entries()) {
+          await pair.run(one)
+          if (i % 4 === 3) await pair.compare()
+        }
+        await pair.compare()
+        expectEndsFirst((await expectLedgerToAddUp(stage.world.store, 'alice')).ledger)
+      }),
+      { numRuns: runs(4000) },
+    )
+    expect(stage.faults).toEqual([])
+  },
+  PATIENCE_MS,
+)

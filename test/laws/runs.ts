@@ -7,3 +7,6 @@ const wanted = Number(process.env['GRANARY_TEST_HISTORIES'] ?? (long ? 4 * ORDIN
 export function runs(ordinary: number): number {
   return Math.max(1, Math.round((ordinary * wanted) / ORDINARY))
 }
+
+/** Long histories on a busy machine take their time. */
+export const PATIENCE_MS = 1_800_000
