@@ -124,6 +124,17 @@ describe('bringing a balance up to date', () => {
     ])
     expect(now?.rollovers.map(({ remaining }) => formatAmount(remaining))).toEqual(['0.5', '1'])
   })
+
+  test('a cap that would take longer to fill than there is a calendar', () => {
+    const anchor = at('2026-01-31')
+    const idle = balance({
+      ...{ every: 'hour', anchor, nextAt: anchor + HOUR, granted: '0.000000000001' },
+      rollover: { max: '0.5', months: 1 },
+    })
+    const now = advance(idle, anchor + 3 * HOUR, new Journal(0, 'time'))
+    expect(now?.reset?.nextAt).toBe(anchor + 4 * HOUR)
+    expect(now?.rollovers.map(({ remaining }) => remaining)).toEqual([1n, 1n, 1n])
+  })
 })
 
 /** What `advance` must equal: every boundary and expiry walked one by one, with plain lists and no shortcut. */

@@ -139,7 +139,7 @@ function firstPeriodThatMatters(
   if (cap === null) return alive
   const filling = cap / allowance + 1n
   const last = periodAt(every.anchor, every, horizon)
-  if (filling >= BigInt(Number.MAX_SAFE_INTEGER)) return alive
+  if (filling >= BigInt(last - alive)) return alive
   // The cap keeps those that end last, and at a month end these are not always the newest.
   const filled = beforeClamping(boundary(every.anchor, every, last - Number(filling)))
   return Math.max(alive, periodAt(every.anchor, every, filled))
