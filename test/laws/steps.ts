@@ -197,6 +197,7 @@ const givingBack: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: boundary },
   { weight: 1, arbitrary: wait },
   { weight: 2, arbitrary: update },
+  { weight: 2, arbitrary: update.map((one) => ({ ...one, change: { ...one.change, next: -HOUR } })) },
   { weight: 1, arbitrary: remove },
   { weight: 1, arbitrary: fc.oneof(recalculate, leave, enter, bare('share'), bare('restart')) },
 )
@@ -207,6 +208,7 @@ const timePassing: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: boundary },
   { weight: 3, arbitrary: wait },
   { weight: 4, arbitrary: update },
+  { weight: 2, arbitrary: remove.map((one) => ({ ...one, keepsUse: true, scope: 'one' as const })) },
   { weight: 1, arbitrary: fc.oneof(refund, bare('restart'), bare('touch')) },
 )
 /** Debts, and what becomes of them. */
