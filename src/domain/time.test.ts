@@ -5,10 +5,13 @@ import {
   beforeClamping,
   boundary,
   boundaryAfter,
+  END_OF_TIME,
   type Every,
   INTERVALS,
+  later,
   orderingWeight,
   periodAt,
+  readSpan,
 } from './time.ts'
 
 const at = (text: string) => Date.parse(text)
@@ -74,5 +77,47 @@ test('what lies before the clamping of a month end stays before all from there o
       expect(addMonths(earlier, months)).toBeLessThanOrEqual(addMonths(now + after, months))
     }),
     { numRuns: 3000 },
+  )
+})
+
+test('what lies beyond the last instant is that instant, never no instant at all', () => {
+  const soon = at('2026-01-31T10:00Z')
+  expect(boundaryAfter(soon, every('1000000 year'), soon)).toBe(END_OF_TIME)
+  expect(boundaryAfter(soon, every('1000000000 week'), soon)).toBe(END_OF_TIME)
+  expect(addMonths(soon, 12_000_000)).toBe(END_OF_TIME)
+  expect(later(soon, { count: 10 ** 9, unit: 'y' })).toBe(END_OF_TIME)
+  expect(later(soon, { count: 10 ** 12, unit: 'w' })).toBe(END_OF_TIME)
+})
+
+describe('a length of time as people say it', () => {
+  test.each([
+    // text     from                        leads to
+    ['250ms', '2026-01-31T10:00:00.000Z', '2026-01-31T10:00:00.250Z'],
+    ['30s', '2026-01-31T10:00:00.000Z', '2026-01-31T10:00:30.000Z'],
+    ['90m', '2026-01-31T10:00:00.000Z', '2026-01-31T11:30:00.000Z'],
+    ['12h', '2026-01-31T10:00:00.000Z', '2026-01-31T22:00:00.000Z'],
+    ['31d', '2026-01-31T10:00:00.000Z', '2026-03-03T10:00:00.000Z'],
+    ['2w', '2026-01-31T10:00:00.000Z', '2026-02-14T10:00:00.000Z'],
+    ['1mo', '2026-01-31T10:00:00.000Z', '2026-02-28T10:00:00.000Z'],
+    ['1y', '2024-02-29T10:00:00.000Z', '2025-02-28T10:00:00.000Z'],
+    ['0d', '2026-01-31T10:00:00.000Z', '2026-01-31T10:00:00.000Z'],
+  ])('%s after %s', (text, from, expected) => {
+    const span = readSpan(text)
+    expect(span === null ? null : new Date(later(at(from), span)).toISOString()).toBe(expected)
+  })
+
+  test('may have as many as twelve digits', () => {
+    expect(readSpan('123456789012ms')).toEqual({ count: 123_456_789_012, unit: 'ms' })
+  })
+
+  test.each(['', '5', 'd', '5x', '1.5d', '-1d', '5 d', '5dd', 'x5d', '5d ', '1234567890123ms'])('is not %j', (text) => {
+    expect(readSpan(text)).toBeNull()
+  })
+})
+
+test('a month weighs thirty days and a year 365, times how many they are (R84 key 6)', () => {
+  const day = 1440
+  expect(['1 day', '2 week', '1 month', '2 quarter', '1 semi_annual', '3 year'].map(every).map(orderingWeight)).toEqual(
+    [1, 14, 30, 180, 180, 3 * 365].map((days) => days * day),
   )
 })
