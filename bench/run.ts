@@ -5,12 +5,13 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { startServer } from '../test/postgres/server.ts'
 import { CUSTOMERS, createCustomers, sampleAnswers, totalUsage } from './customers.ts'
 import { describeInside, measureInside } from './inside.ts'
 import { describeMachine, machineOf } from './machine.ts'
 import { has, memoryOf, sleep, stop, temporaryFolder } from './processes.ts'
 import { describeTarget, type Row, rowOf, table, targetsOf } from './report.ts'
-import { MAIN, type Server, startEcho, startGranary } from './servers.ts'
+import { MAIN, type Server, startEcho, startGranary, startGranaryOn, startNaive } from './servers.ts'
 import { describeStart, measureStart } from './start.ts'
 import { type Load, type Run, run } from './wrk.ts'
 
@@ -37,7 +38,7 @@ interface Options {
 /** One line of the report. */
 interface Plan {
   readonly name: string
-  readonly target: 'echo' | 'granary'
+  readonly target: 'echo' | 'granary' | 'postgres' | 'naive'
   readonly load: Load
   /** The line that it is compared with, of the same number of connections. */
   readonly baseline: string | null
@@ -52,8 +53,19 @@ const PLANS: readonly Plan[] = [1, 16, 64].flatMap((connections) => [
     : [
         ...pair('90 % check, 10 % track', { tracks: 10, customers: CUSTOMERS, connections }),
         ...pair('track, one customer', { tracks: 100, customers: 1, connections }),
+        ...onPostgres('check', { tracks: 0, customers: CUSTOMERS, connections }),
+        ...onPostgres('track', { tracks: 100, customers: CUSTOMERS, connections }),
       ]),
 ])
+
+/** Beside the echo server's run of the same load, and a transaction for every request on the same database server. */
+function onPostgres(name: string, load: Load): Plan[] {
+  const baseline = `echo: ${name}`
+  return [
+    { name: `${name}, PostgreSQL`, target: 'postgres', load, baseline },
+    { name: `${name}, naive SQL`, target: 'naive', load, baseline },
+  ]
+}
 
 function pair(name: string, load: Load): Plan[] {
   const baseline = `echo: ${name}`
@@ -98,7 +110,14 @@ async function main(): Promise<boolean> {
   await createCustomers(first.url)
   const answers = await sampleAnswers(first.url)
   const echo = await startEcho(answers.check, answers.track, core)
-  const { rows, applied } = await measure({ echo, granary: first }, options)
+  note('Starting PostgreSQL…')
+  const database = await startServer()
+  process.on('exit', () => void database.kill())
+  const postgres = await startGranaryOn(database.url(), core)
+  await createCustomers(postgres.url)
+  await sampleAnswers(postgres.url)
+  const naive = await startNaive(database.url(), answers.check, answers.track, CUSTOMERS)
+  const { rows, applied } = await measure({ echo, granary: first, postgres, naive }, options)
   const peakMiB = memoryOf(first.pid, 'VmHWM')
   say(table(rows))
   say('')
@@ -106,26 +125,32 @@ async function main(): Promise<boolean> {
     'CPU µs/req: of the server, all threads; the main thread is also shown alone. × echo: the echo server in the same round.',
   )
   say(
+    'PostgreSQL: reads confirmed for every request, as with several processes; the database server itself is in “others”.',
+  )
+  say(
     'void: the generator used more than 60 % of a core, here or for the echo server. failed: not 2xx, or no answer.\n',
   )
 
   note('Counting what was applied…')
   const before = await totalUsage(first.url)
-  await stop(echo.child, 'SIGTERM')
+  const inDatabase = await totalUsage(postgres.url)
+  await Promise.all([echo, postgres, naive].map(({ child }) => stop(child, 'SIGTERM')))
+  await database.remove()
   await stop(first.child, 'SIGKILL')
   const second = await startGranary(folder, core)
   const after = await totalUsage(second.url)
   await stop(second.child, 'SIGTERM')
-  const least = applied.least + SAMPLED
-  const most = applied.most + SAMPLED
-  const kept = before === after && least <= after && after <= most
+  const { least, most } = withSample(applied.granary)
+  const alsoKept = isBetween(inDatabase, withSample(applied.postgres))
+  const kept = before === after && isBetween(after, { least, most }) && alsoKept
   say(
     `Nothing lost  ${kept ? 'yes' : 'NO'}: ${least} tracks were answered, the customers' usage is ${before}, and ${after} after SIGKILL`,
   )
   say(
     '              and a start from disk. wrk forgets requests that are under way when a run ends, at most one for each',
   )
-  say(`              connection: so up to ${most} may have been applied.\n`)
+  say(`              connection: so up to ${most} may have been applied.`)
+  say(`              PostgreSQL: ${applied.postgres.least + SAMPLED} answered, usage ${inDatabase}\n`)
 
   note('Starting on the existing data…')
   const start = await measureStart(folder, options.quick ? 3 : 10, options.quick ? 2 : 10)
@@ -144,18 +169,31 @@ async function main(): Promise<boolean> {
   return kept && rows.every(({ failures }) => failures === 0)
 }
 
+/** How many tracks were applied, between two bounds. */
+interface Applied {
+  least: number
+  most: number
+}
+
+function withSample({ least, most }: Applied): Applied {
+  return { least: least + SAMPLED, most: most + SAMPLED }
+}
+
+function isBetween(value: number, { least, most }: Applied): boolean {
+  return least <= value && value <= most
+}
+
 async function measure(
   servers: Record<Plan['target'], Server>,
   { seconds, rounds, pinned, quick }: Options,
-): Promise<{ rows: Row[]; applied: Run['applied'] }> {
+): Promise<{ rows: Row[]; applied: Record<Plan['target'], Applied> }> {
   const core = pinned ? 1 : null
-  const applied = { least: 0, most: 0 }
+  const none = () => ({ least: 0, most: 0 })
+  const applied = { echo: none(), granary: none(), postgres: none(), naive: none() }
   const go = async ({ target, load }: Plan, duration: number) => {
     const result = await run(servers[target], load, duration, core)
-    if (target === 'granary') {
-      applied.least += result.applied.least
-      applied.most += result.applied.most
-    }
+    applied[target].least += result.applied.least
+    applied[target].most += result.applied.most
     await sleep(100)
     return result
   }

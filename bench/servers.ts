@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { start } from './processes.ts'
 
 export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const NAIVE = fileURLToPath(new URL('./naive.ts', import.meta.url))
 const ECHO = fileURLToPath(new URL('./echo.ts', import.meta.url))
 
 export const SECRET_KEY = `am_sk_test_${randomBytes(20).toString('hex')}`
@@ -22,15 +23,29 @@ export function startGranary(folder: string, core: number | null): Promise<Serve
   return listening([MAIN, '--host', '127.0.0.1', '--port', '0', '--data-dir', folder], core)
 }
 
+/** The same program on a PostgreSQL database, as one of several processes: what it remembers is confirmed for every read. */
+export function startGranaryOn(databaseUrl: string, core: number | null): Promise<Server> {
+  return listening([MAIN, '--host', '127.0.0.1', '--port', '0'], core, { DATABASE_URL: databaseUrl })
+}
+
+/** @param check, track the answers to copy the length of. */
+export function startNaive(databaseUrl: string, check: string, track: string, customers: number): Promise<Server> {
+  return listening([NAIVE, databaseUrl, check, track, String(customers)], null)
+}
+
 /** @param check, track the answers to copy the length of. */
 export function startEcho(check: string, track: string, core: number | null): Promise<Server> {
   return listening([ECHO, check, track], core)
 }
 
-function listening(args: readonly string[], core: number | null): Promise<Server> {
+function listening(
+  args: readonly string[],
+  core: number | null,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const from = performance.now()
   // Nothing of this process's environment: settings of the caller must not reach what is measured.
-  const env = { PATH: process.env['PATH'], GRANARY_SECRET_KEY: SECRET_KEY, LOG_LEVEL: 'warn' }
+  const env = { PATH: process.env['PATH'], GRANARY_SECRET_KEY: SECRET_KEY, LOG_LEVEL: 'warn', ...more }
   const child = start(process.execPath, args, env, core)
   return new Promise((resolve, reject) => {
     let said = ''
