@@ -4,7 +4,7 @@ import { applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
-import { PAR } from './price.ts'
+import { PAR, unmetered } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
 import { matches, noneMatches, type Target } from './target.ts'
@@ -47,9 +47,10 @@ export function adjust(
     current = withBalances(current, changed)
   }
   if (change.addToBalance !== undefined) {
-    const candidates = candidatesFor(current, entity, feature, {}, catalogue, 'overflow').filter(({ balance }) =>
-      matches(balance, target),
-    )
+    const candidates = candidatesFor(current, entity, feature, {}, catalogue, 'overflow')
+      .filter(({ balance }) => matches(balance, target))
+      // By hand, which is no use: nothing is counted.
+      .map((candidate) => ({ ...candidate, rate: unmetered(candidate.rate) }))
     if (candidates.length === 0) return noneMatches(holdings, feature)
     apply(add(candidates, change.addToBalance, journal))
   } else if (targets().length === 0) return noneMatches(holdings, feature)

@@ -102,7 +102,14 @@ export function tierAt(
   throw new RangeError('the last tier has no mark')
 }
 
-/** The price of what is not metered. */
+/** The first tier for all units, however many there were: the same rate where there is but one. */
+export function unmetered(rate: Rate): Rate {
+  if (rate.meter === null) return rate
+  const { cost } = priceIn(rate)
+  return { tiers: [{ to: null, cost }], per: rate.per, meter: null }
+}
+
+/** The price of the first tier, and of all units where there is but one. */
 export function priceIn({ tiers, per }: Rate): Price {
   const [tier] = tiers
   assert(tier !== undefined, 'a rate has a tier')

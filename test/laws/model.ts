@@ -1,5 +1,17 @@
 import { type Every, type Interval, nth } from './calendar.ts'
-import { AT_PAR, giveBack, halfEven, type Line, type Payer, type Price, partOf, pay, take, unitsOf } from './payment.ts'
+import {
+  AT_PAR,
+  giveBack,
+  halfEven,
+  type Line,
+  move,
+  type Payer,
+  partOf,
+  type Rate,
+  sizeOf,
+  take,
+  unitsOf,
+} from './payment.ts'
 import {
   type Amount,
   type Behavior,
@@ -22,12 +34,16 @@ import {
 import { isVisible, type Seen, shownOf, together } from './view.ts'
 
 /** What pays for a feature beside its own balances, in the order of the catalogue. */
-const SYSTEMS: Partial<Record<Feature, { system: Feature; price: Price }[]>> = {
+const SYSTEMS: Partial<Record<Feature, { system: Feature; rate: Rate }[]>> = {
   messages: [
-    { system: 'credits', price: { cost: (3n * ONE) / 10n, per: ONE } },
-    { system: 'gold', price: { cost: (11n * ONE) / 10n, per: 3n * ONE } },
+    { system: 'credits', rate: { tiers: [{ to: null, cost: (3n * ONE) / 10n }], per: ONE } },
+    { system: 'gold', rate: { tiers: [{ to: null, cost: (11n * ONE) / 10n }], per: 3n * ONE } },
   ],
-  images: [{ system: 'credits', price: { cost: 2n * ONE, per: 7n * ONE } }],
+  images: [{ system: 'credits', rate: { tiers: tiersOf([4n, 9n], [14n, 0n], [null, 2n]), per: 7n * ONE } }],
+}
+
+function tiersOf(...tiers: [to: bigint | null, cost: bigint][]): Rate['tiers'] {
+  return tiers.map(([to, cost]) => ({ to: to === null ? null : to * ONE, cost: cost * ONE }))
 }
 
 export interface Terms {
@@ -106,6 +122,7 @@ export class Model {
       main: terms.allowance,
       adjustment: 0n,
       seats: 0,
+      counts: new Map(),
       anchor: first ?? this.now,
       n: first === null ? 1 : 0,
       next,
@@ -174,11 +191,11 @@ export class Model {
   /** Rows that may pay for a feature. The level decides before the kind: own credits pay before what is inherited (R85). */
   payers(feature: Feature, who: Owner): Payer[] {
     const systems = SYSTEMS[feature] ?? []
-    const priceOf = (row: Row) => systems.find(({ system }) => system === row.feature)?.price ?? AT_PAR
+    const rateOf = (row: Row) => systems.find(({ system }) => system === row.feature)?.rate ?? AT_PAR
     const credits = systems.map(({ system }) => system)
     const list = this.#levels(who)
       .flatMap((owner) => [...this.ordered(feature, owner), ...this.ordered(credits, owner)])
-      .map((row) => ({ row, price: priceOf(row) }))
+      .map((row) => ({ row, rate: rateOf(row), of: feature }))
     return unlimitedFirst(list, ({ row }) => row)
   }
 
@@ -196,7 +213,7 @@ export class Model {
   }
 
   #record(feature: Feature, owner: Owner, value: Amount, isRefund: boolean, lines: Line[]): Event {
-    const taken = lines.filter(({ amount }) => amount !== 0n)
+    const taken = lines.filter((line) => line.amount !== 0n || sizeOf(line) !== 0n)
     const given = taken.map(() => 0n)
     const event = { id: '', feature, owner, value, isRefund, recorded: this.now, lines: taken, given }
     this.events.push(event)
@@ -213,7 +230,7 @@ export class Model {
     // Someone else may have the id of who is gone: that one has no part in it but what both inherit.
     const whose = event.owner === null ? null : this.entities.find(({ id }) => id === event.owner?.id)
     if (whose === undefined) return '404 entity_not_found'
-    const left = event.lines.map(({ amount }, i) => amount - (event.given[i] ?? 0n))
+    const left = event.lines.map((line, i) => sizeOf(line) - (event.given[i] ?? 0n))
     const back = units === null ? left : partOf(event.lines, left, units)
     if (back === null || back.every((amount) => amount === 0n)) return '400 refund_exceeds_event'
     event.given = event.given.map((amount, i) => amount + (back[i] ?? 0n))
@@ -222,9 +239,17 @@ export class Model {
       (row.owner === null || row.owner === whose) &&
       (rollover === null ? row.renewed <= event.recorded : row.rollovers.includes(rollover))
     const lines: Line[] = []
-    for (const [i, line] of [...event.lines.entries()].toReversed())
-      if (isThere(line)) pay(line, line.rollover, -(back[i] ?? 0n), lines)
-    return this.#record(event.feature, whose, -(units ?? unitsOf(event.lines, back)), true, lines)
+    for (const [i, line] of [...event.lines.entries()].toReversed()) {
+      const size = back[i] ?? 0n
+      if (!isThere(line) || size === 0n) continue
+      const sameCount = line.counted !== null && line.row.renewed <= event.recorded ? line.counted.of : null
+      const given = unitsOf(line, size)
+      if (sameCount !== null) line.row.counts.set(sameCount, max((line.row.counts.get(sameCount) ?? 0n) - given, 0n))
+      const counted = sameCount === null ? null : { of: sameCount, units: -given }
+      move({ ...line, amount: line.price.cost === 0n ? 0n : -size, counted }, lines)
+    }
+    const whole = sum(event.lines.map((line, i) => unitsOf(line, back[i] ?? 0n)))
+    return this.#record(event.feature, whose, -(units ?? whole), true, lines)
   }
 
   /** Changes balances by hand. @returns the refusal, or null. */
@@ -256,8 +281,10 @@ export class Model {
   }
 
   add(payers: Payer[], value: Amount): void {
-    if (value >= 0n) giveBack(payers, value, 'overflow', [])
-    else take(payers, -value, 'overflow', false, [])
+    // By hand, which is no use: nothing is counted, and the first tier is the price.
+    const flat = payers.map((payer) => ({ ...payer, rate: { ...payer.rate, tiers: firstOf(payer.rate.tiers) } }))
+    if (value >= 0n) giveBack(flat, value, 'overflow', [])
+    else take(flat, -value, 'overflow', false, [])
   }
 
   setRemaining(rows: Row[], target: Amount): void {
@@ -358,7 +385,7 @@ export class Model {
       return Object.assign(first, { ...bare, main: -used, adjustment: -first.allowance, seats })
     }
     const lines: Line[] = []
-    const payers = left.map((row) => ({ row, price: AT_PAR }))
+    const payers = left.map((row) => ({ row, rate: AT_PAR, of: row.feature }))
     take(payers, used, 'overflow', false, lines)
     // Whoever sat there sits where it was paid for now, one after the other, the rest where it was first.
     for (const { row, amount } of lines) {
@@ -385,11 +412,23 @@ export class Model {
       return { allowed, answering: name, required, held: side !== null }
     }
     const own = judged(feature, units)
-    const systems = (SYSTEMS[feature] ?? []).map(({ system, price }) =>
-      judged(system, halfEven(units * price.cost, price.per)),
+    const systems = (SYSTEMS[feature] ?? []).map(({ system, rate }) =>
+      judged(system, this.#inCredits(units, rate, feature, this.within(system, who))),
     )
     const chosen = [own, ...systems].find(({ allowed }) => allowed) ?? systems.find(({ held }) => held)
     return chosen ?? (this.seen(feature, who) === null ? (systems[0] ?? own) : own)
+  }
+
+  /** What a use would take of a credit system, as its balances would be drawn from, or from the first unit on where none is held. */
+  #inCredits(units: Amount, rate: Rate, of: Feature, rows: Row[]): Amount {
+    const [tier] = rate.tiers
+    if (rate.tiers.length === 1) return halfEven(units * (tier?.cost ?? 0n), rate.per)
+    if (rows.length === 0) rows.push(NOTHING_HELD)
+    const lines: Line[] = []
+    const payers = copies(rows.map((row) => ({ row, rate, of })))
+    if (units > 0n) take(payers, units, 'overflow', false, lines)
+    else giveBack(payers, -units, 'overflow', lines)
+    return sum(lines.map(({ amount }) => amount))
   }
 
   /** What someone is shown of a feature, or null. A customer is shown what all its entities have beside its own (B52, B53). */
@@ -400,15 +439,26 @@ export class Model {
   }
 }
 
+/** A balance of nothing, to ask for a price. */
+const NOTHING_HELD: Row = {
+  ...{ id: '', owner: null, feature: 'credits', unlimited: false, allowance: 0n, main: 0n, adjustment: 0n, seats: 0 },
+  ...{ counts: new Map(), every: null, anchor: 0, n: 0, next: Infinity, renewed: 0, policy: null, rollovers: [] },
+  ...{ expires: null, created: 0 },
+}
+
 function isMeant(row: Row, { row: only, interval }: Filter): boolean {
   return (only === null || row === only) && (interval === null || (row.every?.interval ?? 'one_off') === interval)
 }
 
+function firstOf(tiers: Rate['tiers']): Rate['tiers'] {
+  return tiers.slice(0, 1).map(({ cost }) => ({ to: null, cost }))
+}
+
 /** To try something on. */
 function copies(payers: Payer[]): Payer[] {
-  return payers.map(({ row, price }) => ({
-    row: { ...row, rollovers: row.rollovers.map((one) => ({ ...one })) },
-    price,
+  return payers.map(({ row, ...rest }) => ({
+    row: { ...row, counts: new Map(row.counts), rollovers: row.rollovers.map((one) => ({ ...one })) },
+    ...rest,
   }))
 }
 

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { type Reply, START } from '../world.ts'
 import { HOUR, type Interval } from './calendar.ts'
 import { type Change, type Event, type Filter, Model } from './model.ts'
+import { bucketsOf, sizeOf } from './payment.ts'
 import { type Amount, granted, max, ONE, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
 import { type Clock, FEATURES, type Keeping, type Step, type Who } from './steps.ts'
@@ -204,7 +205,7 @@ export class Pair {
     // Of any event now and then: refunds, and uses that were given back already.
     const { events } = this.model
     const open = events.filter(
-      ({ lines, given, isRefund }) => !isRefund && lines.some((line, i) => line.amount !== given[i]),
+      ({ lines, given, isRefund }) => !isRefund && lines.some((line, i) => sizeOf(line) !== given[i]),
     )
     const some = back === 0 || open.length === 0 ? events : open
     const event = some.at(-1 - (back % Math.max(1, some.length)))
@@ -324,7 +325,7 @@ function expectEvent({ status, body }: Reply, event: Event): void {
   expect(status).toBe(200)
   expect(body.value).toBe(plain(event.value))
   expect(body.deductions.map((line: Line) => [line.feature_id, line.value])).toEqual(
-    event.lines.map(({ row, amount }) => [row.feature, plain(amount)]),
+    bucketsOf(event.lines).map(({ row, amount }) => [row.feature, plain(amount)]),
   )
   event.id = body.event_id
 }

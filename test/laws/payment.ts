@@ -1,23 +1,45 @@
-import { type Amount, type Behavior, granted, max, ONE, type Rollover, type Row, soonest, sum } from './rows.ts'
+import {
+  type Amount,
+  type Behavior,
+  type Feature,
+  granted,
+  max,
+  min,
+  ONE,
+  type Rollover,
+  type Row,
+  soonest,
+  sum,
+} from './rows.ts'
 
 /** So much of a balance for so many units. */
-export interface Price {
+interface Price {
   cost: Amount
   per: Amount
 }
-export const AT_PAR: Price = { cost: ONE, per: ONE }
+
+/** A cost up to each mark; where there are several, each balance counts the units that it paid for in its period. */
+export interface Rate {
+  tiers: { to: Amount | null; cost: Amount }[]
+  per: Amount
+}
+export const AT_PAR: Rate = { tiers: [{ to: null, cost: ONE }], per: ONE }
 
 export interface Payer {
   row: Row
-  price: Price
+  rate: Rate
+  /** What is used, under which its units are counted. */
+  of: Feature
 }
 
-/** What was taken from one bucket: the main amount of a balance, or one of its rollovers. Below zero it was given. */
+/** What was taken from one bucket at one price: the main amount of a balance, or one of its rollovers. Below zero it was given. */
 export interface Line {
   row: Row
   rollover: Rollover | null
   amount: Amount
   price: Price
+  /** What was counted for it, where it was. */
+  counted: { of: Feature; units: Amount } | null
 }
 
 /**
@@ -28,13 +50,13 @@ export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: 
   const first = payers[0]
   if (first === undefined) return units > 0n
   const due = new Due(units)
-  if (first.row.unlimited) pay(first, null, due.charge(first.price, null), lines)
+  if (first.row.unlimited) settle(first, null, due, 1n, null, lines)
   for (const rollover of soonest(payers.flatMap(({ row }) => row.rollovers))) {
     const payer = payers.find(({ row }) => row.rollovers.includes(rollover)) ?? first
-    pay(payer, rollover, due.charge(payer.price, rollover.left), lines)
+    settle(payer, rollover, due, 1n, rollover.left, lines)
   }
-  for (const payer of payers) pay(payer, null, due.charge(payer.price, max(payer.row.main, 0n)), lines)
-  if (behavior === 'overflow' || (seats && behavior === 'cap')) pay(first, null, due.charge(first.price, null), lines)
+  for (const payer of payers) settle(payer, null, due, 1n, max(payer.row.main, 0n), lines)
+  if (behavior === 'overflow' || (seats && behavior === 'cap')) settle(first, null, due, 1n, null, lines)
   return due.open
 }
 
@@ -43,36 +65,90 @@ export function giveBack(payers: Payer[], units: bigint, behavior: Behavior, lin
   const first = payers[0]
   if (first === undefined) return
   const due = new Due(units)
-  if (first.row.unlimited) pay(first, null, -due.charge(first.price, null), lines)
-  for (const payer of payers) pay(payer, null, -due.charge(payer.price, max(-payer.row.main, 0n)), lines)
-  if (behavior === 'overflow') return pay(first, null, -due.charge(first.price, null), lines)
+  if (first.row.unlimited) settle(first, null, due, -1n, null, lines)
+  for (const payer of payers) settle(payer, null, due, -1n, max(-payer.row.main, 0n), lines)
+  if (behavior === 'overflow') return settle(first, null, due, -1n, null, lines)
   for (const payer of payers)
-    pay(payer, null, -due.charge(payer.price, max(granted(payer.row) - payer.row.main, 0n)), lines)
+    settle(payer, null, due, -1n, max(granted(payer.row) - max(payer.row.main, 0n), 0n), lines)
 }
 
-/** Moves an amount out of a bucket. What one use moves in one bucket is one line. */
-export function pay({ row, price }: Payer, rollover: Rollover | null, amount: Amount, lines: Line[]): void {
+/** Tier by tier, from the one where the balance stands: upwards what is taken, downwards what is given. */
+function settle(
+  payer: Payer,
+  rollover: Rollover | null,
+  due: Due,
+  sign: bigint,
+  limit: Amount | null,
+  lines: Line[],
+): void {
+  const { row, rate, of } = payer
+  const counts = rate.tiers.length > 1
+  let room = limit
+  while (due.some) {
+    const count = row.counts.get(of) ?? 0n
+    const at = rate.tiers.findIndex(({ to }) => to === null || (sign > 0n ? count < to : count <= to))
+    const { to, cost } = rate.tiers[at] ?? { to: null, cost: 0n }
+    const begin = rate.tiers[at - 1]?.to ?? 0n
+    // Below the first unit there is only the first tier.
+    const span = !counts ? null : sign > 0n ? to && to - count : count > 0n ? count - begin : null
+    const { amount, units } = due.charge({ cost, per: rate.per }, span, room)
+    const whole = halfEven(units, ONE)
+    if (counts) row.counts.set(of, max(count + sign * whole, 0n))
+    const line = { row, rollover, amount: sign * amount, price: { cost, per: rate.per } }
+    move({ ...line, counted: counts ? { of, units: sign * whole } : null }, lines)
+    if (span === null || units < span * ONE) return
+    room = room === null ? null : room - amount
+  }
+}
+
+/** Moves an amount out of a bucket. What one use moves in one bucket at one price is one line. */
+export function move(line: Line, lines: Line[]): void {
+  const { row, rollover, amount, counted } = line
   if (rollover === null) row.main -= amount
   else {
     rollover.left -= amount
     rollover.used += amount
   }
-  const line = lines.find((other) => other.row === row && other.rollover === rollover)
-  if (line !== undefined) line.amount += amount
-  else if (amount !== 0n) lines.push({ row, rollover, amount, price })
+  if (amount === 0n && (counted?.units ?? 0n) === 0n) return
+  const same = lines.find(
+    (other) =>
+      other.row === row && other.rollover === rollover && (counted === null || other.price.cost === line.price.cost),
+  )
+  if (same === undefined) return void lines.push(line)
+  same.amount += amount
+  if (same.counted !== null && counted !== null) same.counted.units += counted.units
+}
+
+/** How much of a line there is to give back: what it took, or units where those were free. */
+export function sizeOf({ amount, price, counted }: Line): Amount {
+  return price.cost === 0n ? (counted?.units ?? 0n) : amount
+}
+
+function measureOf({ price }: Line): Price {
+  return price.cost === 0n ? { cost: ONE, per: ONE } : price
 }
 
 /** How much of each line so many units come to, what was taken last first; null where that is more than is `left`. */
 export function partOf(lines: Line[], left: Amount[], units: bigint): Amount[] | null {
   const due = new Due(units)
-  const part = lines.map((line, i) => [line.price, left[i] ?? 0n] as const).toReversed()
-  const back = part.map(([price, limit]) => due.charge(price, limit)).toReversed()
+  const part = lines.map((line, i) => [measureOf(line), left[i] ?? 0n] as const).toReversed()
+  const back = part.map(([price, limit]) => due.charge(price, null, limit).amount).toReversed()
   return due.open ? null : back
 }
 
-/** What lines come to in the units of the use, each rounded. */
-export function unitsOf(lines: Line[], amounts: Amount[]): Amount {
-  return sum(lines.map(({ price }, i) => halfEven((amounts[i] ?? 0n) * price.per, price.cost)))
+/** What so much of a line comes to in the units of the use, rounded. */
+export function unitsOf(line: Line, size: Amount): Amount {
+  const { cost, per } = measureOf(line)
+  return halfEven(size * per, cost)
+}
+
+/** What is taken from each bucket, at whatever prices. */
+export function bucketsOf(lines: Line[]): { row: Row; amount: Amount }[] {
+  const groups = [...Map.groupBy(lines, ({ rollover, row }) => rollover ?? row).values()]
+  return groups.flatMap((group) => {
+    const amount = sum(group.map((line) => line.amount))
+    return group[0] === undefined || amount === 0n ? [] : [{ row: group[0].row, amount }]
+  })
 }
 
 /** Units still to be paid. A payer that is emptied covers a part of a use that no 12 decimals can name: the rest has 24. */
@@ -83,20 +159,26 @@ class Due {
     this.#left = units * ONE
   }
 
+  get some(): boolean {
+    return this.#left > 0n
+  }
+
   get open(): boolean {
     return halfEven(this.#left, ONE) > 0n
   }
 
-  /** Charges what is left at a price, at most `limit`, rounded half-even to 10⁻¹². What is empty pays nothing. */
-  charge({ cost, per }: Price, limit: bigint | null): bigint {
-    if (limit === 0n) return 0n
-    const needed = halfEven(this.#left * cost, ONE * per)
-    if (limit === null || needed <= limit) {
-      this.#left = 0n
-      return needed
-    }
-    this.#left -= halfEven(limit * ONE * per, cost)
-    return limit
+  /**
+   * Charges what is left at a price, at most `span` units and at most `limit` of the balance, rounded half-even to 10⁻¹². What is
+   * empty pays for nothing but what is free. @returns the units at 24 decimals.
+   */
+  charge({ cost, per }: Price, span: bigint | null, limit: bigint | null): { amount: Amount; units: bigint } {
+    if (limit === 0n && cost !== 0n) return { amount: 0n, units: 0n }
+    const part = span === null ? this.#left : min(this.#left, span * ONE)
+    const needed = halfEven(part * cost, ONE * per)
+    const amount = limit === null || needed <= limit ? needed : limit
+    const units = amount === needed ? part : halfEven(amount * ONE * per, cost)
+    this.#left -= units
+    return { amount, units }
   }
 }
 

@@ -26,6 +26,8 @@ export interface Row {
   adjustment: Amount
   /** How many entities sit on it. */
   seats: number
+  /** Units of other features that it paid for in this period, where their price goes by that. */
+  counts: Map<Feature, Amount>
   every: Every | null
   anchor: number
   /** The number of the next boundary, and when it is; Infinity where there is none. */
@@ -107,6 +109,7 @@ function renew(row: Row, at: number, now: number): void {
   row.main = row.allowance
   row.adjustment = 0n
   row.renewed = now
+  row.counts = new Map()
   skip(row)
 }
 

@@ -82,7 +82,16 @@ export class Stage {
     const images = { metered_feature_id: 'images' }
     const credits = [
       { ...messages, credit_cost: 0.3 },
-      { ...images, credit_cost: 2, billing_units: 7 },
+      {
+        ...images,
+        billing_units: 7,
+        tier_behavior: 'graduated',
+        tiers: [
+          { to: 4, credit_cost: 9 },
+          { to: 14, credit_cost: 0 },
+          { to: 'inf', credit_cost: 2 },
+        ],
+      },
     ]
     const gold = [{ ...messages, credit_cost: 1.1, billing_units: 3 }]
     for (const feature of [

@@ -228,6 +228,35 @@ describe('credits in tiers (K 2.2)', () => {
     expect((await use(8)).deductions).toMatchObject([{ value: 2 }])
   })
 
+  test('giving back to a rollover what it paid in a period that is over leaves the count of this one', async () => {
+    await world.ok('features.create', {
+      ...{ feature_id: 'credits', name: 'Credits', type: 'credit_system', credit_schema: schema(graduated) },
+    })
+    const monthly = { included: 20, reset: { interval: 'month' }, rollover: { duration: 'forever' } }
+    await world.ok('balances.create', { customer_id: 'alice', feature_id: 'credits', ...monthly })
+    world.clock.set('2026-02-28T10:00:00Z')
+    const { event_id } = await use(15)
+    world.clock.set('2026-03-31T10:00:00Z')
+    expect((await use(12)).deductions).toMatchObject([{ value: 4 }])
+    expect((await giveBack(event_id)).body.deductions).toMatchObject([{ value: -10 }])
+    expect((await use(1)).deductions).toMatchObject([{ value: 2 }])
+  })
+
+  test('what an operator adds is no use: it costs as the first tier does, and counts nothing', async () => {
+    const tiered = {
+      ...graduated,
+      tiers: [
+        { to: 10, credit_cost: 3 },
+        { to: 'inf', credit_cost: 1 },
+      ],
+    }
+    await credits(tiered, 100)
+    await use(15)
+    await world.ok('balances.update', { customer_id: 'alice', feature_id: 'tokens', add_to_balance: 4 })
+    expect(await remaining()).toBe(77)
+    expect((await use(1)).deductions).toMatchObject([{ value: 1 }])
+  })
+
   test('a dimension has tiers of its own, and counts for itself', async () => {
     const large = {
       match: { model: 'large' },
