@@ -19,6 +19,8 @@ describe('reading an amount', () => {
     ['a text with a plus sign and no whole part', '+.5', '0.5'],
     ['the largest', 1e15, '1000000000000000'],
     ['a hostile exponent far below zero', '1e-9999', '0'],
+    ['nothing, at whatever exponent', '0e9999', '0'],
+    ['as many digits as are read', '0'.repeat(400), '0'],
   ])('%s', (_label, input, expected) => {
     expect(formatAmount(readAmount(input) as bigint)).toBe(expected)
   })
@@ -34,6 +36,8 @@ describe('reading an amount', () => {
     ['above the largest', '1000000000000000.000000000001', 'too_large'],
     ['far below the smallest', -1e21, 'too_large'],
     ['a hostile exponent', '1e9999', 'too_large'],
+    ['a hostile exponent below zero', '-1e9999', 'too_large'],
+    ['more digits than are read', '0'.repeat(401), 'not_a_number'],
     ['a text without end', '1'.repeat(500), 'not_a_number'],
   ])('refuses %s', (_label, input, problem) => {
     expect(readAmount(input)).toBe(problem)
@@ -63,12 +67,23 @@ describe('reading an amount', () => {
   })
 })
 
+test('what we wrote ourselves is read exactly, and anything else is a bug', () => {
+  expect(amount('-12.000000000001')).toBe(-12_000_000_000_001n)
+  expect(amount('0.5')).toBe(500_000_000_000n)
+  for (const text of ['', 'x5', '5x', '+5', '1e3', '.5', '5.', '0.0000000000001']) {
+    expect(() => amount(text)).toThrow(`not an exact amount: ${text}`)
+  }
+})
+
 describe('arithmetic', () => {
   test.each([
     ['half to even, down', 5n, 10n, 0n],
     ['half to even, up', 15n, 10n, 2n],
+    ['half to even, down to two', 25n, 10n, 2n],
+    ['half to even, up to four', 35n, 10n, 4n],
     ['below half', 14n, 10n, 1n],
     ['above half', 16n, 10n, 2n],
+    ['above half, of an even number', 26n, 10n, 3n],
     ['negative mirrors positive', -15n, 10n, -2n],
   ])('division: %s', (_label, dividend, divisor, quotient) => {
     expect(divideHalfEven(dividend, divisor)).toBe(quotient)

@@ -66,6 +66,13 @@ describe('taking (R88-R96)', () => {
       '0',
     ],
     ['nothing held pays nothing', [], ['3'], [], '3'],
+    [
+      'spends the rollover of the first balance, where two expire together',
+      [{ rollovers: [roll('9', 5)] }, { rollovers: [roll('9', 5)] }],
+      ['10'],
+      ['~0', '100', '~8', '100'],
+      '0',
+    ],
     ['zero moves nothing', [{ granted: '5' }], ['0'], ['5'], '0'],
   ])('%s', (_label, held, asked, left, short) => {
     expect(outcome(held, asked)).toEqual({ left, short })
@@ -222,6 +229,13 @@ describe('at a price in tiers (K 2.2)', () => {
       ['12'],
       ['~0', '98/12', '3 moves', '0 short'],
     ],
+    [
+      'a rollover pays over two marks',
+      [{ rollovers: [{ left: '22', expiresAt: null }] }],
+      ['17'],
+      ['~1', '100/17', '3 moves', '0 short'],
+    ],
+    ['no more is taken than there is, over two marks', [{ left: '20.5' }], ['17'], ['0/16', '3 moves', '1 short']],
     ['what is owed counts too', [{ left: '1' }], ['20', 'overflow'], ['-21.5/20', '4 moves', '0 short']],
     ['without limit', [{ granted: 'unlimited' }], ['17'], ['-21/17', '3 moves', '0 short']],
     ['given back from the tier it was in', [{ left: '50', counted: '17' }], ['-9'], ['55/8', '3 moves', '0 short']],

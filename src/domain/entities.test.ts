@@ -83,6 +83,12 @@ describe('adding (B214-B218)', () => {
       ['ent_n null was ent_n feat_seats', 'ent_1 a null feat_rooms', '4 (1)'],
     ],
     [
+      'also where somebody else came before',
+      anonymous,
+      [asked('a', 'rooms'), asked('b')],
+      ['ent_n b was ent_n feat_seats', 'ent_1 a null feat_rooms', '4 (1)'],
+    ],
+    [
       'one without an id stays without one where both come in one request',
       empty,
       [asked(null, 'seats', 'N'), asked('a')],

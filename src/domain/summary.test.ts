@@ -3,7 +3,7 @@ import { type BalanceSketch, balance, feature } from '../../test/build.ts'
 import { flagOf } from './access.ts'
 import { formatAmount } from './amount.ts'
 import type { Balance } from './balance.ts'
-import { type Summary, summarise } from './summary.ts'
+import { breakdownLine, type Summary, summarise } from './summary.ts'
 
 const messages = feature('messages')
 const seats = feature('seats', { kind: 'metered', consumable: false })
@@ -115,6 +115,15 @@ describe('each balance is a line', () => {
   test('that says so where it never resets, and says nothing of seats (R17)', () => {
     expect(line({})?.reset).toEqual({ interval: 'one_off', count: 1, resetsAt: null })
     expect(line({}, {}, seats)?.reset).toBeNull()
+  })
+
+  test('also one without limit, where it is shown by itself', () => {
+    expect(breakdownLine(messages, balance({ uid: 'cus_ent_1', granted: 'unlimited', left: '5' }))).toMatchObject({
+      includedGrant: 0n,
+      remaining: 0n,
+      usage: -5n * 10n ** 12n,
+      unlimited: true,
+    })
   })
 
   test('except those without limit, which are one line', () => {

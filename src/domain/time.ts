@@ -64,9 +64,9 @@ export function boundaryAfter(anchor: Instant, every: Every, instant: Instant): 
 /** `months` calendar months after `from`, at the same time of day, clamped to the last day of a shorter month. */
 export function addMonths(from: Instant, months: number): Instant {
   const date = new Date(from)
-  const target = date.getUTCFullYear() * 12 + date.getUTCMonth() + months
-  const year = Math.floor(target / 12)
-  const month = target - year * 12
+  const year = date.getUTCFullYear()
+  // More than eleven is a month of a later year, less than zero one of an earlier.
+  const month = date.getUTCMonth() + months
   const lastDay = new Date(0)
   lastDay.setUTCFullYear(year, month + 1, 0)
   date.setUTCFullYear(year, month, Math.min(date.getUTCDate(), lastDay.getUTCDate()))

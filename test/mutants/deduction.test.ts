@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { amount, formatAmount } from '../../src/domain/amount.ts'
 import { applyMoves, type Candidate, deduct, type OverageBehavior } from '../../src/domain/deduction.ts'
 import { Journal } from '../../src/domain/ledger.ts'
-import { flatTariff, PAR, rateOf } from '../../src/domain/price.ts'
+import { AT_PAR, flatTariff, PAR, rateOf } from '../../src/domain/price.ts'
 import { type BalanceSketch, balance } from '../build.ts'
 
 type More = Partial<Pick<Candidate, 'mayOverdraw'>> & { cost?: string }
@@ -62,6 +62,17 @@ test.each([
     [5, '9'],
     [null, '1'],
   ])
+})
+
+test('what several moves take of one rollover is counted as used, line by line', () => {
+  const journal = new Journal(1, 'evt')
+  const one = balance({ rollovers: [{ left: '5', used: '1', expiresAt: null }] })
+  const rollover = one.rollovers[0] ?? null
+  const move = { balance: one, rollover, price: AT_PAR, permit: null, metered: null }
+  const moves = ['2', '1'].map((taken) => ({ ...move, amount: amount(taken) }))
+  const [after] = applyMoves(moves, { take: 'use', give: 'refund' }, journal)
+  expect(after?.rollovers.map(({ remaining, used }) => [remaining, used].map(formatAmount))).toEqual([['2', '4']])
+  expect(journal.postings.map(({ remainingAfter }) => formatAmount(remainingAfter))).toEqual(['3', '2'])
 })
 
 test('what is taken and what is given back are posted under different names', () => {
