@@ -169,16 +169,23 @@ describe('giving back (R110-R113)', () => {
 })
 
 describe('consumption order (B143, R84)', () => {
-  test.each<[string, BalanceSketch, BalanceSketch]>([
+  type Sketch = BalanceSketch & { flag?: true }
+  const made = ({ flag, ...sketch }: Sketch) => ({
+    ...balance(sketch),
+    ...(flag && { terms: { kind: 'flag' as const } }),
+  })
+
+  test.each<[string, Sketch, Sketch]>([
     ['unlimited before finite', { granted: 'unlimited' }, { every: 'day' }],
     ['a balance that resets before one that does not', { every: 'year' }, { expiresAt: 5 }],
     ['the shorter interval', { every: 'day', createdAt: 9 }, { every: 'month', createdAt: 1 }],
     ['the one that expires sooner (V7)', { expiresAt: 30, createdAt: 9 }, { expiresAt: 365, createdAt: 1 }],
     ['an expiring one before a lasting one', { expiresAt: 30, createdAt: 9 }, { createdAt: 1 }],
+    ['a flag that expires before one that lasts', { flag: true, expiresAt: 5 }, { flag: true, createdAt: -1 }],
     ['the older', { createdAt: 1, uid: 'cus_ent_z' }, { createdAt: 2, uid: 'cus_ent_a' }],
     ['and last the smaller internal id', { uid: 'cus_ent_a' }, { uid: 'cus_ent_b' }],
   ])('%s', (_label, first, second) => {
-    const [a, b] = [balance(first), balance(second)]
+    const [a, b] = [made(first), made(second)]
     expect([b, a].sort(consumptionOrder)).toEqual([a, b])
     expect([a, b].sort(consumptionOrder)).toEqual([a, b])
   })

@@ -198,6 +198,8 @@ test('rows are counted: the customer, its balances and refunds, its entities and
   expect(rowsIn(before)).toBe(1 + 3 + 5)
   expect(rowsIn(withRefund(before, 'evt_1', [1n]))).toBe(1 + 3 + 5 + 1)
   expect(rowsIn(holdingsOf(alice, [], [], 0, 0))).toBe(1)
+  const many = Array.from({ length: 1000 }, (_, i) => entity(String(i)))
+  expect(rowsIn(holdingsOf(alice, many, [], 0, 0))).toBe(1 + 1000)
 })
 
 describe('bringing up to date', () => {
@@ -238,6 +240,11 @@ describe('bringing up to date', () => {
     const changed = differences(before, after)
     expect([uids(changed.written), uids(changed.removed)]).toEqual([['a', 'desk.c'], ['b']])
     expect(changed.entitiesWritten).toEqual([])
+  })
+
+  test('moves one of a list and leaves another as it is', () => {
+    const both: Held = { a: { left: '1', ...monthly(10) }, b: { left: '3' } }
+    expect(left(to(10, holdings(both)))).toEqual(['a 100', 'b 3'])
   })
 
   test('keeps one of a list where another of it ends', () => {

@@ -192,7 +192,8 @@ function advanceShelf(shelf: Shelf, now: Instant, journal: Journal): Shelf {
     const current = list.map((balance) => advance(balance, now, journal)).filter((balance) => balance !== null)
     if (current.length === 0) continue
     const unchanged = current.length === list.length && current.every((balance, i) => balance === list[i])
-    balances.set(feature, unchanged ? list : current.sort(consumptionOrder))
+    // In the same order as before: it goes by nothing that time changes.
+    balances.set(feature, unchanged ? list : current)
   }
   return balances
 }

@@ -45,6 +45,7 @@ describe('what a change makes of a feature, and who may have it then (B234)', ()
       NOBODY,
     ],
     ['an amount', sso, { kind: 'metered', consumable: true }, { type: metered(true) }, NOBODY],
+    ['held, as it was', seats, { consumable: false }, {}, ANYBODY],
     ['a flag, of a flag', sso, { kind: 'boolean', consumable: false }, {}, ANYBODY],
     [
       'other costs',

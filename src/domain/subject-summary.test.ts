@@ -73,6 +73,15 @@ describe('a customer is shown what it and all its entities have (B52-B54)', () =
       '21 / 9 / 17, reset 9, 0 lines',
     ],
     [
+      'what rolled over adds up, of one and of another',
+      [
+        [],
+        [{ granted: '10', rollovers: [rolled('8', '2')] }, { rollovers: [rolled('3', '4')] }],
+        [{ rollovers: [rolled('1', '5')] }],
+      ],
+      '233 / 222 / 11, no reset, 0 lines',
+    ],
+    [
       'what is used up for good is left out',
       [[], [{ granted: '50', left: '0' }], [{ granted: '5', left: '1' }]],
       '5 / 1 / 4, no reset, 0 lines',

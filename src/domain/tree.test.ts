@@ -159,6 +159,16 @@ test('setting what is there already keeps everything else the same object; takin
   expect([...changesBetween(tree, set(tree, key, value))]).toEqual([])
 })
 
+test('what becomes empty is nothing again, and what is left stays', () => {
+  for (const pair of [ALIKE, NEARLY_ALIKE]) {
+    const [first, second] = pair
+    const tree = treeOf<object>(pair.map((key) => [key, { of: key }]))
+    const rest = without(tree, first)
+    expect([get(rest, first), get(rest, second)]).toEqual([undefined, { of: second }])
+    expect(without(rest, second)).toBeNull()
+  }
+})
+
 describe('of ten thousand entries', () => {
   const tree = treeOf(Array.from({ length: 10_000 }, (_, i) => [`ent_${i}`, { n: i }]))
 

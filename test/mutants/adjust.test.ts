@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type Adjustment, adjust, setTotal } from '../../src/domain/adjust.ts'
 import { amount, formatAmount } from '../../src/domain/amount.ts'
-import type { Balance } from '../../src/domain/balance.ts'
+import { type Balance, grantedOf } from '../../src/domain/balance.ts'
 import { newCustomer } from '../../src/domain/customer.ts'
 import { catalogueOf, type Feature } from '../../src/domain/feature.ts'
 import { allBalances, type Holdings, holdingsOf } from '../../src/domain/holdings.ts'
@@ -40,8 +40,8 @@ const holdings = (held: Held): Holdings =>
     0,
   )
 
-function adjusted(held: Held, change: Adjustment, of = messages, journal = new Journal(NOW, 'update')) {
-  return adjust(holdings(held), null, of, {}, change, catalogue, journal)
+function adjusted(held: Held, change: Adjustment, of = messages, journal = new Journal(NOW, 'update'), target = {}) {
+  return adjust(holdings(held), null, of, target, change, catalogue, journal)
 }
 
 /** `name left`, in consumption order. */
@@ -75,6 +75,27 @@ describe('what is refused, and what is not', () => {
     ['a flag expires, and nothing else is asked', flag, { expiresAt: NOW + 1, usage: undefined }, sso, ['a 100']],
     ['a flag has no amount', flag, { remaining: amount('1') }, sso, 'invalid_inputs'],
     ['a flag has no amount, expiring or not', flag, { expiresAt: NOW + 1, usage: amount('1') }, sso, 'invalid_inputs'],
+    [
+      'an amount to be and an amount to add',
+      { a: {} },
+      { remaining: amount('1'), addToBalance: amount('1') },
+      messages,
+      'invalid_inputs',
+    ],
+    [
+      'an amount to be and one to have used',
+      { a: {} },
+      { remaining: amount('1'), usage: amount('1') },
+      messages,
+      'invalid_inputs',
+    ],
+    [
+      'an amount to have used and one to add',
+      { a: {} },
+      { usage: amount('1'), addToBalance: amount('1') },
+      messages,
+      'invalid_inputs',
+    ],
     ['an expiry that has come', { a: {} }, { expiresAt: NOW }, messages, 'invalid_request'],
     [
       'a grant without limit',
@@ -122,6 +143,78 @@ test('setting the usage leaves to each balance its own rollovers (B110)', () => 
   )
   expect(left(after)).toEqual(['a 0', 'b 50'])
   expect(['a', 'b'].map((name) => one(after, name)?.rollovers[0]?.remaining)).toEqual([amount('1'), amount('2')])
+})
+
+describe('amounts that are set (B98-B114)', () => {
+  const rolled = (by: string, used = '0') => [{ left: by, used, expiresAt: null }]
+  const change = (key: 'remaining' | 'usage' | 'includedGrant', to: string): Adjustment => ({ [key]: amount(to) })
+  const two: Held = { a: { left: '60' }, b: { createdAt: 1, left: '50' } }
+
+  test.each<[string, Held, Adjustment, string[]]>([
+    // label                                       held                                    set                         left
+    ['what remains, down, from the first', two, change('remaining', '20'), ['a 0', 'b 20']],
+    ['what remains, up, on the first', two, change('remaining', '200'), ['a 150', 'b 50']],
+    ['what remains, as it is', two, change('remaining', '110'), ['a 60', 'b 50']],
+    ['below zero leaves nothing, and the first owes it', two, change('remaining', '-5'), ['a -5', 'b 0']],
+    ['a debt is healed first', { a: { left: '-5' }, b: { left: '10' } }, change('remaining', '7'), ['a 0', 'b 7']],
+    [
+      'rollovers count as what remains, and go first',
+      { a: { left: '5', rollovers: rolled('2') } },
+      change('remaining', '4'),
+      ['a 4'],
+    ],
+    ['what was used', two, change('usage', '30'), ['a 120', 'b 50']],
+    [
+      'what was used of rollovers counts',
+      { a: { left: '60', rollovers: rolled('2', '3') } },
+      change('usage', '50'),
+      ['a 53'],
+    ],
+    ['the grant leaves what remains', two, change('includedGrant', '350'), ['a 60', 'b 50']],
+  ])('%s', (_label, held, set, expected) => {
+    expect(left(adjusted(held, set))).toEqual(expected)
+  })
+
+  test('the grant of all together is what is set, and the first has the difference', () => {
+    const journal = new Journal(NOW, 'update')
+    const granted = (after: Holdings | Refusal) =>
+      ['a', 'b'].map((name) => formatAmount(grantedOf(one(after, name) ?? balance({ granted: '0' }))))
+    expect(granted(adjusted(two, change('includedGrant', '350'), messages, journal))).toEqual(['250', '100'])
+    expect(granted(adjusted(two, change('includedGrant', '50')))).toEqual(['-50', '100'])
+    expect(journal.postings.map((line) => [formatAmount(line.amount), formatAmount(line.granted)])).toEqual([
+      ['0', '150'],
+    ])
+  })
+
+  test('one without limit is set in one step', () => {
+    const journal = new Journal(NOW, 'update')
+    adjusted({ a: { granted: 'unlimited', left: '-7' } }, change('remaining', '3'), messages, journal)
+    expect(journal.postings.map((line) => formatAmount(line.amount))).toEqual(['10'])
+  })
+
+  test.each<[string, Adjustment, string[]]>([
+    ['set', change('remaining', '1'), ['a 60', 'b 1']],
+    ['added to', { addToBalance: amount('1') }, ['a 60', 'b 51']],
+    ['given a grant', change('includedGrant', '1'), ['a 60', 'b 50']],
+  ])('only the one that is meant is %s', (_label, set, expected) => {
+    const after = adjusted(two, set, messages, undefined, { balanceId: 'cus_ent_b' })
+    expect(left(after)).toEqual(expected)
+    expect(one(after, 'a')).toEqual(one(holdings(two), 'a'))
+    expect(left(adjusted(two, set, messages, undefined, { balanceId: 'nobody' }))).toBe('balance_not_found')
+  })
+
+  test.each<[string, string, string[], string[]]>([
+    ['above what rolled over', '12', ['a 0', 'b 10'], ['40', '60']],
+    ['as much as rolled over', '2', ['a 0', 'b 0'], ['40', '50']],
+    ['less than rolled over', '1', ['a 0', 'b 0'], ['40', '50']],
+    ['more than there is', '122', ['a 70', 'b 50'], ['110', '100']],
+  ])('a total of %s moves the grants with it, and leaves rollovers alone (B125)', (_label, total, expected, grants) => {
+    const held: Held = { a: { left: '60', rollovers: rolled('2') }, b: { createdAt: 1, left: '50' } }
+    const after = setTotal(holdings(held), null, messages, amount(total), new Journal(NOW, 'update'))
+    expect(left(after)).toEqual(expected)
+    expect(one(after, 'a')?.rollovers[0]?.remaining).toBe(amount('2'))
+    expect(['a', 'b'].map((name) => formatAmount(grantedOf(one(after, name) ?? balance({}))))).toEqual(grants)
+  })
 })
 
 describe('the next reset (B119-B121)', () => {
@@ -179,6 +272,16 @@ test.each<[string, Held, string[]]>([
     'the owner of the oldest, whichever it draws from first',
     { c: {}, b: { entity: 'ent_desk', createdAt: 1 }, d: { entity: 'ent_desk' } },
     ['d', 'b', 'c'],
+  ],
+  [
+    'the owner of the oldest, wherever that stands among its own',
+    {
+      b: {},
+      c: { entity: 'ent_desk' },
+      a: { entity: 'ent_desk', createdAt: 1 },
+      d: { entity: 'ent_desk', createdAt: 2 },
+    },
+    ['c', 'a', 'd', 'b'],
   ],
 ])('redistribution answers by the age of what each has: first %s (B136)', (_label, held, expected) => {
   const found = redistribute(holdings(held), null, messages, {})

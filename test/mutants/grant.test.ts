@@ -97,3 +97,80 @@ test('an id is used once by a customer and its entities; many may have none', ()
   expect(verdict(granted(messages, { ...TEN, balanceId: 'a' }, named))).toBe('balance_id_in_use')
   expect(verdict(granted(messages, { ...TEN, balanceId: 'b' }, named))).toBe('granted')
 })
+
+describe('what a grant makes', () => {
+  const made = (of: Feature, request: Partial<GrantRequest>, to: Entity | null = null) =>
+    [...allBalances(kept(granted(of, request, nobody, to)))][0]
+  const policy = { cap: { kind: 'none' }, months: 2 } as const
+  const bare = { id: null, entity: null, adjustment: 0n, seats: 0, renewedAt: null, rollovers: [], createdAt: NOW }
+  const never = { reset: null, rolloverPolicy: null, expiresAt: null }
+  const finite = {
+    feature: 'feat_messages',
+    remaining: amount('10'),
+    terms: { kind: 'finite', allowance: amount('10') },
+  }
+
+  test.each<[string, Feature, Partial<GrantRequest>, object]>([
+    ['an amount', messages, TEN, { ...bare, ...never, ...finite }],
+    ['under an id', messages, { ...TEN, balanceId: 'plan' }, { ...bare, ...never, ...finite, id: 'plan' }],
+    ['until an expiry', messages, { ...TEN, expiresAt: NOW + 5 }, { ...bare, ...never, ...finite, expiresAt: NOW + 5 }],
+    [
+      'every month, counted from now (B82)',
+      messages,
+      { ...TEN, ...MONTHLY, rolloverPolicy: policy },
+      {
+        ...finite,
+        rolloverPolicy: policy,
+        reset: { ...MONTHLY.every, anchor: NOW, nextAt: Date.parse('1970-02-01T00:00:01Z') },
+      },
+    ],
+    [
+      'every month, counted from the first reset that was chosen (B121)',
+      messages,
+      { ...TEN, ...MONTHLY, nextResetAt: NOW + 5 },
+      { ...finite, reset: { ...MONTHLY.every, anchor: NOW + 5, nextAt: NOW + 5 } },
+    ],
+    [
+      'without limit',
+      messages,
+      { unlimited: true },
+      { ...bare, ...never, remaining: 0n, terms: { kind: 'unlimited' } },
+    ],
+    ['a flag', sso, {}, { ...bare, ...never, remaining: 0n, terms: { kind: 'flag' } }],
+  ])('%s', (_label, of, request, expected) => {
+    expect(made(of, request)).toMatchObject(expected)
+  })
+
+  test('belongs to whom it was made for', () => {
+    expect(made(messages, TEN, desk)?.entity).toBe('ent_desk')
+  })
+
+  test('seats the entities that have no seat yet, where it is the customer’s (B218)', () => {
+    const rooms = feature('rooms', { kind: 'metered', consumable: false })
+    expect(made(rooms, TEN)).toMatchObject({ remaining: amount('9'), seats: 1 })
+    expect(made(seats, TEN)).toMatchObject({ remaining: amount('10'), seats: 0 })
+  })
+
+  test.each<[string, Feature, Partial<GrantRequest>, Entity | null, string]>([
+    ['a flag with an amount', sso, TEN, null, 'invalid_inputs'],
+    ['a flag without limit', sso, { unlimited: true }, null, 'invalid_inputs'],
+    ['a reset without limit', messages, { unlimited: true, ...MONTHLY }, null, 'invalid_inputs'],
+    [
+      'a reset that is said not to be, without limit',
+      messages,
+      { unlimited: true, every: null },
+      null,
+      'invalid_inputs',
+    ],
+    ['a date of reset without a reset', messages, { ...TEN, nextResetAt: NOW + 1 }, null, 'invalid_request'],
+    [
+      'an entity what it is itself one of',
+      feature('rooms', { kind: 'metered', consumable: false }),
+      TEN,
+      desk,
+      'invalid_request',
+    ],
+  ])('never %s', (_label, of, request, to, expected) => {
+    expect(verdict(granted(of, request, nobody, to))).toBe(expected)
+  })
+})
