@@ -26,11 +26,19 @@ const catalogue = catalogueOf(1, [messages, seats, sso, credits, tokens])
 /** What is held, as balances of features. */
 type Held = readonly (readonly [of: Feature, sketch: BalanceSketch])[]
 
-const holdings = (held: Held) =>
+const desk = { uid: 'ent_desk', id: 'desk', name: null, feature: 'feat_seats', createdAt: 0 }
+
+const holdings = (held: Held, ofDesk: Held = []) =>
   holdingsOf(
     newCustomer('cus_1', 'sandbox', 'alice', {}, 0),
-    [],
-    held.map(([of, sketch]): Balance => ({ ...balance(sketch), feature: of.uid })),
+    [desk],
+    [...held, ...ofDesk].map(
+      ([of, sketch], i): Balance => ({
+        ...balance(sketch),
+        feature: of.uid,
+        entity: i < held.length ? null : desk.uid,
+      }),
+    ),
     0,
     0,
   )
@@ -161,6 +169,25 @@ describe('who pays', () => {
     expect(payers(held, messages)).toEqual(['feat_credits', 'feat_messages', 'feat_tokens'])
   })
 
+  test('an entity’s own come first, its credits before what it inherits of the feature itself (R84 key 1, R85)', () => {
+    const own: Held = [
+      [credits, {}],
+      [messages, {}],
+    ]
+    const before = holdings(own, own)
+    const paying = (who: string | null) =>
+      candidatesFor(before, who, messages, {}, catalogue, 'cap').map(
+        (one) => `${one.balance.entity} ${one.balance.feature}`,
+      )
+    expect(paying('ent_desk')).toEqual([
+      'ent_desk feat_messages',
+      'ent_desk feat_credits',
+      'null feat_messages',
+      'null feat_credits',
+    ])
+    expect(paying(null)).toEqual(['null feat_messages', 'null feat_credits'])
+  })
+
   test('nobody pays for a flag (R80-R88)', () => {
     expect(payers([[sso, {}]], sso)).toEqual([])
   })
@@ -215,4 +242,76 @@ test.each([
   const journal = new Journal(1, 'evt')
   use(holdings([[messages, { left: '50' }]]), null, [messages], amount(value), {}, 'cap', catalogue, journal)
   expect(journal.postings.map(({ kind }) => kind)).toEqual(kinds)
+})
+
+describe('a use that is too much is refused under reject alone (R66)', () => {
+  const tried = (held: Held, value: string, behavior: OverageBehavior) => {
+    const after = use(holdings(held), null, [messages], amount(value), {}, behavior, catalogue, new Journal(1, 'evt'))
+    if (isRefusal(after)) return `${after.code}: ${after.message}`
+    return `${after.held ? 'held' : 'not held'}, ${after.deductions.map((line) => formatAmount(line.amount)).join(' ')}`
+  }
+  test.each<[string, Held, string, OverageBehavior, string]>([
+    ['all of it', [[messages, { left: '5' }]], '5', 'reject', 'held, 5'],
+    [
+      'too much',
+      [[messages, { left: '5' }]],
+      '6',
+      'reject',
+      'insufficient_balance: Insufficient balance to deduct 6 from feature messages',
+    ],
+    ['too much, capped', [[messages, { left: '5' }]], '6', 'cap', 'held, 5'],
+    ['nothing is held', [], '6', 'reject', 'not held, '],
+    ['nothing is held, capped', [], '6', 'cap', 'not held, '],
+    ['nothing is left', [[messages, { left: '0' }]], '1', 'cap', 'held, '],
+  ])('%s', (_label, held, value, behavior, expected) => {
+    expect(tried(held, value, behavior)).toBe(expected)
+  })
+})
+
+describe('all balances that a use concerns (R63)', () => {
+  const shown = (held: Held, of: readonly Feature[]) => {
+    const usage = use(holdings(held), null, of, amount('1'), {}, 'cap', catalogue, new Journal(1, 'evt'))
+    if (isRefusal(usage)) throw new Error(usage.message)
+    const { principal, all } = summariesAfter(usage, catalogue)
+    const named = all?.map(([id, summary]) => `${id} ${summary === null ? null : formatAmount(summary.remaining)}`)
+    return [principal?.feature.id ?? null, named ?? null]
+  }
+
+  test('are the feature and every credit system that could pay for it, held or not', () => {
+    expect(
+      shown(
+        [
+          [messages, {}],
+          [tokens, {}],
+        ],
+        [messages],
+      ),
+    ).toEqual(['messages', ['messages 99', 'credits null', 'tokens 100']])
+    expect(shown([], [messages])).toEqual([null, ['messages null', 'credits null', 'tokens null']])
+  })
+
+  test('are none where there is but one', () => {
+    expect(shown([[seats, {}]], [seats])).toEqual(['seats', null])
+    expect(shown([[sso, {}]], [sso])).toEqual([null, null])
+  })
+
+  test('are those of all features that an event feeds, which answer with one only where they agree', () => {
+    expect(
+      shown(
+        [
+          [messages, {}],
+          [seats, {}],
+        ],
+        [messages, seats],
+      ),
+    ).toEqual([null, ['messages 99', 'credits null', 'tokens null', 'seats 99']])
+    expect(shown([[seats, {}]], [messages, seats])).toEqual([
+      'seats',
+      ['messages null', 'credits null', 'tokens null', 'seats 99'],
+    ])
+  })
+
+  test('show what this use used up (R22)', () => {
+    expect(shown([[seats, { left: '1' }]], [seats])).toEqual(['seats', null])
+  })
 })
