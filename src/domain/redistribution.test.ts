@@ -65,6 +65,7 @@ describe('debts are set off against what siblings have left (B137-B139)', () => 
     ['more left than granted in all: the first has it', [['-10 of 20'], ['100 of 30']], ['60', '30']],
     ['no debt, nothing changes', [['10 of 100'], ['200 of 200']], ['10', '200']],
     ['nothing left, nothing changes', [['-10 of 100'], ['0 of 200']], ['-10', '0']],
+    ['only debts, nothing changes', [['-10 of 100'], ['-20 of 200']], ['-10', '-20']],
     ['alone, nothing changes', [['-10 of 100']], ['-10']],
     ['rollovers are left alone, and pay for nothing', [['-30 of 100', { rollovers }], ['200 of 200']], ['0 ~7', '170']],
     ['a rollover is nothing that is left', [['-30 of 100', { rollovers }]], ['-30 ~7']],

@@ -121,6 +121,21 @@ describe('a customer is shown what it and all its entities have (B52-B54)', () =
     expect(figures(summaryFor(held(rows), null, messages))).toBe(expected)
   })
 
+  test('the rollovers listed are its own, as the lines are', () => {
+    const rollover = { months: null }
+    const own: Held = [[{ rollover, rollovers: [rolled('8', '2')] }], [{ rollovers: [rolled('1', '0')] }]]
+    expect(summaryFor(held(own), null, messages)?.rollovers).toEqual([
+      { granted: amount('10'), remaining: amount('8'), expiresAt: null },
+    ])
+  })
+
+  test('what entities have of other features is none of it', () => {
+    const theirs = (of: string, owner: Entity): Balance => ({ ...balance(), feature: of, entity: owner.uid })
+    const both = holdingsOf(alice, [desk, lamp], [theirs('feat_messages', desk), theirs('feat_images', lamp)], 0, 0)
+    expect(figures(summaryFor(both, null, messages))).toBe('100 / 100 / 0, no reset, 0 lines')
+    expect(figures(summaryFor(both, null, feature('images')))).toBe('100 / 100 / 0, no reset, 0 lines')
+  })
+
   test('flags of entities are none of it', () => {
     const flag: Balance = { ...balance(), terms: { kind: 'flag' }, remaining: 0n, entity: desk.uid }
     expect(summaryFor(holdingsOf(alice, [desk], [flag], 0, 0), null, messages)).toBeNull()

@@ -109,7 +109,7 @@ describe('each balance is a line', () => {
   })
 
   test('under the id of the caller, where it has one (R16)', () => {
-    expect(line({}, { id: 'plan' })?.id).toBe('plan')
+    expect(line({ left: '4' }, { id: 'plan' })).toMatchObject({ id: 'plan', remaining: 4n * 10n ** 12n })
   })
 
   test('that says so where it never resets, and says nothing of seats (R17)', () => {

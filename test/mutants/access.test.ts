@@ -41,7 +41,7 @@ const rows = (held: Held): Balance[] =>
     feature: of.uid,
     entity: name.includes('.') ? `ent_${name.split('.')[0]}` : null,
     metered: new Map(metered === undefined ? [] : [['feat_videos', amount(metered)]]),
-    ...(of === sso ? { terms: { kind: 'flag' } } : {}),
+    ...(of === sso ? { terms: { kind: 'flag' }, remaining: 0n } : {}),
   }))
 
 function holdings(held: Held, shares = true): Holdings {
@@ -101,6 +101,7 @@ describe('may it be used? (R33-R45)', () => {
       'no: 5 of messages, shown 1',
     ],
     ['neither, so that the first of the credit systems answers', {}, messages, '5', 'no: 10 of credits, shown nothing'],
+    ['neither, giving back', {}, messages, '-5', 'no: -10 of credits, shown nothing'],
     ['of what only an entity has of its own', { 'desk.a': {} }, messages, '5', 'no: 5 of messages, shown 100'],
     [
       'of credits that only an entity has',
