@@ -50,6 +50,12 @@ describe('entities take seats (B218)', () => {
     expect(shown(seatEntities(held(entities, rows), 'feat_seats', new Journal(1, 'test')))).toEqual(expected)
   })
 
+  test('what one without limit is drawn for is permitted by that', () => {
+    const journal = new Journal(1, 'test')
+    seatEntities(held(2, [['0', 0, { granted: 'unlimited' }]]), 'feat_seats', journal)
+    expect(journal.postings.map(({ permit }) => permit)).toEqual(['unlimited'])
+  })
+
   test('each balance is posted once, and what is owed with a permit', () => {
     const journal = new Journal(1, 'test')
     seatEntities(held(4, [['1'], ['1']]), 'feat_seats', journal)
