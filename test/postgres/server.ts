@@ -20,6 +20,8 @@ export interface Server {
   kill(): Promise<void>
   /** After `stop` or `kill`: on the same port, with what is in its folder. */
   start(): Promise<void>
+  /** All it has logged. */
+  log(): string
   /** Ends it and removes its folder. */
   remove(): Promise<void>
 }
@@ -33,6 +35,7 @@ export interface TestDatabase {
 /** The address at which the test run hands out its server (`setup.ts`); it is started for the first who asks. */
 const HANDED_OUT = 'GRANARY_TEST_POSTGRES'
 const PATIENCE_MS = 30_000
+const STILL_IN_USE = 'pre-existing shared memory block'
 let own: Promise<Server> | undefined
 
 /** Of the server of the test run, of TEST_DATABASE_URL where that is set, else of a server for this process. */
@@ -92,6 +95,7 @@ export async function startServer(): Promise<Server> {
     async start() {
       keeper = await launch(folder, postgres, url(), account)
     },
+    log: () => readFileSync(join(folder, 'log'), 'utf8'),
     remove: () => end(keeper, null),
   }
 }
@@ -115,24 +119,33 @@ async function launch(folder: string, command: readonly string[], url: string, a
   const deadline = Date.now() + PATIENCE_MS
   // Detached, so that Ctrl-C reaches only whoever started it, who then ends it in order.
   const options = { ...account, cwd: folder, detached: true, stdio: ['pipe', output, output] as const }
-  const begin = () =>
-    spawn('sh', ['-c', KEEPER, 'keeper', folder, ...command], { ...options, stdio: [...options.stdio] })
-  const keeper = begin()
-  // It must keep nobody from ending.
-  keeper.unref()
-  const input = keeper.stdin as unknown as { unref?(): void } | null
-  input?.unref?.()
+  let read = readFileSync(log, 'utf8').length
+  const begin = () => {
+    const keeper = spawn('sh', ['-c', KEEPER, 'keeper', folder, ...command], { ...options, stdio: [...options.stdio] })
+    // It must keep nobody from ending.
+    keeper.unref()
+    const input = keeper.stdin as unknown as { unref?(): void } | null
+    input?.unref?.()
+    return keeper
+  }
+  let keeper = begin()
   for (;;) {
     try {
       await ask(url, 'select 1')
       return keeper
     } catch (error) {
-      if (Date.now() < deadline) {
-        await pause(20)
-        continue
+      const said = readFileSync(log, 'utf8')
+      if (Date.now() >= deadline) {
+        await end(keeper, null)
+        throw new Error(`PostgreSQL did not start: ${String(error)}\n${said}`)
       }
-      await end(keeper, null)
-      throw new Error(`PostgreSQL did not start: ${String(error)}\n${readFileSync(log, 'utf8')}`)
+      // Whoever worked for one that was killed ends by himself, a moment later, and until then it refuses to start.
+      if (said.slice(read).includes(STILL_IN_USE)) {
+        read = said.length
+        await end(keeper, 'KILL')
+        keeper = begin()
+      }
+      await pause(20)
     }
   }
 }
