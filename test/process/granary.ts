@@ -52,11 +52,12 @@ export class Granary {
   #changed: (() => void)[] = []
   #ended = false
 
-  constructor(args: readonly string[], variables: Variables = {}) {
-    if (!existsSync(MAIN)) throw new Error('dist/ is missing: run `node scripts/prepare.mjs build` first')
+  /** @param program another one that says where it listens, as Granary does. */
+  constructor(args: readonly string[], variables: Variables = {}, program = MAIN) {
+    if (!existsSync(program)) throw new Error('dist/ is missing: run `node scripts/prepare.mjs build` first')
     const env: NodeJS.ProcessEnv = { PATH: process.env['PATH'] }
     for (const [name, value] of Object.entries(variables)) if (value !== undefined) env[name] = value
-    const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child = child
     alive.add(child)
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -141,8 +142,8 @@ export async function start(
 }
 
 /** Starts the program and waits for its ready line. */
-export async function serving(args: readonly string[], variables: Variables): Promise<Granary> {
-  const granary = new Granary(args, variables)
+export async function serving(args: readonly string[], variables: Variables, program?: string): Promise<Granary> {
+  const granary = new Granary(args, variables, program)
   await granary.until(({ stdout }) => /^granary listening on \S+\n/m.test(stdout), 'the ready line')
   return granary
 }
