@@ -110,8 +110,10 @@ async function openStore(config: StoreConfig, log: Log): Promise<Store> {
 
 async function openBooks(config: StoreConfig): Promise<Books> {
   needNode()
-  if (config.kind === 'postgres')
-    throw new Error('granary verify looks at the embedded store alone: unset DATABASE_URL')
+  if (config.kind === 'postgres') {
+    const { openBooks: open } = await import('./store/postgres/books.ts')
+    return open(config.url)
+  }
   const { openBooks: open } = await import('./store/sqlite/books.ts')
   return open(config.dataDir)
 }

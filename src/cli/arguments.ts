@@ -43,6 +43,8 @@ verify proves the books of a store, also while a server is using it: every balan
 belongs to nobody. It changes nothing. It exits with 0 when all is well, 1 when something is wrong, 2 when it could not look.
 
   --data-dir <folder>  where the store lives        GRANARY_DATA_DIR   default ./data
+                       or a PostgreSQL database     DATABASE_URL
+
 migrate brings the tables of DATABASE_URL up to date, which the server also does when it starts.
 
   --help               this text

@@ -1,6 +1,6 @@
 import { holdingsOf } from '../domain/holdings.ts'
 import { balanceFromRow, customerFromRow, entityFromRow, refundFromRow, type SqlRow } from './rows.ts'
-import type { StoredCustomer } from './store.ts'
+import type { StoredCustomer, Unreadable } from './store.ts'
 
 /** All rows of one customer, in every SQL store. */
 export interface CustomerRowSet {
@@ -24,5 +24,14 @@ export function customerFromRows({ customer, entities, balances, refunds }: Cust
       postings,
       new Map(refunds.map(refundFromRow)),
     ),
+  }
+}
+
+/** What was read, or why it could not be: a column may hold anything after damage. */
+export function readable<T>(read: () => T): T | Unreadable {
+  try {
+    return read()
+  } catch (error) {
+    return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error) }
   }
 }

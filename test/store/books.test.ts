@@ -1,8 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import { verify } from '../../src/operations/verify.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { openBooks as openPostgresBooks } from '../../src/store/postgres/books.ts'
 import { openBooks } from '../../src/store/sqlite/books.ts'
 import type { Books, Store } from '../../src/store/store.ts'
+import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
 import { type OpenFile, openFile } from './file.ts'
 import { AT, added, change, changed, commit, event, feature, gone, grantOf, person, posting, seat } from './rows.ts'
 
@@ -10,24 +12,34 @@ const alice = person('alice')
 const bob = person('bob', { env: 'live' })
 
 /** What `Books` promises, held against every store with the same expectations. */
-describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('the books of a store (%s)', (kind) => {
   let file: OpenFile | null = null
+  let database: OpenedPostgres | null = null
   const opened: Books[] = []
 
   afterEach(async () => {
     for (const books of opened.splice(0)) await books.close()
     await file?.close()
     file = null
+    await database?.empty()
   })
 
-  async function open(): Promise<{ store: Store; books: () => Books }> {
-    const remembered = (books: Books) => {
+  afterAll(() => database?.close())
+
+  async function open(): Promise<{ store: Store; books: () => Promise<Books> }> {
+    const remembered = async (opening: Books | Promise<Books>) => {
+      const books = await opening
       opened.push(books)
       return books
     }
     if (kind === 'memory') {
       const store = new MemoryStore()
       return { store, books: () => remembered(store.books()) }
+    }
+    if (kind === 'postgres') {
+      database ??= await openPostgres()
+      const { store, url } = database
+      return { store, books: () => remembered(openPostgresBooks(url)) }
     }
     file = await openFile()
     const { store, folder } = file
@@ -42,7 +54,7 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
 
   test('that is empty are empty', async () => {
     const { books } = await open()
-    expect(await told(books())).toEqual({ customers: 0, balances: 0, postings: 0, events: 0, found: [] })
+    expect(await told(await books())).toEqual({ customers: 0, balances: 0, postings: 0, events: 0, found: [] })
   })
 
   test('are all that is there, of both environments, and nothing of who is gone', async () => {
@@ -62,7 +74,7 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
     const carol = person('carol')
     await commit(store, added(alice, rows), added(bob, { catalogue: 2 }), added(carol, rows))
     await commit(store, gone(carol, 1, { catalogue: 2 }))
-    expect(await told(books())).toEqual({ customers: 2, balances: 2, postings: 2, events: 1, found: [] })
+    expect(await told(await books())).toEqual({ customers: 2, balances: 2, postings: 2, events: 1, found: [] })
   })
 
   test('are those of one instant, however long they are read', async () => {
@@ -70,7 +82,7 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
     const one = { written: [grantOf('cus_ent_1')], postings: [posting('cus_ent_1', '100')] }
     const many = Array.from({ length: 1200 }, (_, i) => added(person(`${i}`)))
     await commit(store, added(alice, one), ...many)
-    const before = books()
+    const before = await books()
     const more = { postingsBefore: 1, postings: [posting('cus_ent_2', '100')], written: [grantOf('cus_ent_2')] }
     await commit(store, changed(alice, 1, more), added(bob), gone(person('7'), 1))
     const missing = [1, 2].map((n) => `cus_ent_${n}: is of the feature feat_messages, which is not there`)
@@ -79,7 +91,7 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
       ...{ customers: 1201, balances: 1, postings: 1, events: 0 },
       found: found.slice(0, 1),
     })
-    expect(await told(books())).toEqual({ customers: 1201, balances: 2, postings: 2, events: 0, found })
+    expect(await told(await books())).toEqual({ customers: 1201, balances: 2, postings: 2, events: 0, found })
   })
 
   test('tell of customers and of rows that nothing leads to', async () => {
@@ -96,7 +108,7 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
         postings: [posting('cus_ent_2', '100', { remainingAfter: 0n })],
       }),
     )
-    expect((await told(books())).found).toEqual([
+    expect((await told(await books())).found).toEqual([
       'sandbox alice (cus_alice): cus_ent_1: is gone, and by its lines holds 1 of 1',
       'sandbox cus_nameless: cus_ent_2: line 1 says that 0 remained after it, and the lines so far sum to 100',
       'sandbox cus_nameless: cus_ent_2: is of the feature feat_messages, which is not there',
@@ -104,6 +116,6 @@ describe.each(['memory', 'sqlite'] as const)('the books of a store (%s)', (kind)
     ])
     // Moved a millisecond further, the clock is past the balance: then its feature may be gone.
     await store.changeCatalogue(change(1, { clockAhead: 1000 }))
-    expect((await told(books())).found).toHaveLength(3)
+    expect((await told(await books())).found).toHaveLength(3)
   })
 })

@@ -1,4 +1,12 @@
-import { DatabaseError, Pool, type PoolClient, type QueryConfig, type QueryResult, types } from 'pg'
+import {
+  type CustomTypesConfig,
+  DatabaseError,
+  Pool,
+  type PoolClient,
+  type QueryConfig,
+  type QueryResult,
+  types,
+} from 'pg'
 
 /** What is sent to the server: prepared once per connection under its name. */
 export interface Statement {
@@ -12,8 +20,13 @@ export interface Statement {
 const STATEMENT_MS = 30_000
 /** The server should be first to give up: then it is known that nothing has happened. */
 const ANSWER_MS = STATEMENT_MS + 2_000
-const CONNECT_MS = 5_000
+export const CONNECT_MS = 5_000
 const INT8 = 20
+
+/** Versions, instants and counts all fit into a number. */
+export const TYPES: CustomTypesConfig = {
+  getTypeParser: (oid: number) => (oid === INT8 ? Number : types.getTypeParser(oid)),
+}
 
 /**
  * What every session is set to. Acknowledged means on disk, whatever the server's default. All our statements go along an
@@ -43,8 +56,7 @@ export class Connections {
       connectionTimeoutMillis: CONNECT_MS,
       query_timeout: ANSWER_MS,
       keepAlive: true,
-      // Versions, instants and counts all fit into a number.
-      types: { getTypeParser: (oid: number) => (oid === INT8 ? Number : types.getTypeParser(oid)) },
+      types: TYPES,
       onConnect: async (client) => {
         await client.query(SESSION)
       },
@@ -112,4 +124,17 @@ export function isLost(error: unknown): boolean {
 
 export function codeOf(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined
+}
+
+/** In a sentence, without the password. @param error what came of trying. */
+export function noConnection(error: unknown): Error {
+  return new Error(`no connection to PostgreSQL (${reasonOf(error)}): check that it runs, and DATABASE_URL`, {
+    cause: error,
+  })
+}
+
+function reasonOf(error: unknown): string {
+  // Where a name has several addresses, each has its own error, and the whole has no words.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
+  return first instanceof Error ? first.message : String(first)
 }

@@ -5,18 +5,48 @@ import {
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
   EVENT_COLUMNS,
+  FEATURE_COLUMNS,
+  featureFromRow,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
   type SqlRow,
   type SqlValue,
 } from '../rows.ts'
-import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, Versions } from '../store.ts'
+import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, StoredCatalogue, Versions } from '../store.ts'
 import type { Connections, Statement } from './connections.ts'
 
 /** A customer's own columns, and its other rows as JSON: one statement, so all of one instant. */
-type LoadedRow = SqlRow & { readonly [table in 'entities' | 'balances' | 'refunds']: readonly SqlValue[][] | null }
+export type LoadedRow = SqlRow & {
+  readonly [table in 'entities' | 'balances' | 'refunds']: readonly SqlValue[][] | null
+}
 
 const AMOUNTS: readonly string[] = ['allowance', 'remaining', 'adjustment']
+
+export interface CatalogueRow {
+  readonly version: number
+  readonly clock_ahead: number
+  readonly features: readonly SqlRow[] | null
+}
+
+/** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
+export const CATALOGUE: Statement = {
+  name: 'catalogue',
+  text: `select version, clock_ahead, (
+      select json_agg(features order by position) from (
+        select position, ${FEATURE_COLUMNS.join(', ')} from features where env = $1
+      ) as features
+    ) as features
+    from catalogues where env = $1`,
+}
+
+/** @param row none where nothing was ever defined. */
+export function catalogueFromRow(row: CatalogueRow | undefined): StoredCatalogue {
+  return {
+    version: row?.version ?? 0,
+    clockAhead: row?.clock_ahead ?? 0,
+    features: (row?.features ?? []).map(featureFromRow),
+  }
+}
 
 /** Along the primary keys. Amounts as text: JSON would make binary floats of them. */
 function listOf(table: string, columns: readonly string[]): string {
@@ -24,7 +54,7 @@ function listOf(table: string, columns: readonly string[]): string {
   return `(select json_agg(json_build_array(${cells})) from ${table} where customer = c.key) as ${table}`
 }
 
-const WHOLE_CUSTOMER = `
+export const WHOLE_CUSTOMER = `
   c.uid, c.env, s.version, s.latest, s.postings, ${CUSTOMER_COLUMNS.map((column) => `c.${column}`).join(', ')},
   ${listOf('entities', ENTITY_COLUMNS)}, ${listOf('balances', BALANCE_COLUMNS)}, ${listOf('refunds', REFUND_COLUMNS)}`
 
@@ -78,7 +108,7 @@ export async function versions(connections: Connections, references: readonly Cu
   return { catalogues, customers: references.map((_, i) => customers[i] ?? null) }
 }
 
-function rowSet(customer: LoadedRow): CustomerRowSet {
+export function rowSet(customer: LoadedRow): CustomerRowSet {
   return {
     customer,
     entities: rowsOf(customer.entities, ENTITY_COLUMNS),

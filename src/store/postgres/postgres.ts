@@ -3,7 +3,7 @@ import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
 import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
-import { entityFromRow, eventFromRow, FEATURE_COLUMNS, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
+import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
 import type {
   ApiKey,
   Batch,
@@ -29,8 +29,19 @@ import {
   encodeBatch,
   encodeCatalogueChange,
 } from './batch.ts'
-import { Connections, codeOf, type Statement } from './connections.ts'
-import { ledger, listCustomers, listEntities, listEvents, load, passing, versions } from './lists.ts'
+import { Connections, codeOf, noConnection, type Statement } from './connections.ts'
+import {
+  CATALOGUE,
+  type CatalogueRow,
+  catalogueFromRow,
+  ledger,
+  listCustomers,
+  listEntities,
+  listEvents,
+  load,
+  passing,
+  versions,
+} from './lists.ts'
 import { migrate } from './migrations.ts'
 import { Partitions } from './partitions.ts'
 import { Tidying } from './tidying.ts'
@@ -86,12 +97,7 @@ export class PostgresStore implements Store {
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    const [row] = await this.#reads.read<SqlRow & { features: SqlRow[] | null }>(CATALOGUE, [env])
-    return {
-      version: Number(row?.['version'] ?? 0),
-      clockAhead: Number(row?.['clock_ahead'] ?? 0),
-      features: (row?.features ?? []).map(featureFromRow),
-    }
+    return catalogueFromRow((await this.#reads.read<CatalogueRow>(CATALOGUE, [env]))[0])
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
@@ -195,9 +201,7 @@ export async function migrateDatabase(url: string): Promise<number> {
 
 async function migrateWith(connections: Connections): Promise<number> {
   const client = await connections.connect().catch((error: unknown) => {
-    throw new Error(`no connection to PostgreSQL (${reasonOf(error)}): check that it runs, and DATABASE_URL`, {
-      cause: error,
-    })
+    throw noConnection(error)
   })
   try {
     return await migrate(client)
@@ -207,24 +211,7 @@ async function migrateWith(connections: Connections): Promise<number> {
   }
 }
 
-function reasonOf(error: unknown): string {
-  // Where a name has several addresses, each has its own error, and the whole has no words.
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : error
-  return first instanceof Error ? first.message : String(first)
-}
-
 const CLOCK: Statement = {
   name: 'clock',
   text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now',
-}
-
-/** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
-const CATALOGUE: Statement = {
-  name: 'catalogue',
-  text: `select version, clock_ahead, (
-      select json_agg(features order by position) from (
-        select position, ${FEATURE_COLUMNS.join(', ')} from features where env = $1
-      ) as features
-    ) as features
-    from catalogues where env = $1`,
 }

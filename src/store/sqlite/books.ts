@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
-import { customerFromRows } from '../row-set.ts'
+import { customerFromRows, readable } from '../row-set.ts'
 import { FEATURE_COLUMNS, featureFromRow, POSTING_COLUMNS, postingFromRow } from '../rows.ts'
-import type { Account, BookCounts, Books, Line, StoredCatalogue, Unreadable } from '../store.ts'
+import type { Account, BookCounts, Books, Line, StoredCatalogue } from '../store.ts'
 import { rowsOf, SELECT_CUSTOMER } from './lists.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { findOrphans } from './orphans.ts'
@@ -97,14 +97,6 @@ class SqliteBooks implements Books {
 
   async close(): Promise<void> {
     this.#db.close()
-  }
-}
-
-function readable<T>(read: () => T): T | Unreadable {
-  try {
-    return read()
-  } catch (error) {
-    return { kind: 'unreadable', why: error instanceof Error ? error.message : String(error) }
   }
 }
 
