@@ -271,10 +271,16 @@ describe('what a change makes due', () => {
     expect(later.dueAt).toBe(50)
   })
 
-  test('moves a balance to its new place in the order', () => {
+  test.each<[string, Partial<Balance>]>([
+    ['expires', { expiresAt: 9 }],
+    ['has no limit', { terms: { kind: 'unlimited' } }],
+    ['resets', { reset: { interval: 'month', count: 1, anchor: 0, nextAt: 99 } }],
+  ])('moves a balance that now %s to its new place in the order', (_label, more) => {
     const list = holdings({ a: {}, b: { createdAt: 1 } })
-    const after = withBalances(list, rows({ b: { createdAt: 1, expiresAt: 9 } }))
-    expect(uids(balancesOf(after, 'feat_messages'))).toEqual(['b', 'a'])
+    const changed = balancesOf(list, 'feat_messages')
+      .slice(1)
+      .map((one) => ({ ...one, ...more }))
+    expect(uids(balancesOf(withBalances(list, changed), 'feat_messages'))).toEqual(['b', 'a'])
   })
 })
 

@@ -171,25 +171,26 @@ describe('so many units are given back', () => {
 })
 
 describe('all that is left is given back', () => {
-  test.each<[string, Story, string[]]>([
+  test.each<[string, () => Story, string[]]>([
     [
       'as so many units as were taken, whatever was asked for',
-      new Story({ a: { granted: '4' } }, '10'),
+      () => new Story({ a: { granted: '4' } }, '10'),
       ['messages -4', '4 units'],
     ],
-    ['as so many units as credits paid for', new Story(both, '15'), ['credits -1', 'messages -10', '15 units']],
+    ['as so many units as credits paid for', () => new Story(both, '15'), ['credits -1', 'messages -10', '15 units']],
     [
       'as so many units as were free beside those that were paid',
-      new Story({ c: { of: credits } }, '17', [videos]),
+      () => new Story({ c: { of: credits } }, '17', [videos]),
       ['credits -1', 'credits 0', 'credits -20', '17 units'],
     ],
     [
       'as what was said, where several features were fed',
-      new Story({ a: {}, b: { of: voice } }, '4', [messages, voice]),
+      () => new Story({ a: {}, b: { of: voice } }, '4', [messages, voice]),
       ['voice -4', 'messages -4', '4 units'],
     ],
-    ['never, where nothing was taken', new Story({}, '10'), ['refund_exceeds_event']],
-  ])('%s', (_label, story, expected) => {
+    ['never, where nothing was taken', () => new Story({}, '10'), ['refund_exceeds_event']],
+  ])('%s', (_label, begin, expected) => {
+    const story = begin()
     expect(lines(story.back())).toEqual(expected)
     expect(lines(story.back())).toEqual(['refund_exceeds_event'])
   })
@@ -204,7 +205,7 @@ describe('all that is left is given back', () => {
 
 describe('a refund answers (R64)', () => {
   test('with what got something back, and not with what else had paid', () => {
-    const story = new Story(both, '15')
+    const story = new Story({ ...both, a: { granted: '10', every: 'month', nextAt: 99 } }, '15')
     expect(answers(story.back('2'))).toBe('credits')
     expect(answers(story.back('8'))).toBe('messages')
   })
@@ -213,6 +214,11 @@ describe('a refund answers (R64)', () => {
     const story = new Story({ a: { granted: '5' } }, '8', [messages], 'overflow')
     expect(answers(story.back('3'))).toBe('messages')
     expect(story.left).toEqual(['a 0'])
+  })
+
+  test('with lines that count nothing, where no price went by that', () => {
+    const given = new Story(both, '15').back()
+    expect(isRefusal(given) ? [] : given.usage.deductions.map(({ metered }) => metered)).toEqual([null, null])
   })
 
   test('as a use of something that is held', () => {

@@ -7,9 +7,9 @@ import type { OverageBehavior } from '../../src/domain/deduction.ts'
 import { catalogueOf, type Feature, type FeatureType, isConsumable } from '../../src/domain/feature.ts'
 import { allBalances, holdingsOf } from '../../src/domain/holdings.ts'
 import { Journal } from '../../src/domain/ledger.ts'
-import { flatTariff } from '../../src/domain/price.ts'
+import { AT_PAR, flatTariff } from '../../src/domain/price.ts'
 import { isRefusal } from '../../src/domain/refusal.ts'
-import { candidatesFor, summariesAfter, use } from '../../src/domain/usage.ts'
+import { candidatesFor, linesOf, summariesAfter, use } from '../../src/domain/usage.ts'
 import { type BalanceSketch, balance, feature } from '../build.ts'
 
 const pays = (cost: string): FeatureType => ({
@@ -313,5 +313,31 @@ describe('all balances that a use concerns (R63)', () => {
 
   test('show what this use used up (R22)', () => {
     expect(shown([[seats, { left: '1' }]], [seats])).toEqual(['seats', null])
+  })
+})
+
+describe('what was taken is told bucket by bucket (R62)', () => {
+  const one = balance({ uid: 'cus_ent_1', rollovers: [{ left: '5', expiresAt: null }] })
+  const [rollover = null] = one.rollovers
+  const move = { balance: one, price: AT_PAR, permit: null, metered: null }
+  const lines = (...moves: Parameters<typeof linesOf>[0]) =>
+    linesOf(moves, catalogue).map((line) => [line.balanceUid, formatAmount(line.amount), line.metered])
+  const metered = (units: string) => ({ meter: 'm', units: amount(units) })
+
+  test('in one line for several moves on one, and in another for its rollover', () => {
+    const [first, second] = [amount('1'), amount('2')].map((moved) => ({ ...move, rollover: null, amount: moved }))
+    if (first === undefined || second === undefined) throw new Error('there are moves')
+    expect(lines(first, { ...move, rollover, amount: amount('4') }, second)).toEqual([
+      ['cus_ent_1', '3', null],
+      ['roll_cus_ent_1_0', '4', null],
+    ])
+  })
+
+  test('in no line where it cancels out, and in one where something free was counted', () => {
+    const back = { ...move, rollover: null, amount: amount('-1') }
+    expect(lines({ ...back, amount: amount('1') }, back)).toEqual([])
+    const free = { ...back, amount: 0n, metered: metered('2') }
+    expect(lines(free)).toEqual([['cus_ent_1', '0', metered('2')]])
+    expect(lines(free, { ...free, metered: metered('-2') })).toEqual([])
   })
 })
