@@ -1,11 +1,12 @@
-// The application on a real store, in a process that ends as `kill -9` ends it, at its first commit: DIES says when.
+// The application on a real store, in a process that ends as `kill -9` ends it, at its first commit: DIES says when,
+// and DIES_AFTER how many milliseconds after it was begun where that is the question.
 import { assemble } from '../../src/granary.ts'
 import { serveHttp } from '../../src/http/server.ts'
 import { PostgresStore } from '../../src/store/postgres/postgres.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { Batch, Store } from '../../src/store/store.ts'
 
-const { DATABASE_URL, GRANARY_DATA_DIR = '', GRANARY_SECRET_KEY = '', DIES } = process.env
+const { DATABASE_URL, GRANARY_DATA_DIR = '', GRANARY_SECRET_KEY = '', DIES, DIES_AFTER } = process.env
 
 const store =
   DATABASE_URL === undefined ? await SqliteStore.open(GRANARY_DATA_DIR) : await PostgresStore.open(DATABASE_URL)
@@ -30,8 +31,11 @@ process.stdout.write(`granary listening on ${server.url}\n`)
 async function commit(batch: Batch) {
   if (DIES === 'before the commit') die()
   const committed = store.commit(batch)
-  // It is on its way to the thread or to the server, which goes on by itself for a moment.
-  if (DIES === 'during the commit') setImmediate(die)
+  if (DIES === 'during the commit') {
+    setTimeout(die, Number(DIES_AFTER))
+    // Nobody is answered before.
+    await new Promise(() => {})
+  }
   const results = await committed
   process.stdout.write('committed\n')
   die()

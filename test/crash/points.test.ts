@@ -92,7 +92,8 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (k
     '%s leaves each use whole or not at all, and the retry makes it one',
     async (point) => {
       const began = performance.now()
-      const rounds = LONG ? 30 : 3
+      const rounds = (point === 'during the commit' ? 3 : 1) * (LONG ? 20 : 1)
+      const random = chance(seedOfRun())
       const { variables, open } = await place(kind)
       const first = await serving([], variables)
       await furnish(first.url)
@@ -100,11 +101,15 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (k
       const count = { asked: 0, found: 0 }
       for (let round = 1; round <= rounds; round++) {
         const before = 10_000 - round + 1
-        const dying = await serving([], { ...variables, DIES: point }, DYING)
+        const dying = await serving(
+          [],
+          { ...variables, DIES: point, DIES_AFTER: String(1 + Math.floor(16 * random())) },
+          DYING,
+        )
         expect(await useEach(dying.url, round)).toEqual(CUSTOMERS.map(() => null))
         // That it died there: by its own hand, and with nothing of the first commit, or all of it.
         expect((await dying.exited).signal).toBe('SIGKILL')
-        expect(dying.stdout.includes('committed\n')).toBe(point.startsWith('after'))
+        if (point !== 'during the commit') expect(dying.stdout.includes('committed\n')).toBe(point.startsWith('after'))
 
         const next = await serving([], variables)
         const after = await remainingOf(next.url)
@@ -143,6 +148,9 @@ describe('a process on SQLite that is killed', () => {
     while (hits < kills) {
       tries += 1
       expect(tries, 'kills that came too late').toBeLessThan(10 * kills)
+      expect(isCheckpointUnderWay(folder)).toBe(false)
+      const written = statSync(join(folder, 'granary.db')).mtimeMs
+      const isCopying = () => isCheckpointUnderWay(folder) && statSync(join(folder, 'granary.db')).mtimeMs > written
       let going = true
       const load = CUSTOMERS.map(async (customer_id, i) => {
         const client = new Client(granary.url, KEY)
@@ -158,11 +166,15 @@ describe('a process on SQLite that is killed', () => {
         }
         client.close()
       })
-      while (going && !isCheckpointUnderWay(folder)) await turn()
+      while (going && !isCopying()) await turn()
       await granary.end('SIGKILL')
       await Promise.all(load)
       // The state in which the process died is still there.
       if (isCheckpointUnderWay(folder)) hits += 1
+      granary = await serving([], variables)
+      // A start after a crash leaves the log as it is, and counts its pages as if they were being copied; an end in order
+      // copies them all.
+      await granary.end('SIGTERM')
       granary = await serving([], variables)
     }
     await granary.end('SIGTERM')
@@ -191,8 +203,9 @@ describe('a process on SQLite that is killed', () => {
     let hits = 0
     for (let tries = 0; hits < kills; tries++) {
       expect(tries, 'kills that came too late').toBeLessThan(10 * kills)
+      // So what will be in the log was written by the step that is under way.
+      expect(sizeOf(join(folder, 'granary.db-wal'))).toBe(0)
       const granary = new Granary([], variables)
-      // What is in the log was written by the step that is under way: nothing else has been.
       const mark = 1_000_000 * random()
       let gone = false
       void granary.exited.then(() => {
@@ -201,12 +214,11 @@ describe('a process on SQLite that is killed', () => {
       while (!gone && !granary.stdout.includes('listening') && sizeOf(join(folder, 'granary.db-wal')) <= mark)
         await turn()
       await granary.end('SIGKILL')
-      const file = new DatabaseSync(join(folder, 'granary.db'), { readOnly: true })
+      const file = new DatabaseSync(join(folder, 'granary.db'))
       const version = Number(file.prepare('pragma user_version').get()?.['user_version'])
       const columns = file.prepare("select name from pragma_table_info('customers')").all()
       const count = Number(file.prepare('select count(*) as count from customers').get()?.['count'])
       file.close()
-      // Whole: the step's own table is not there any more, or not yet.
       expect(columns.some(({ name }) => name === 'claim')).toBe(version > 1)
       expect(count).toBe(customers)
       if (version > 1) writeOldFile(join(folder, 'granary.db'), customers)
@@ -241,7 +253,7 @@ describe('a process on PostgreSQL', () => {
       const granary = new Granary([], { DATABASE_URL: url, GRANARY_SECRET_KEY: KEY, PORT: '0' })
       const looker = await connected(url)
       const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-        and query like 'begin;%create table deletions%'`
+        and application_name = 'granary' and query like 'begin;%'`
       while ((await looker.query(waiting)).rowCount === 0) await turn()
       await granary.end('SIGKILL')
       expect(granary.stdout).toBe('')
@@ -293,7 +305,7 @@ describe('a process on PostgreSQL', () => {
     },
   )
 
-  test.each(['before the question', 'after the question', 'before the answer'] as const)(
+  test.each(['before the question', 'after the question'] as const)(
     'that is killed while nobody knows what became of a commit, cut %s, leaves each use whole or not at all',
     async (how) => {
       const { url } = await openDatabaseOn(server.url())
@@ -309,7 +321,13 @@ describe('a process on PostgreSQL', () => {
       expect(await asked).toContain(null)
       await cutter.close()
       const next = await serveOn(url)
+      const found = await remainingOf(next.url)
+      expect(found.filter((remaining) => remaining !== 9_999 && remaining !== 10_000)).toEqual([])
       const again = await useEach(next.url, 1)
+      // What had been answered was there.
+      expect(found.filter((remaining) => remaining === 9_999).length).toBeGreaterThanOrEqual(
+        (await asked).filter((reply) => reply !== null).length,
+      )
       expect(again.map((reply) => reply?.status)).toEqual(CUSTOMERS.map(() => 200))
       expect(await remainingOf(next.url)).toEqual(CUSTOMERS.map(() => 9_999))
       await next.end('SIGTERM')
@@ -320,7 +338,7 @@ describe('a process on PostgreSQL', () => {
 
 /**
  * Whether the file's log is just being copied into the file, or was when its process died: its index counts the pages that
- * were to be copied, and only at the end those that have been (`nBackfillAttempted` and `nBackfill`).
+ * were to be copied, and only at the end those that have been (`nBackfillAttempted` and `nBackfill` of SQLite's WAL index).
  */
 function isCheckpointUnderWay(folder: string): boolean {
   const index = openSync(join(folder, 'granary.db-shm'), 'r')
@@ -342,11 +360,11 @@ function writeOldFile(path: string, customers: number): void {
   file.exec(`pragma journal_mode = wal; begin; ${first}; pragma user_version = 1`)
   file.exec(`
     insert into catalogues values ('sandbox', 1);
-    insert into features values ('sandbox', 1, 'fe_1', 'messages', 'Messages', 'single_use', '[]', null, 0, 0);
+    insert into features values ('sandbox', 1, 'fe_1', 'messages', 'Messages', '{"kind":"metered","consumable":true}', '[]', null, 0, 0);
     with recursive n (n) as (select 0 union all select n + 1 from n where n < ${customers - 1})
     insert into customers select n + 1, 'cus_' || n, 'sandbox', 'old-' || n, null, null, null, null, '{}', 0, 0 from n;
     insert into customer_states select key, 1, 0, 1, key from customers;
-    insert into balances select key, 'cus_ent_' || key, null, 'fe_1', 'loose', '7', '7', '0',
+    insert into balances select key, 'cus_ent_' || key, null, 'fe_1', 'finite', '7', '7', '0',
       null, null, null, null, null, null, null, 0 from customers;
     insert into postings select key, key, null, 'fe_1', 'cus_ent_' || key, null, 'grant', '7', '7', '7', null, 'x', 0 from customers;
     commit; pragma wal_checkpoint(truncate)`)
