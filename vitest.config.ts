@@ -1,18 +1,51 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
 // `npm run test:long` sets this: the same tests, with more cases and more time for each.
 const long = process.env['GRANARY_TEST_LONG'] === '1'
+const time = long ? 600_000 : 30_000
+/** Of each law, as many as `test/laws/runs.ts` counts, on a store that takes its time. */
+const HISTORIES = long ? '1200' : '300'
+
+/** @param name also the store of worlds that name none. */
+function project(name: string, include: string[], histories?: string): TestProjectInlineConfiguration {
+  return {
+    test: {
+      name,
+      environment: 'node',
+      include,
+      env: {
+        GRANARY_TEST_STORE: name,
+        ...(histories === undefined
+          ? {}
+          : { GRANARY_TEST_HISTORIES: process.env['GRANARY_TEST_HISTORIES'] ?? histories }),
+      },
+      setupFiles: ['test/properties.ts'],
+      // A process per test file: tests start worker threads, open SQLite files and spawn servers.
+      pool: 'forks',
+      testTimeout: time,
+      hookTimeout: time,
+    },
+  }
+}
+
+/** Stories and laws once more: what is told in them holds whatever the store. */
+const WHATEVER_THE_STORE = ['test/scenarios/**/*.test.ts', 'test/laws/{histories,refunds}.test.ts']
+
+// One store for everything where the run says so.
+const only = process.env['GRANARY_TEST_STORE']
+const all = ['src/**/*.test.ts', 'test/**/*.test.ts']
 
 export default defineConfig({
   test: {
-    environment: 'node',
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     globalSetup: ['test/seed.ts', 'test/postgres/setup.ts'],
-    setupFiles: ['test/properties.ts'],
-    // A process per test file: tests start worker threads, open SQLite files and spawn servers.
-    pool: 'forks',
     maxWorkers: 2,
-    testTimeout: long ? 600_000 : 30_000,
-    hookTimeout: long ? 600_000 : 30_000,
+    projects:
+      only === undefined || only === ''
+        ? [
+            project('memory', all),
+            project('sqlite', WHATEVER_THE_STORE, HISTORIES),
+            project('postgres', WHATEVER_THE_STORE, HISTORIES),
+          ]
+        : [project(only, all)],
   },
 })

@@ -1,14 +1,9 @@
-import { mkdtempSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Engine } from '../src/engine/engine.ts'
 import { assemble } from '../src/granary.ts'
 import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
 import { MemoryStore } from '../src/store/memory.ts'
-import { SqliteStore } from '../src/store/sqlite/sqlite.ts'
 import type { Store } from '../src/store/store.ts'
-import { borrowPostgres } from './postgres/borrowed.ts'
+import { borrow } from './borrowed.ts'
 
 /** Where every world begins, unless it says otherwise. */
 export const START = Date.UTC(2026, 0, 31, 10, 0, 0)
@@ -16,8 +11,20 @@ export const START = Date.UTC(2026, 0, 31, 10, 0, 0)
 export const SANDBOX_KEY = 'am_sk_test_world'
 export const LIVE_KEY = 'am_sk_live_world'
 
+const KINDS = ['memory', 'sqlite', 'postgres'] as const
+export type StoreKind = (typeof KINDS)[number]
+
+/** What worlds are kept in where a test does not care: GRANARY_TEST_STORE, or memory. */
+export function storeOfRun(): StoreKind {
+  const wanted = process.env['GRANARY_TEST_STORE'] || 'memory'
+  const kind = KINDS.find((one) => one === wanted)
+  if (kind === undefined) throw new Error(`GRANARY_TEST_STORE is "${wanted}": it must be one of ${KINDS.join(', ')}`)
+  return kind
+}
+
 export interface WorldOptions {
-  readonly store?: 'memory' | 'sqlite' | 'postgres'
+  /** By default what the run says. */
+  readonly store?: StoreKind
   readonly at?: number
   readonly idempotency?: 'replay' | 'reject'
   readonly reads?: 'linearizable' | 'local'
@@ -61,8 +68,8 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
       clock.now = typeof instant === 'number' ? instant : Date.parse(instant)
     },
   }
-  const folder = options.store === 'sqlite' ? mkdtempSync(join(tmpdir(), 'granary-')) : null
-  const bare = await openStore(options.store ?? 'memory', folder)
+  const kind = options.store ?? storeOfRun()
+  const bare = kind === 'memory' ? new MemoryStore() : await borrow(kind)
   const store = options.wrap?.(bare) ?? bare
   const faults: unknown[] = []
   const { engine, app, addKey } = await assemble({
@@ -102,12 +109,6 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     async close() {
       await engine.drain()
       await store.close()
-      if (folder !== null) await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-function openStore(kind: 'memory' | 'sqlite' | 'postgres', folder: string | null): Store | Promise<Store> {
-  if (kind === 'postgres') return borrowPostgres()
-  return folder === null ? new MemoryStore() : SqliteStore.open(folder)
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { allBalances } from '../../src/domain/holdings.ts'
 import { expectLedgerToAddUp } from '../ledger.ts'
-import { openWorld, type Reply } from '../world.ts'
+import { openWorld, type Reply, type StoreKind } from '../world.ts'
 import { behaving } from './behaving.ts'
 
 const long = process.env['GRANARY_TEST_LONG'] === '1'
@@ -66,7 +66,7 @@ const luck = fc.infiniteStream(
   fc.constantFrom('answers', 'answers', 'answers', 'answers', 'fails', 'conflicts' as const),
 )
 
-const worlds: [string, { kind: 'memory' | 'sqlite'; cacheWeight?: number; failing?: boolean }][] = [
+const worlds: [string, { kind: StoreKind; cacheWeight?: number; failing?: boolean }][] = [
   ['memory', { kind: 'memory' }],
   ['memory, read anew each time', { kind: 'memory', cacheWeight: 0 }],
   ['memory that often fails', { kind: 'memory', failing: true }],

@@ -106,7 +106,7 @@ describe('a grant and the end of its feature at once', () => {
   })
 })
 
-describe.each(['memory', 'sqlite'] as const)('all at once on %s', (store) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('all at once on %s', (store) => {
   test('grants, uses and the end of their feature: either all of it is gone, or none', async () => {
     const world = await withAlice({ store })
     for (let round = 0; round < 12; round++) {

@@ -22,7 +22,7 @@ const codes = (replies: readonly Reply[]) => replies.map(({ status, body }) => [
 const uidOf = async (world: World) => (await bookOf(world.store, 'alice')).holdings.customer.uid
 const eventsOf = async (world: World) => (await world.ok('events.list', alice)).list
 
-describe.each(['memory', 'sqlite'] as const)('deleting a customer on %s', (store) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('deleting a customer on %s', (store) => {
   test('among uses in one turn: those before it count, those after it find nobody', async () => {
     const world = await withAlice({ store })
     const replies = await Promise.all([

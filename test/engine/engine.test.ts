@@ -20,7 +20,7 @@ function commits(behave: (commit: () => Promise<CommitResult[]>) => Promise<Comm
   return behaving({ commit: (ask, batch) => behave(() => ask(batch)) })
 }
 
-describe.each(['memory', 'sqlite'] as const)('lanes and group commit on %s', (store) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('lanes and group commit on %s', (store) => {
   test('law 2: as many parallel checks are allowed as the balance covers, and not one more (V81, R50)', async () => {
     const world = await withAlice({ store }, 200)
     const body = { ...use, required_balance: 2, send_event: true }

@@ -28,7 +28,7 @@ const everyone = async (world: World): Promise<{ id: string | null; email: strin
   }))
 }
 
-describe.each(['memory', 'sqlite'] as const)('who is who when many ask at once on %s', (store) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('who is who when many ask at once on %s', (store) => {
   test('however many name an e-mail and no id, it is one person (B186)', async () => {
     const world = await withMessages({ store })
     const replies = await Promise.all(

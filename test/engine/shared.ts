@@ -24,7 +24,7 @@ export class SharedStore extends MemoryStore {
   }
 }
 
-type Options = Omit<WorldOptions, 'wrap'> & {
+type Options = Omit<WorldOptions, 'wrap' | 'store'> & {
   /** What stands between a process and the store. */
   readonly between?: (store: Store, process: number) => Store
 }
@@ -39,7 +39,8 @@ export async function openProcesses(
 ): Promise<{ readonly store: SharedStore; readonly worlds: readonly World[] }> {
   const store = new SharedStore()
   const opened: World[] = []
-  for (let i = 0; i < count; i++) opened.push(await openWorld({ ...options, wrap: () => between(store, i) }))
+  for (let i = 0; i < count; i++)
+    opened.push(await openWorld({ ...options, store: 'memory', wrap: () => between(store, i) }))
   const [first] = opened
   if (first !== undefined) {
     const messages = { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true }

@@ -10,15 +10,15 @@ import {
   type SqlRow,
   type SqlValue,
 } from '../../src/store/rows.ts'
-import type { CustomerReference, Store, StoredCustomer } from '../../src/store/store.ts'
+import type { CustomerReference, StoredCustomer } from '../../src/store/store.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
-import { Folder } from '../scenarios/reopened.ts'
-import { openWorld, START, type World } from '../world.ts'
+import { Kept } from '../scenarios/kept.ts'
+import { START, type StoreKind, type World } from '../world.ts'
 
 /** What an application has to live with, and nobody may notice. */
 export interface Hardships {
-  /** In a file, opened again at every restart. */
-  readonly sqlite?: boolean
+  /** What it is kept in; by default what the run says. */
+  readonly store?: StoreKind
   /** It ends where a history says so, and begins again on what was kept. */
   readonly restarts?: boolean
   /** It remembers no customer from one request to the next, and what it loads comes in no order. */
@@ -30,23 +30,26 @@ const HISTORIES_OF_A_WORLD = 200
 
 /** The real application, in which histories follow one another: that costs far less than a world for each. */
 export class Stage {
-  world: World
   readonly faults: unknown[] = []
   readonly #hardships: Hardships
-  readonly #folder: Folder | null
+  #kept: Kept
+  #world: World | null = null
   #histories = 0
 
-  private constructor(hardships: Hardships, folder: Folder | null, world: World) {
+  private constructor(hardships: Hardships) {
     this.#hardships = hardships
-    this.#folder = folder
-    this.world = world
+    this.#kept = this.#newKept()
   }
 
   static async open(hardships: Hardships = {}): Promise<Stage> {
-    const folder = hardships.sqlite === true ? new Folder() : null
-    const stage = new Stage(hardships, folder, folder === null ? await openWorld() : await folder.open(START))
+    const stage = new Stage(hardships)
     await stage.#furnish()
     return stage
+  }
+
+  get world(): World {
+    if (this.#world === null) throw new Error('a stage is furnished as soon as it is open')
+    return this.#world
   }
 
   /** A new customer, who is called like the one that was just deleted with all it had. */
@@ -60,7 +63,7 @@ export class Stage {
   }
 
   async restart(): Promise<void> {
-    if (this.#hardships.restarts === true) await this.#enter(this.world.store)
+    if (this.#hardships.restarts === true) await this.#enter(this.world.clock.now)
   }
 
   /** Another customer takes the place of the one in memory. */
@@ -70,12 +73,13 @@ export class Stage {
 
   async close(): Promise<void> {
     this.faults.push(...this.world.faults)
-    await (this.#folder === null ? this.world.close() : this.#folder.remove())
+    await this.#kept.remove()
   }
 
   async #furnish(): Promise<void> {
-    if (this.#folder !== null && this.#histories > 0) return
-    await this.#enter(this.#hardships.forgets === true ? new ShuffledStore() : new MemoryStore())
+    await this.#kept.remove()
+    this.#kept = this.#newKept()
+    await this.#enter(START)
     const metered = { type: 'metered', consumable: true }
     const system = { type: 'credit_system' }
     const messages = { metered_feature_id: 'messages' }
@@ -105,13 +109,16 @@ export class Stage {
     await this.world.ok('customers.get_or_create', { customer_id: 'bob' })
   }
 
-  /** The application ends and begins anew, on what is kept in `store` or, where there is one, in the file. */
-  async #enter(store: Store): Promise<void> {
-    const at = this.world.clock.now
-    const options = this.#hardships.forgets === true ? { cacheWeight: 1 } : {}
-    this.faults.push(...this.world.faults)
-    if (this.#folder === null) await this.world.close()
-    this.world = await (this.#folder?.open(at, options) ?? openWorld({ ...options, at, wrap: () => store }))
+  #newKept(): Kept {
+    return new Kept(this.#hardships.store, () =>
+      this.#hardships.forgets === true ? new ShuffledStore() : new MemoryStore(),
+    )
+  }
+
+  /** The application ends and begins anew, on what is kept. */
+  async #enter(at: number): Promise<void> {
+    this.faults.push(...(this.#world?.faults ?? []))
+    this.#world = await this.#kept.open(at, this.#hardships.forgets === true ? { cacheWeight: 1 } : {})
   }
 }
 

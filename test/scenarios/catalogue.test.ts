@@ -83,7 +83,7 @@ describe('defining features (B228-B233)', () => {
   })
 
   test('many created at once are all there, in the order of their answers', async () => {
-    const world = await openWorld({ store: 'sqlite' })
+    const world = await openWorld()
     const ids = Array.from({ length: 20 }, (_, i) => `f${i}`)
     await Promise.all(ids.map((feature_id) => world.ok('features.create', { feature_id, ...metered })))
     expect((await world.ok('features.list', {})).list.map(({ id }: { id: string }) => id)).toEqual(ids)

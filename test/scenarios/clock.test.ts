@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { LIVE_KEY, type World } from '../world.ts'
-import { Folder } from './reopened.ts'
+import { Kept } from './kept.ts'
 import { codeOf, figuresOf, Story } from './story.ts'
 
 type Body = Record<string, unknown>
@@ -303,15 +303,15 @@ describe('the clock of a customer', () => {
   })
 })
 
-describe('after the store was closed and opened again', () => {
-  let folder: Folder
+describe('after a restart on what was kept', () => {
+  let kept: Kept
   beforeEach(() => {
-    folder = new Folder()
+    kept = new Kept()
   })
-  afterEach(() => folder.remove())
+  afterEach(() => kept.remove())
 
   test('both clocks show what they would have shown', async () => {
-    const first = await folder.open(now)
+    const first = await kept.open(now)
     await first.ok('features.create', { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true })
     for (const customer_id of ['alice', 'bob']) {
       await first.ok('customers.get_or_create', { customer_id })
@@ -326,7 +326,7 @@ describe('after the store was closed and opened again', () => {
     await first.ok('customers.advance_test_clock', { customer_id: 'alice', frozen_time: now + 20 * DAY })
     await first.ok('clock.advance', { by: '7d' })
 
-    const second = await folder.open(now + 3_600_000)
+    const second = await kept.open(now + 3_600_000)
     expect(await second.ok('clock.get', {})).toEqual({
       env: 'sandbox',
       now: now + 7 * DAY + 3_600_000,
@@ -345,7 +345,7 @@ describe('after the store was closed and opened again', () => {
     await second.ok('balances.track', { customer_id: 'alice', feature_id: 'messages', value: 1 })
     await expectLedgerToAddUp(second.store, 'alice')
 
-    const third = await folder.open(now + 2 * 3_600_000)
+    const third = await kept.open(now + 2 * 3_600_000)
     const { balances, test_clock } = await third.ok('customers.get', { customer_id: 'alice' })
     expect([figuresOf(balances.messages), test_clock.ahead_ms]).toEqual(['100/99/1', 28 * DAY])
     expect(await third.ok('clock.get', {}, LIVE)).toMatchObject({ ahead_ms: 0 })

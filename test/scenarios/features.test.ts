@@ -8,11 +8,11 @@ type Body = Record<string, unknown>
 const DAY = 86_400_000
 let serial = 0
 
-describe.each(['memory', 'sqlite'] as const)('features on %s', (store) => {
+describe('features', () => {
   let story: Story
   let world: World
   beforeAll(async () => {
-    story = await Story.begin('2026-01-31T10:00:00Z', { store })
+    story = await Story.begin()
     world = story.world
   })
   beforeEach(() => story.anew())
@@ -371,7 +371,7 @@ describe.each(['memory', 'sqlite'] as const)('features on %s', (store) => {
 
   test('the older paths and names (B1, B227)', async () => {
     const version = { 'x-api-version': '1.2.0' }
-    const id = `old${serial}${store}`
+    const id = `old${serial}`
     expect(await world.ok('POST /v1/features', { id, type: 'continuous_use' }, version)).toMatchObject({
       id,
       name: id,

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { expectLedgerToAddUp } from '../ledger.ts'
-import { openWorld, type World } from '../world.ts'
-import { Folder } from './reopened.ts'
+import type { World } from '../world.ts'
+import { Kept } from './kept.ts'
 import { codeOf, figuresOf } from './story.ts'
 
 type Body = Record<string, unknown>
@@ -14,10 +14,10 @@ const MESSAGES = { feature_id: 'messages' }
 
 let world: World
 
-describe.each(['memory', 'reopened SQLite'] as const)('deleting balances and keeping their use, %s', (kept) => {
-  const folder = kept === 'memory' ? null : new Folder()
+describe('deleting balances and keeping their use, with a restart after each deletion,', () => {
+  const kept = new Kept()
   beforeAll(async () => {
-    world = folder === null ? await openWorld({ at: now }) : await folder.open(now)
+    world = await kept.open(now)
     await world.ok('features.create', { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true })
     await world.ok('features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false })
     await world.ok('features.create', { feature_id: 'sso', name: 'SSO', type: 'boolean' })
@@ -33,12 +33,12 @@ describe.each(['memory', 'reopened SQLite'] as const)('deleting balances and kee
     await expectLedgerToAddUp(world.store, 'alice')
     await act('customers.delete', {})
   })
-  afterAll(() => (folder === null ? world.close() : folder.remove()))
+  afterAll(() => kept.remove())
 
-  /** From here on only what is in the file counts. Ids are in order only within one process, so what comes later is later. */
+  /** From here on only what was kept counts. Ids are in order only within one process, so what comes later is later. */
   async function reopen(): Promise<void> {
     world.clock.advance(1000)
-    if (folder !== null) world = await folder.open(world.clock.now)
+    world = await kept.open(world.clock.now)
   }
 
   async function remove(body: Body): Promise<void> {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, type World } from '../world.ts'
-import { Folder } from './reopened.ts'
+import { Kept } from './kept.ts'
 import { codeOf, figuresOf } from './story.ts'
 
 type Body = Record<string, unknown>
@@ -12,18 +12,18 @@ const COUNT = 10_000
 const AT_ONCE = 2500
 const acme = { customer_id: 'acme', feature_id: 'messages' }
 
-let folder: Folder
+let kept: Kept
 let world: World
 beforeEach(async () => {
-  folder = new Folder()
-  world = await folder.open(now)
+  kept = new Kept()
+  world = await kept.open(now)
   await world.ok('features.create', { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true })
   await world.ok('features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false })
   await world.ok('customers.get_or_create', { customer_id: 'acme' })
 })
 afterEach(async () => {
   expect(world.faults).toEqual([])
-  await folder.remove()
+  await kept.remove()
 })
 
 /** `e0`, `e1` and so on, in as few calls as a body allows for. */
@@ -74,7 +74,7 @@ test('a customer with 10,000 entities, its balances, its time, and what is left 
   expect([await customer('messages'), await customer('seats')]).toEqual(['1990/1966/24', `${COUNT + 1}/2/${COUNT - 1}`])
 
   const { ledger } = await expectLedgerToAddUp(world.store, 'acme')
-  world = await folder.open(now + DAY)
+  world = await kept.open(now + DAY)
   expect((await expectLedgerToAddUp(world.store, 'acme')).ledger).toEqual(ledger)
   expect([await sees('e9900'), await sees('e1'), await sees('e5000')]).toEqual([
     '1010/986/24',
@@ -99,7 +99,7 @@ test('a customer with 10,000 entities, its balances, its time, and what is left 
   expect(await codeOf(world, 'entities.get', { entity_id: 'e5000' })).toBe('404 entity_not_found')
   await world.ok('entities.create', { customer_id: 'acme', entity_id: 'e5000', feature_id: 'seats' })
   expect(await sees('e5000')).toBe('nothing')
-  world = await folder.open(now + DAY)
+  world = await kept.open(now + DAY)
   const left = await world.ok('customers.get', { customer_id: 'acme', expand: ['entities'] })
   expect([left.entities.map(({ id }: Body) => id), left.balances]).toEqual([['e5000'], {}])
 })

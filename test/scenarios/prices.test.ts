@@ -1,17 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { expectLedgerToAddUp } from '../ledger.ts'
-import { openWorld, type World } from '../world.ts'
+import { START, type World } from '../world.ts'
+import { Kept } from './kept.ts'
 
+let kept: Kept
 let world: World
 beforeEach(async () => {
-  world = await openWorld()
+  kept = new Kept()
+  world = await kept.open(START)
   await world.ok('features.create', { feature_id: 'tokens', name: 'Tokens', type: 'metered', consumable: true })
   await world.ok('customers.get_or_create', { customer_id: 'alice' })
 })
 afterEach(async () => {
   await expectLedgerToAddUp(world.store, 'alice')
   expect(world.faults).toEqual([])
-  await world.close()
+  await kept.remove()
 })
 
 const schema = (more: object) => [{ metered_feature_id: 'tokens', credit_cost: 1, ...more }]
@@ -199,15 +202,12 @@ describe('credits in tiers (K 2.2)', () => {
   })
 
   test('survive a restart', async () => {
-    await world.close()
-    world = await openWorld({ store: 'sqlite' })
-    await world.ok('features.create', { feature_id: 'tokens', name: 'Tokens', type: 'metered', consumable: true })
-    await world.ok('customers.get_or_create', { customer_id: 'alice' })
     await credits(graduated, 1000)
     await use(12)
     const [stored] = await world.store.load([{ env: 'sandbox', id: 'alice' }])
     const [balance] = [...(stored?.holdings.balances.values() ?? [])].flat()
     expect([...(balance?.metered.values() ?? [])]).toEqual([12_000_000_000_000n])
+    world = await kept.open(START)
     const { event_id } = await use(98)
     const { body } = await giveBack(event_id, -15)
     // The ten at 0.5 first, then five at 2.
