@@ -4,7 +4,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 const long = process.env['GRANARY_TEST_LONG'] === '1'
 const time = long ? 600_000 : 30_000
 /** Of each law, as many as `test/laws/runs.ts` counts, on a store that takes its time. */
-const HISTORIES = long ? '1200' : '300'
+const HISTORIES = long ? '800' : '200'
 
 /** @param name also the store of worlds that name none. */
 function project(name: string, include: string[], histories?: string): TestProjectInlineConfiguration {
