@@ -1,21 +1,22 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { expectLedgerToAddUp } from '../ledger.ts'
-import { START, type World } from '../world.ts'
+import { openWorld, START, type World } from '../world.ts'
 import { Kept } from './kept.ts'
 
-let kept: Kept
 let world: World
 beforeEach(async () => {
-  kept = new Kept()
-  world = await kept.open(START)
-  await world.ok('features.create', { feature_id: 'tokens', name: 'Tokens', type: 'metered', consumable: true })
-  await world.ok('customers.get_or_create', { customer_id: 'alice' })
+  world = await openWorld()
+  await furnish()
 })
 afterEach(async () => {
   await expectLedgerToAddUp(world.store, 'alice')
   expect(world.faults).toEqual([])
-  await kept.remove()
 })
+
+async function furnish(): Promise<void> {
+  await world.ok('features.create', { feature_id: 'tokens', name: 'Tokens', type: 'metered', consumable: true })
+  await world.ok('customers.get_or_create', { customer_id: 'alice' })
+}
 
 const schema = (more: object) => [{ metered_feature_id: 'tokens', credit_cost: 1, ...more }]
 
@@ -202,6 +203,10 @@ describe('credits in tiers (K 2.2)', () => {
   })
 
   test('survive a restart', async () => {
+    const kept = new Kept()
+    onTestFinished(() => kept.remove())
+    world = await kept.open(START)
+    await furnish()
     await credits(graduated, 1000)
     await use(12)
     const [stored] = await world.store.load([{ env: 'sandbox', id: 'alice' }])
