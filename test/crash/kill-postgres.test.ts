@@ -1,6 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
+import { openBooks } from '../../src/store/postgres/books.ts'
 import { PostgresStore } from '../../src/store/postgres/postgres.ts'
 import type { Store } from '../../src/store/store.ts'
 import { openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
@@ -69,6 +70,7 @@ async function openServers(server: Server): Promise<Servers & { close(): Promise
       await Promise.all([...granaries].map(([name, granary]) => (name === killed ? null : untilReady(granary))))
       await work(store)
     },
+    books: () => openBooks(url),
     close: () => store.close(),
   }
 }

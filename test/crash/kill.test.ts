@@ -1,4 +1,5 @@
 import { afterEach, test } from 'vitest'
+import { openBooks } from '../../src/store/sqlite/books.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import { cleanUp, newFolder, start } from '../process/granary.ts'
 import { chance, seedOfRun } from './chance.ts'
@@ -24,6 +25,7 @@ test(`${KILLS} times kill -9 under load: what was acknowledged is there exactly 
       const store = await SqliteStore.open(folder)
       await work(store).finally(() => store.close())
     },
+    books: () => openBooks(folder),
   }
   const random = chance(seedOfRun())
   await runCourse({ name: 'SQLite', servers, key: granary.key, kills: KILLS, lookEvery: LONG ? 10 : 2, random })

@@ -1,8 +1,8 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { type Amount, ONE } from '../../src/domain/amount.ts'
-import type { Store } from '../../src/store/store.ts'
-import { expectLedgerToAddUp } from '../ledger.ts'
+import type { Books, Store } from '../../src/store/store.ts'
+import { expectBooksToBeProved, expectLedgerToAddUp } from '../ledger.ts'
 import { chance } from './chance.ts'
 import { Client, type Reply, type Request } from './clients.ts'
 
@@ -29,6 +29,8 @@ export interface Servers {
   restart(): Promise<void>
   /** Looks at what is kept, while nothing is asked and before what was killed is there again. */
   look(work: (store: Store) => Promise<void>): Promise<void>
+  /** All that is kept, for proving it. */
+  books(): Books | Promise<Books>
 }
 
 export interface Course {
@@ -55,6 +57,7 @@ export async function runCourse(course: Course): Promise<void> {
     history.push(...sent)
     const looks = kill % lookEvery === 0 || kill === kills
     if (looks) await servers.look((store) => expectBooksToAddUp(store, history, grantedToPoor))
+    if (looks) await expectBooksToBeProved(servers.books())
     await servers.restart()
     await withClients(course, CLIENTS, async (clients) => {
       replayed += await retry(clients, sent)
@@ -63,6 +66,7 @@ export async function runCourse(course: Course): Promise<void> {
   }
   await servers.kill()
   await servers.look((store) => expectBooksToAddUp(store, history, grantedToPoor))
+  await expectBooksToBeProved(servers.books())
 
   const count = (...states: Request['state'][]) => history.filter(({ state }) => states.includes(state)).length
   // Otherwise nothing was tried.

@@ -5,12 +5,14 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { openBooks as openPostgresBooks } from '../../src/store/postgres/books.ts'
 import { MIGRATIONS as POSTGRES_MIGRATIONS } from '../../src/store/postgres/migrations.ts'
 import { PostgresStore } from '../../src/store/postgres/postgres.ts'
+import { openBooks } from '../../src/store/sqlite/books.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
-import type { Store } from '../../src/store/store.ts'
-import { expectLedgerToAddUp } from '../ledger.ts'
+import type { Books, Store } from '../../src/store/store.ts'
+import { expectBooksToBeProved, expectLedgerToAddUp } from '../ledger.ts'
 import { openCutter } from '../postgres/cutter.ts'
 import { openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
 import { cleanUp, Granary, newFolder, serving, type Variables } from '../process/granary.ts'
@@ -34,22 +36,29 @@ afterAll(() => server.remove())
 interface Place {
   readonly variables: Variables
   open(): Promise<Store>
+  books(): Books | Promise<Books>
 }
 
 async function place(kind: 'SQLite' | 'PostgreSQL'): Promise<Place> {
-  const always = { GRANARY_SECRET_KEY: KEY, PORT: '0' }
-  if (kind === 'SQLite') {
-    const folder = newFolder()
-    return { variables: { ...always, GRANARY_DATA_DIR: folder }, open: () => SqliteStore.open(folder) }
-  }
-  const { url } = await openDatabaseOn(server.url())
-  return { variables: { ...always, DATABASE_URL: url }, open: () => PostgresStore.open(url) }
+  return kind === 'SQLite' ? inFolder(newFolder()) : inDatabase((await openDatabaseOn(server.url())).url)
 }
 
-async function furnish(url: string, customers: readonly string[] = CUSTOMERS): Promise<void> {
+const ALWAYS = { GRANARY_SECRET_KEY: KEY, PORT: '0' }
+
+function inFolder(folder: string): Place {
+  const variables = { ...ALWAYS, GRANARY_DATA_DIR: folder }
+  return { variables, open: () => SqliteStore.open(folder), books: () => openBooks(folder) }
+}
+
+function inDatabase(url: string): Place {
+  const variables = { ...ALWAYS, DATABASE_URL: url }
+  return { variables, open: () => PostgresStore.open(url), books: () => openPostgresBooks(url) }
+}
+
+async function furnish(url: string): Promise<void> {
   const client = new Client(url, KEY)
   await client.ok('features.create', FEATURE)
-  for (const customer_id of customers) {
+  for (const customer_id of CUSTOMERS) {
     await client.ok('customers.get_or_create', { customer_id })
     await client.ok('balances.create', { customer_id, feature_id: 'messages', included: 10_000 })
   }
@@ -77,14 +86,17 @@ async function remainingOf(url: string): Promise<number[]> {
   return found.map(({ balance }) => balance.remaining)
 }
 
-async function expectBooksToAddUp(store: Store, customers: readonly string[] = CUSTOMERS): Promise<void> {
-  for (const id of customers) {
+/** Of each customer, event by event, and all in all. */
+async function expectBooksToAddUp({ open, books }: Place): Promise<void> {
+  const store = await open()
+  for (const id of CUSTOMERS) {
     const { ledger } = await expectLedgerToAddUp(store, id)
     const events = await store.listEvents({ env: 'sandbox', customerId: id, offset: 0, limit: 1_000_000 })
     const uses = ledger.filter(({ kind }) => kind === 'use')
     expect(events.map(({ uid }) => uid).toSorted()).toEqual(uses.map(({ cause }) => cause).toSorted())
   }
   await store.close()
+  await expectBooksToBeProved(books())
 }
 
 describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (kind) => {
@@ -94,7 +106,8 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (k
       const began = performance.now()
       const rounds = (point === 'during the commit' ? 3 : 1) * (LONG ? 20 : 1)
       const random = chance(seedOfRun())
-      const { variables, open } = await place(kind)
+      const here = await place(kind)
+      const { variables } = here
       const first = await serving([], variables)
       await furnish(first.url)
       await first.end('SIGTERM')
@@ -125,7 +138,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (k
         count.asked += CUSTOMERS.length
         count.found += found
       }
-      await expectBooksToAddUp(await open())
+      await expectBooksToAddUp(here)
       console.log(
         `${kind}, death ${point}: ${rounds} deaths, ${count.asked} uses unanswered, ${count.found} of them durable; ` +
           `0 lost, 0 twice after the retry (${seconds(began)})`,
@@ -139,7 +152,8 @@ describe('a process on SQLite that is killed', () => {
     const began = performance.now()
     const kills = LONG ? 10 : 2
     const folder = newFolder()
-    const variables = { GRANARY_SECRET_KEY: KEY, PORT: '0', GRANARY_DATA_DIR: folder }
+    const here = inFolder(folder)
+    const { variables } = here
     let granary = await serving([], variables)
     await furnish(granary.url)
     const acknowledged = new Set<string>()
@@ -185,7 +199,8 @@ describe('a process on SQLite that is killed', () => {
     expect(new Set(ids).size).toBe(ids.length)
     expect([...acknowledged].filter((id) => !ids.includes(id))).toEqual([])
     expect(ids.filter((id) => !asked.has(id))).toEqual([])
-    await expectBooksToAddUp(store)
+    await store.close()
+    await expectBooksToAddUp(here)
     console.log(
       `SQLite, killed during a checkpoint: ${hits} of ${tries} kills in the midst of one, ${acknowledged.size} uses acknowledged, ` +
         `0 lost, 0 twice (${seconds(began)})`,
@@ -198,7 +213,7 @@ describe('a process on SQLite that is killed', () => {
     const customers = 60_000
     const folder = newFolder()
     writeOldFile(join(folder, 'granary.db'), customers)
-    const variables = { GRANARY_SECRET_KEY: KEY, PORT: '0', GRANARY_DATA_DIR: folder }
+    const { variables, books } = inFolder(folder)
     const kills = LONG ? 10 : 2
     let hits = 0
     for (let tries = 0; hits < kills; tries++) {
@@ -236,6 +251,7 @@ describe('a process on SQLite that is killed', () => {
     expect(file.prepare('pragma user_version').get()?.['user_version']).toBe(MIGRATIONS.length)
     expect(file.prepare('pragma integrity_check').get()?.['integrity_check']).toBe('ok')
     file.close()
+    await expectBooksToBeProved(books())
     console.log(
       `SQLite, killed during a migration: ${hits} kills in the midst of a step over ${customers} customers; 0 lost (${seconds(began)})`,
     )
@@ -300,7 +316,7 @@ describe('a process on PostgreSQL', () => {
       }
       await granary.end('SIGTERM')
       await cutter.close()
-      await expectBooksToAddUp(await PostgresStore.open(url))
+      await expectBooksToAddUp(inDatabase(url))
       console.log(`PostgreSQL, connection cut during a commit, ${how}: ${rounds} cuts; 0 lost, 0 twice`)
     },
   )
@@ -331,7 +347,7 @@ describe('a process on PostgreSQL', () => {
       expect(again.map((reply) => reply?.status)).toEqual(CUSTOMERS.map(() => 200))
       expect(await remainingOf(next.url)).toEqual(CUSTOMERS.map(() => 9_999))
       await next.end('SIGTERM')
-      await expectBooksToAddUp(await PostgresStore.open(url))
+      await expectBooksToAddUp(inDatabase(url))
     },
   )
 })

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
+import { openBooks } from '../../src/store/postgres/books.ts'
+import { expectBooksToBeProved } from '../ledger.ts'
 import { openDatabase } from '../postgres/server.ts'
 import { cleanUp, type Granary } from '../process/granary.ts'
 import { KEY, serveOn, serveTogether } from '../process/together.ts'
@@ -26,5 +28,6 @@ test(`24 clients of two processes and ${KILLS} times kill -9: what each customer
   const operations = 600 * (KILLS + 1)
   await runCourse({ name: 'PostgreSQL, two processes', members, key: KEY, customers: 24, operations, kills: KILLS })
   for (const granary of granaries) expect((await granary.end('SIGTERM')).code).toBe(0)
+  await expectBooksToBeProved(openBooks(url))
   await drop()
 })

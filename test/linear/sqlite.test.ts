@@ -1,6 +1,6 @@
-import { afterEach, expect, test } from 'vitest'
-import { verify } from '../../src/operations/verify.ts'
+import { afterEach, test } from 'vitest'
 import { openBooks } from '../../src/store/sqlite/books.ts'
+import { expectBooksToBeProved } from '../ledger.ts'
 import { cleanUp, newFolder, start } from '../process/granary.ts'
 import { runCourse } from './course.ts'
 
@@ -29,10 +29,5 @@ test(`24 clients and ${KILLS} times kill -9: what each customer answered is what
     kills: KILLS,
   })
   await granary.end('SIGTERM')
-
-  const found: string[] = []
-  const books = openBooks(folder)
-  await verify(books, Date.now(), { found: (sentence) => found.push(sentence), proved: () => undefined })
-  await books.close()
-  expect(found).toEqual([])
+  await expectBooksToBeProved(openBooks(folder))
 })
