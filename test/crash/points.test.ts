@@ -21,6 +21,8 @@ import { chance, seedOfRun } from './chance.ts'
 import { Client } from './clients.ts'
 
 const LONG = process.env['GRANARY_TEST_LONG'] === '1'
+/** Each of these tests starts several processes, which takes long on a busy machine. */
+const TIMEOUT = LONG ? 600_000 : 120_000
 const DYING = fileURLToPath(new URL('./dying.ts', import.meta.url))
 const FEATURE = { feature_id: 'messages', name: 'Messages', type: 'metered', consumable: true }
 const CUSTOMERS = Array.from({ length: 6 }, (_, i) => `customer-${i}`)
@@ -99,7 +101,7 @@ async function expectBooksToAddUp({ open, books }: Place): Promise<void> {
   await expectBooksToBeProved(books())
 }
 
-describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (kind) => {
+describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', { timeout: TIMEOUT }, (kind) => {
   test.each(['before the commit', 'after the commit, before the answer', 'during the commit'])(
     '%s leaves each use whole or not at all, and the retry makes it one',
     async (point) => {
@@ -147,7 +149,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', (k
   )
 })
 
-describe('a process on SQLite that is killed', () => {
+describe('a process on SQLite that is killed', { timeout: TIMEOUT }, () => {
   test('in the midst of a checkpoint has lost nothing', async () => {
     const began = performance.now()
     const kills = LONG ? 10 : 2
@@ -258,7 +260,7 @@ describe('a process on SQLite that is killed', () => {
   })
 })
 
-describe('a process on PostgreSQL', () => {
+describe('a process on PostgreSQL', { timeout: TIMEOUT }, () => {
   test.each(['alone', 'and the server after it'])(
     'that is killed in the midst of a migration, %s, leaves nothing or everything, and the next start serves',
     async (alone) => {

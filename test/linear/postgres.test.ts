@@ -11,7 +11,9 @@ const KILLS = process.env['GRANARY_TEST_LONG'] === '1' ? 20 : 4
 
 afterEach(cleanUp)
 
-test(`24 clients of two processes and ${KILLS} times kill -9: what each customer answered is what one operation after another would have`, async () => {
+test(`24 clients of two processes and ${KILLS} times kill -9: what each customer answered is what one operation after another would have`, {
+  timeout: 60_000 + KILLS * 30_000,
+}, async () => {
   const { url, drop } = await openDatabase()
   const granaries = await serveTogether(url, 2)
   const members = granaries.map((granary, i): Member => {

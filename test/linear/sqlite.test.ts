@@ -4,11 +4,14 @@ import { expectBooksToBeProved } from '../ledger.ts'
 import { cleanUp, newFolder, start } from '../process/granary.ts'
 import { runCourse } from './course.ts'
 
-const KILLS = process.env['GRANARY_TEST_LONG'] === '1' ? 15 : 3
+const LONG = process.env['GRANARY_TEST_LONG'] === '1'
+const KILLS = LONG ? 15 : 3
 
 afterEach(cleanUp)
 
-test(`24 clients and ${KILLS} times kill -9: what each customer answered is what one operation after another would have`, async () => {
+test(`24 clients and ${KILLS} times kill -9: what each customer answered is what one operation after another would have`, {
+  timeout: 60_000 + KILLS * 30_000,
+}, async () => {
   const folder = newFolder()
   let granary = await start(folder)
   const member = {
@@ -24,7 +27,7 @@ test(`24 clients and ${KILLS} times kill -9: what each customer answered is what
     name: 'SQLite, one process',
     members: [member],
     key: granary.key,
-    customers: 12,
+    customers: LONG ? 24 : 12,
     operations,
     kills: KILLS,
   })
