@@ -106,7 +106,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', { 
     '%s leaves each use whole or not at all, and the retry makes it one',
     async (point) => {
       const began = performance.now()
-      const rounds = (point === 'during the commit' ? 3 : 1) * (LONG ? 20 : 1)
+      const rounds = (point === 'during the commit' ? 3 : 1) * (LONG ? 8 : 1)
       const random = chance(seedOfRun())
       const here = await place(kind)
       const { variables } = here

@@ -4,8 +4,7 @@ import { expectBooksToBeProved } from '../ledger.ts'
 import { cleanUp, newFolder, start } from '../process/granary.ts'
 import { runCourse } from './course.ts'
 
-const LONG = process.env['GRANARY_TEST_LONG'] === '1'
-const KILLS = LONG ? 15 : 3
+const KILLS = process.env['GRANARY_TEST_LONG'] === '1' ? 15 : 3
 
 afterEach(cleanUp)
 
@@ -27,7 +26,7 @@ test(`24 clients and ${KILLS} times kill -9: what each customer answered is what
     name: 'SQLite, one process',
     members: [member],
     key: granary.key,
-    customers: LONG ? 24 : 12,
+    customers: 24,
     operations,
     kills: KILLS,
   })
