@@ -145,6 +145,8 @@ export class HoldingsCache {
     if (newer) {
       entry.load = null
       this.install(entry, stored, null)
+      // Where there is no room it was forgotten again at once, and must not stand there as somebody who has nothing.
+      if (entry.stored === null) return
     }
     this.#rename(entry, namesOf((entry.holdings ?? stored.holdings).customer))
   }

@@ -72,6 +72,7 @@ const worlds: [string, { kind: StoreKind; cacheWeight?: number; failing?: boolea
   ['memory that often fails', { kind: 'memory', failing: true }],
   ['memory that often fails, read anew each time', { kind: 'memory', cacheWeight: 0, failing: true }],
   ['sqlite, read anew each time', { kind: 'sqlite', cacheWeight: 0 }],
+  ['postgres, read anew each time', { kind: 'postgres', cacheWeight: 0 }],
 ]
 
 test.each(worlds)(

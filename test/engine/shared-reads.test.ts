@@ -315,6 +315,21 @@ describe('what is loaded for a read and what is being committed', () => {
     await expectLedgerToAddUp(store, 'alice')
   })
 
+  test('what there is no room to remember is forgotten whole: whoever was looked up in vain to be refused can be written', async () => {
+    const { a } = await openTwo({ cacheWeight: 0 })
+    const desk = { entity_id: 'desk', feature_id: 'seats' }
+    const grant = { feature_id: 'messages', included_grant: 0, reset: { interval: 'month' } }
+    await Promise.all([
+      a.ok('entities.create', { customer_id: 'carol', ...desk }),
+      a.call('balances.create', { customer_id: 'bob', ...grant }),
+    ])
+    await Promise.all([
+      a.ok('entities.create', { customer_id: 'bob', ...desk }),
+      a.call('customers.update', { customer_id: 'bob', new_customer_id: 'bob', email: null }),
+    ])
+    expect((await a.ok('customers.get_or_create', { customer_id: 'carol', name: 'Carol' })).name).toBe('Carol')
+  })
+
   test('a read is answered however often its customer is written meanwhile', async () => {
     let writing = false
     const { a, b } = await openTwo({
