@@ -108,6 +108,8 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', { 
       const began = performance.now()
       const rounds = (point === 'during the commit' ? 3 : 1) * (LONG ? 8 : 1)
       const random = chance(seedOfRun())
+      // A first commit has to connect to PostgreSQL before it is sent. In milliseconds.
+      const latest = kind === 'SQLite' ? 16 : 120
       const here = await place(kind)
       const { variables } = here
       const first = await serving([], variables)
@@ -118,7 +120,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', { 
         const before = 10_000 - round + 1
         const dying = await serving(
           [],
-          { ...variables, DIES: point, DIES_AFTER: String(1 + Math.floor(16 * random())) },
+          { ...variables, DIES: point, DIES_AFTER: String(1 + Math.floor(latest * random())) },
           DYING,
         )
         expect(await useEach(dying.url, round)).toEqual(CUSTOMERS.map(() => null))
