@@ -16,10 +16,12 @@ export interface Course {
   readonly customers: number
   readonly operations: number
   readonly kills: number
+  /** Each makes other choices. */
+  readonly round: number
 }
 
 /** Lets clients ask while members are killed, and holds what every customer answered against one operation after another. */
-export async function runCourse({ name, members, key, customers, operations, kills }: Course): Promise<void> {
+export async function runCourse({ name, members, key, customers, operations, kills, round }: Course): Promise<void> {
   const began = performance.now()
   const [first] = members
   if (first === undefined) throw new Error('nobody to ask')
@@ -27,7 +29,7 @@ export async function runCourse({ name, members, key, customers, operations, kil
   await client.ok('features.create', { feature_id: FEATURE, name: 'Messages', type: 'metered', consumable: true })
   client.close()
 
-  const random = chance(seedOfRun())
+  const random = chance(seedOfRun() + round)
   const ids = Array.from({ length: customers }, (_, i) => `customer-${i}`)
   const choose = () => ({ customer: chosenFrom(ids, random), input: inputBy(random) })
   const histories = await record({
