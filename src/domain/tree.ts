@@ -120,7 +120,10 @@ function entriesOf<V>(tree: Tree<V>): Map<string, V> {
   return new Map(tree.slots.flatMap((node) => [...entriesOf(node)]))
 }
 
-/** Something that all values of a map come to together, worked out once per node. `and` must not depend on the order. */
+/**
+ * Something that all values of a map come to together, worked out once per branch: to remember it of each leaf as well took
+ * longer than to work it out again. `and` must not depend on the order.
+ */
 export class Fold<V, R> {
   readonly #known = new WeakMap<object, R>()
   readonly #nothing: R
@@ -135,11 +138,12 @@ export class Fold<V, R> {
 
   over(tree: Tree<V>): R {
     if (tree === null) return this.#nothing
+    if (tree.kind === 'leaf')
+      return tree.entries.reduce((sum, [, value]) => this.#and(sum, this.#of(value)), this.#nothing)
     const known = this.#known.get(tree)
     if (known !== undefined) return known
     let result = this.#nothing
-    if (tree.kind === 'leaf') for (const [, value] of tree.entries) result = this.#and(result, this.#of(value))
-    else for (const node of tree.slots) if (node !== null) result = this.#and(result, this.over(node))
+    for (const node of tree.slots) if (node !== null) result = this.#and(result, this.over(node))
     this.#known.set(tree, result)
     return result
   }
