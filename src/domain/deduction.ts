@@ -131,7 +131,7 @@ class Plan {
   readonly moves: Move[] = []
   /**
    * Where prices are asked, what is left has 24 decimals: a payer that is drained covers a fraction of the use that no 12
-   * decimals can name, and the next payer must be asked for exactly the rest. Without prices nothing finer than 12 comes up.
+   * decimals can name, and the next payer is asked for the rest. Without prices nothing finer than 12 comes up.
    */
   readonly #scale: bigint
   #left: bigint
