@@ -3,7 +3,7 @@
 //   node scripts/test.mjs              the static checks, the build, then all tests
 //   node scripts/test.mjs amount       the build, then the tests whose path contains `amount` (arguments go to vitest)
 //   node scripts/test.mjs --long ...   the same, with more cases for each property; without arguments for vitest it also
-//                                      runs the mutation tests, which take half an hour
+//                                      runs the mutation tests, which take long
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'

@@ -105,8 +105,8 @@ export function tierAt(
 /** The first tier for all units, however many there were: the same rate where there is but one. */
 export function unmetered(rate: Rate): Rate {
   if (rate.meter === null) return rate
-  const { cost } = priceIn(rate)
-  return { tiers: [{ to: null, cost }], per: rate.per, meter: null }
+  const { cost, per } = priceIn(rate)
+  return flatRate(cost, per)
 }
 
 /** The price of the first tier, and of all units where there is but one. */
@@ -130,14 +130,23 @@ export function costOf(rate: Rate, units: Amount): Amount {
 
 /** A tariff without conditions. */
 export function flatTariff(cost: Amount, per: Amount = ONE): Tariff {
-  return { tiers: [{ to: null, cost }], per, dimensions: [], multipliers: [] }
+  return { tiers: atOneCost(cost), per, dimensions: [], multipliers: [] }
+}
+
+/** What all units cost alike, as tiers. */
+export function atOneCost(cost: Amount): readonly Tier[] {
+  return [{ to: null, cost }]
+}
+
+function flatRate(cost: Amount, per: Amount): Rate {
+  return { tiers: atOneCost(cost), per, meter: null }
 }
 
 /** The price of a feature in its own units. */
 export const AT_PAR: Price = { cost: ONE, per: ONE }
 
 /** As `AT_PAR`. */
-export const PAR: Rate = { tiers: [{ to: null, cost: ONE }], per: ONE, meter: null }
+export const PAR: Rate = flatRate(ONE, ONE)
 
 function applies(match: Match, properties: JsonObject): boolean {
   return Object.entries(match).every(([key, expected]) => {

@@ -27,7 +27,7 @@ async function examine(store: Store, clock: () => Instant): Promise<string | nul
   try {
     theirs = await store.clock()
   } catch {
-    return 'The store cannot be asked: see the log for the reason'
+    return 'The store cannot be asked; the log tells why with each request that fails'
   }
   if (theirs === null) return null
   // It looked at its clock at some time between the question and the answer.

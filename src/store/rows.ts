@@ -13,7 +13,7 @@ import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
-import { flatTariff, type Tariff, type Tier } from '../domain/price.ts'
+import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
 import type { Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
 import type { EventRow } from './store.ts'
@@ -393,7 +393,7 @@ function inTiers<T extends { readonly tiers: readonly Tier[] }>(
 ): T {
   if (!('cost' in priced)) return priced
   const { cost, ...rest } = priced
-  return { ...rest, tiers: [{ to: null, cost }] } as unknown as T
+  return { ...rest, tiers: atOneCost(cost) } as unknown as T
 }
 
 /** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */

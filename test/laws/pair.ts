@@ -349,8 +349,8 @@ function codeOf({ status, body }: Reply): string {
   return `${status} ${body.code}`
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the balance object as it came over the wire.
-function shown(balance: any) {
+/** @param balance the balance object as it came over the wire. */
+function shown(balance: Reply['body']) {
   if (balance == null) return null
   const { unlimited, granted, remaining, usage, next_reset_at, breakdown, rollovers } = balance
   return {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type Amount, ONE, ZERO } from '../../domain/amount.ts'
 import type { CostAsWritten, FeatureTypeAsWritten } from '../../domain/feature.ts'
-import type { Tier } from '../../domain/price.ts'
+import { atOneCost, type Tier } from '../../domain/price.ts'
 import type { Redefinition } from '../../domain/redefine.ts'
 import { amount, id, later, NOT_SUPPORTED, text } from './scalars.ts'
 
@@ -69,7 +69,7 @@ function hasOnePrice({ credit_cost, tier_behavior, tiers: list }: Priced, ctx: z
 }
 
 function tiersOf({ credit_cost, tiers: list }: Priced): readonly Tier[] {
-  return list ?? [{ to: null, cost: credit_cost ?? ZERO }]
+  return list ?? atOneCost(credit_cost ?? ZERO)
 }
 
 const dimension = z.object({ match, priority: z.number().optional(), ...priced }).superRefine(hasOnePrice)
