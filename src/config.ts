@@ -16,6 +16,8 @@ export interface Config {
   readonly idempotency: 'replay' | 'reject'
   /** GRANARY_READS. Default linearizable. */
   readonly reads: 'linearizable' | 'local'
+  /** GRANARY_HTTP_FAST_PATH. Default on. */
+  readonly fastPath: 'on' | 'off'
   /** LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel
 }
@@ -49,6 +51,7 @@ export function readConfig(variables: Variables, invocation: Extract<Invocation,
     secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
     reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
+    fastPath: oneOf('GRANARY_HTTP_FAST_PATH', set('GRANARY_HTTP_FAST_PATH') ?? 'on', ['on', 'off']),
     logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
   }
 }

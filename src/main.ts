@@ -73,7 +73,7 @@ async function serve(config: Config): Promise<void> {
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
     })
     if (config.secretKey !== null) await addKey(config.secretKey.key, config.secretKey.env)
-    const server = await serveHttp(app.handle, config.host, config.port)
+    const server = await serveHttp(app.handle, config.host, config.port, config.fastPath)
     // Before anyone is told that the server is there: who waits for the line below may send a signal at once.
     stopWhenTold(server, engine, store, log)
     // Only now that nothing can go wrong any more: a key is shown once, so a start that fails must not have made one.

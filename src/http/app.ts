@@ -18,7 +18,7 @@ export interface HttpRequest {
   readonly path: string
   /** What follows the question mark, or nothing. */
   readonly query?: string | undefined
-  /** By lower-case name. */
+  /** By lower-case name; at least those of `HEADERS_READ`. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: string
 }
@@ -40,6 +40,9 @@ export interface AppOptions {
 
 /** The longest `Idempotency-Key` that is accepted. */
 const LONGEST_KEY = 255
+
+/** All headers that are ever looked at: what carries requests may leave out the others. */
+export const HEADERS_READ = ['authorization', 'x-api-version', 'idempotency-key'] as const
 
 /** Bodies above this are refused: one item of the API fits many times over. */
 export const MAX_BODY_BYTES = 1024 * 1024
@@ -217,7 +220,7 @@ function problemResponse(problem: Problem, env: Environment): HttpResponse {
   }
 }
 
-function header({ headers }: Pick<HttpRequest, 'headers'>, name: string): string | undefined {
+function header({ headers }: Pick<HttpRequest, 'headers'>, name: (typeof HEADERS_READ)[number]): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value[0] : value
 }

@@ -1,6 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './app.ts'
+import { Front } from './front.ts'
+import { KEEP_ALIVE_MS } from './plain-answer.ts'
 
 // Not by `import`: that asks the module for each of its exports, and one of them loads a whole HTTP client and WebSocket
 // (measured: 5 MB resident).
@@ -8,6 +10,7 @@ const { createServer } = process.getBuiltinModule('node:http')
 
 /** A body that is too large is read to its end for so long, so that its sender gets to see the answer. */
 const DISCARD_MS = 2_000
+const REQUEST_MS = 30_000
 
 export interface RunningServer {
   /** `http://HOST:PORT` as a client would write it. */
@@ -18,9 +21,17 @@ export interface RunningServer {
 
 type Handle = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
 
-/** Serves the application over HTTP/1.1. @throws the listening error, for instance `EADDRINUSE`. */
-export async function serveHttp(handle: Handle, host: string, port: number): Promise<RunningServer> {
-  const listener = new Listener(handle)
+/**
+ * Serves the application over HTTP/1.1. @throws the listening error, for instance `EADDRINUSE`.
+ * @param fastPath whether plain requests are read by ourselves; otherwise all are read by `node:http`.
+ */
+export async function serveHttp(
+  handle: Handle,
+  host: string,
+  port: number,
+  fastPath: 'on' | 'off' = 'on',
+): Promise<RunningServer> {
+  const listener = new Listener(handle, fastPath)
   await listener.listen(host, port)
   return listener
 }
@@ -29,18 +40,22 @@ class Listener implements RunningServer {
   readonly #handle: Handle
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #front: Front | null
   #stopping = false
   url = ''
 
-  constructor(handle: Handle) {
+  constructor(handle: Handle, fastPath: 'on' | 'off') {
     this.#handle = handle
     this.#server = createServer((incoming, outgoing) => this.#receive(incoming, outgoing))
-    // Longer than the usual 60 s of load balancers, so that it is they who close idle connections and no request is lost.
-    this.#server.keepAliveTimeout = 75_000
-    this.#server.requestTimeout = 30_000
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS
+    this.#server.requestTimeout = REQUEST_MS
+    const giveAway = fastPath === 'on' ? takeConnections(this.#server) : null
+    const front = giveAway === null ? null : new Front({ handle, requestMs: REQUEST_MS, giveAway })
+    this.#front = front
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
+      front?.take(socket)
     })
   }
 
@@ -57,9 +72,12 @@ class Listener implements RunningServer {
     this.#stopping = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
+    this.#front?.stop()
     // A connection that never sent a byte does not count as idle; nobody waits on it for an answer.
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
-    const timer = setTimeout(() => this.#server.closeAllConnections(), deadlineMs)
+    const timer = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, deadlineMs)
     await closed
     clearTimeout(timer)
   }
@@ -94,6 +112,15 @@ class Listener implements RunningServer {
     if (this.#stopping) all['connection'] = 'close'
     outgoing.writeHead(status, all)
     outgoing.end(body)
+  }
+}
+
+/** @returns what `node:http` would do with a new connection, which it now does only when told to. */
+function takeConnections(server: Server): (socket: Socket) => void {
+  const begin = server.listeners('connection')
+  server.removeAllListeners('connection')
+  return (socket) => {
+    for (const one of begin) Reflect.apply(one, server, [socket])
   }
 }
 
