@@ -4,7 +4,7 @@ import { HEADERS_READ, type HttpRequest } from './app.ts'
 export interface PlainHead {
   /** What follows POST, query included. */
   readonly target: string
-  /** Those that the application reads, and perhaps others. */
+  /** Those that the application reads. */
   readonly headers: HttpRequest['headers']
   /** Of the body, in bytes. */
   readonly length: number
@@ -23,8 +23,9 @@ const CHANGING = new Set([
   ...['transfer-encoding', 'expect', 'upgrade', 'content-encoding', 'trailer', 'te', 'proxy-connection'],
   'http2-settings',
 ])
-/** What must not come twice. */
-const SINGLE = new Set<string>(['host', 'content-length', 'connection', ...HEADERS_READ])
+/** What says how a request is to be read, and what the application reads. None of them may come twice. */
+const FRAMING = new Set(['host', 'content-length', 'connection'])
+const READ = new Set<string>(HEADERS_READ)
 
 /**
  * Reads the head of a request that could not be any plainer. Strict on purpose: whatever could be read in two ways is null
@@ -36,18 +37,22 @@ export function readPlainHead(text: string): PlainHead | null {
   if (line === null) return null
   const [{ length: fieldsAt }, target = ''] = line
   if (!FIELDS.test(text.slice(fieldsAt))) return null
-  const found: Partial<Record<string, string>> = {}
+  const framing: Texts = {}
+  const headers: Texts = {}
   for (let at = fieldsAt; at < text.length; ) {
     const colon = text.indexOf(':', at)
     const end = text.indexOf('\r\n', colon)
     const name = text.slice(at, colon).toLowerCase()
     at = end + 2
     if (CHANGING.has(name)) return null
-    if (!SINGLE.has(name)) continue
-    if (found[name] !== undefined) return null
-    found[name] = text.slice(colon + 1, end).trim()
+    const texts = READ.has(name) ? headers : FRAMING.has(name) ? framing : null
+    if (texts === null) continue
+    if (texts[name] !== undefined) return null
+    texts[name] = text.slice(colon + 1, end).trim()
   }
-  const { host, connection = 'keep-alive', 'content-length': length = '' } = found
+  const { host, connection = 'keep-alive', 'content-length': length = '' } = framing
   if (host === undefined || !LENGTH.test(length) || connection.toLowerCase() !== 'keep-alive') return null
-  return { target, headers: found, length: Number(length) }
+  return { target, headers, length: Number(length) }
 }
+
+type Texts = Record<string, string | undefined>

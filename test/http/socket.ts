@@ -71,6 +71,18 @@ export class Wire {
     }
   }
 
+  /** Every answer until the server closes the connection. What is left after them is no answer, and a mistake. */
+  async replies(): Promise<RawReply[]> {
+    const all: RawReply[] = []
+    await this.closed
+    for (let parsed = parseReply(this.#received); parsed !== null; parsed = parseReply(this.#received)) {
+      this.#received = this.#received.subarray(parsed.length)
+      all.push(parsed.reply)
+    }
+    if (this.#received.length > 0) throw new Error(`half an answer was left: ${this.#received.toString()}`)
+    return all
+  }
+
   close(): void {
     this.socket.destroy()
   }
