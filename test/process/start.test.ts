@@ -138,6 +138,12 @@ describe('a setting that cannot be used', () => {
     ['one argument too many', ['serve', 'now'], {}, /"now".*--help/],
     ['an unknown log level', [], { LOG_LEVEL: 'x' }, /LOG_LEVEL is "x".*debug, info, warn, error, silent/],
     ['an unknown idempotency mode', [], { GRANARY_IDEMPOTENCY: 'x' }, /GRANARY_IDEMPOTENCY is "x".*replay, reject/],
+    [
+      'an unknown word for the fast path',
+      [],
+      { GRANARY_HTTP_FAST_PATH: 'x' },
+      /GRANARY_HTTP_FAST_PATH is "x".*on, off/,
+    ],
     ['an address that is not of this machine', ['--host', '203.0.113.1'], {}, /203\.0\.113\.1/],
   ]
   test.each(mistakes)('%s', async (_, args, variables, message) => {
