@@ -1,3 +1,5 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { answersTo, cutAt, LAST, servingBoth, singly } from './both-paths.ts'
@@ -69,6 +71,21 @@ describe('read by ourselves', () => {
     expect(await answersTo(both.on, pieces)).toEqual(await answersTo(both.off, pieces))
     expect(both.on.readBy.slice(0, 2)).toEqual(['us', 'us'])
   })
+})
+
+test('clients that people use are read by ourselves', async () => {
+  const { url } = both.on.server
+  const body = JSON.stringify({ name: 'Zoë' })
+  const headers = { authorization: 'Bearer k', 'x-api-version': '2.4', 'content-type': 'application/json' }
+  for (let i = 0; i < 2; i++) {
+    const fetched = await fetch(`${url}/now`, { method: 'POST', headers, body })
+    expect(await fetched.json()).toMatchObject({ path: '/now', read: { authorization: 'Bearer k' }, body })
+    const asked = Promise.withResolvers<IncomingMessage>()
+    const asking = httpRequest(`${url}/now`, { method: 'POST', headers }, asked.resolve)
+    asking.end(body)
+    expect(JSON.parse(await text(await asked.promise))).toMatchObject({ path: '/now', body })
+  }
+  expect(both.on.readBy).toEqual(['us', 'us', 'us', 'us'])
 })
 
 describe('left to node:http, and answered as it does', () => {
