@@ -1,7 +1,13 @@
 import { formatAmount } from '../domain/amount.ts'
 import { lastingTexts, type Wire, type WireObject } from './wire/wire.ts'
 
-const keys = new Map<string, string>()
+/** A key with what stands before it, in one text: every piece less is one less to be put together in the end. */
+interface Name {
+  readonly first: string
+  readonly next: string
+}
+
+const names = new Map<string, Name>()
 /** Metadata has keys of its callers' choosing, so neither all keys nor long ones may be kept. */
 const MOST_KEYS = 2000
 const LONGEST_KEPT_KEY = 40
@@ -53,23 +59,24 @@ function writeObject(object: WireObject): string {
 }
 
 function writeKeys(object: WireObject): string {
-  let text = '{'
-  let separator = ''
+  let text = ''
   // Wire objects are plain, so this sees no inherited key, and it makes no list of keys for every object.
   for (const key in object) {
     const value = object[key]
     if (value === undefined) continue
-    text += separator + nameOf(key) + writeJson(value)
-    separator = ','
+    const { first, next } = nameOf(key)
+    text += text === '' ? first : next
+    text += writeJson(value)
   }
-  return `${text}}`
+  return text === '' ? '{}' : `${text}}`
 }
 
-function nameOf(key: string): string {
-  let name = keys.get(key)
+function nameOf(key: string): Name {
+  let name = names.get(key)
   if (name === undefined) {
-    name = `${JSON.stringify(key)}:`
-    if (keys.size < MOST_KEYS && key.length <= LONGEST_KEPT_KEY) keys.set(key, name)
+    const text = `${JSON.stringify(key)}:`
+    name = { first: `{${text}`, next: `,${text}` }
+    if (names.size < MOST_KEYS && key.length <= LONGEST_KEPT_KEY) names.set(key, name)
   }
   return name
 }
