@@ -9,12 +9,27 @@ export interface SuccessAnswer {
 export interface FeatureAnswer {
   id: string
   name: string
-  type: 'boolean' | 'metered' | 'credit_system'
+  type: 'boolean' | 'metered' | 'credit_system' | 'ai_credit_system'
   consumable: boolean
   credit_schema?: CreditSchemaItemAnswer[]
+  model_markups?: Record<string, ModelMarkupAnswer>
+  default_markup?: number
+  provider_markups?: Record<string, { markup: number }>
   event_names: string[]
   display?: { singular: string | null; plural: string | null }
   archived: boolean
+}
+
+/** In percent, and in USD for a million tokens. */
+export interface ModelMarkupAnswer {
+  markup?: number
+  input_cost?: number
+  output_cost?: number
+  cache_read_cost?: number
+  cache_write_cost?: number
+  audio_input_cost?: number
+  audio_output_cost?: number
+  reasoning_cost?: number
 }
 
 export interface CreditSchemaItemAnswer {

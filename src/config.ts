@@ -16,6 +16,8 @@ export interface Config {
   readonly idempotency: 'replay' | 'reject'
   /** GRANARY_READS. Default linearizable. */
   readonly reads: 'linearizable' | 'local'
+  /** GRANARY_MODEL_PRICES. A JSON file. Default none. */
+  readonly modelPrices: string | null
   /** LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel
 }
@@ -49,6 +51,7 @@ export function readConfig(variables: Variables, invocation: Extract<Invocation,
     secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
     reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
+    modelPrices: set('GRANARY_MODEL_PRICES') ?? null,
     logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
   }
 }

@@ -1,5 +1,6 @@
 import type { Environment } from '../domain/customer.ts'
 import { isRefusal, refuse } from '../domain/refusal.ts'
+import type { ModelPrices } from '../domain/tokens.ts'
 import type { IdempotencyKey } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Keys } from '../operations/keys.ts'
@@ -32,6 +33,7 @@ export interface HttpResponse {
 export interface AppOptions {
   readonly engine: Engine
   readonly keys: Keys
+  readonly modelPrices: ModelPrices
   /** Why requests should not come here now, in a sentence, or null when they may. */
   readonly ready: () => Promise<string | null>
   /** Told of faults and bugs; refusals are ordinary. */
@@ -52,7 +54,7 @@ export interface App {
   handleAs(env: Environment, request: HttpRequest): HttpResponse | Promise<HttpResponse>
 }
 
-export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
+export function createApp({ engine, keys, modelPrices, ready, onFault }: AppOptions): App {
   const failed = (error: unknown, request: HttpRequest, env: Environment): HttpResponse => {
     onFault(error, request)
     return problemResponse(faultOf(error), env)
@@ -71,7 +73,7 @@ export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
       const { body } = upgraded
       const idempotency = keysOf(request, target, body)
       if (isRefusal(idempotency)) return refused(env, idempotency.code, idempotency.message)
-      const answer = target.handle({ engine, env, keys: idempotency }, body)
+      const answer = target.handle({ engine, env, keys: idempotency, modelPrices }, body)
       const finish = (one: Answer) => respond(one, target, version, env, sent)
       return answer instanceof Promise
         ? answer.then(finish).catch((error: unknown) => failed(error, request, env))

@@ -74,8 +74,11 @@ function refusalOf(issues: readonly z.core.$ZodIssue[], body: unknown): Refusal 
   // An issue of ours may say under which code it is to be reported; what is merely not supported comes first.
   const codes = issues.map((issue) => (issue.code === 'custom' ? issue.params?.['code'] : undefined))
   if (codes.includes(NOT_SUPPORTED)) return refuse(NOT_SUPPORTED, message)
-  return refuse(codes.includes('invalid_request') ? 'invalid_request' : 'invalid_inputs', message)
+  const other = OTHER_CODES.find((code) => codes.includes(code))
+  return refuse(other ?? 'invalid_inputs', message)
 }
+
+const OTHER_CODES = ['invalid_request', 'invalid_feature'] as const
 
 function sentenceOf(issue: z.core.$ZodIssue, body: unknown): string {
   switch (issue.code) {
@@ -99,6 +102,7 @@ function sentenceOf(issue: z.core.$ZodIssue, body: unknown): string {
 
 function article(expected: string): string {
   if (expected === 'int') return 'a whole number'
+  if (expected === 'record') return 'an object'
   return /^[aeio]/.test(expected) ? `an ${expected}` : `a ${expected}`
 }
 

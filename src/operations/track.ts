@@ -56,13 +56,11 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
       if (late !== null) return late
       const eventUid = situation.moment.newId('evt')
       return deciding(request, eventUid, (bench) => {
-        const { holdings, entity, catalogue, journal } = bench
         const { value, properties, behavior, timestamp } = request
-        const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
-        if (isRefusal(usage)) return usage
         const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-        return trackResult(bench, eventUid, { name, value, properties, timestamp, refundOf: null }, usage, eventName)
+        const what = { name, value, properties, timestamp, refundOf: null }
+        return recordUse(bench, eventUid, features, what, behavior, eventName)
       })(situation)
     },
   })
@@ -80,6 +78,21 @@ interface Recorded {
   readonly properties: JsonObject
   readonly timestamp: Instant | undefined
   readonly refundOf: string | null
+}
+
+/** Takes a use from balances and records it. @param eventName where the caller used one instead of a feature's id. */
+export function recordUse(
+  bench: Bench,
+  eventUid: string,
+  features: readonly Feature[],
+  what: Recorded,
+  behavior: OverageBehavior,
+  eventName: string | null,
+): Result<TrackAnswer> | Refusal {
+  const { holdings, entity, catalogue, journal } = bench
+  const { value, properties } = what
+  const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
+  return isRefusal(usage) ? usage : trackResult(bench, eventUid, what, usage, eventName)
 }
 
 /** @param eventName where the caller used one instead of a feature's id. */

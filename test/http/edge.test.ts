@@ -521,7 +521,6 @@ describe('what a later version understands', () => {
       'billing_controls',
       (billing_controls) => ({ ...alice, entities: [{ ...seat(), billing_controls }] }),
     ],
-    ['features.update', 'model_markups', (model_markups) => ({ feature_id: 'messages', model_markups })],
     ['features.update', 'invoice_credit', (invoice_credit) => ({ feature_id: 'messages', invoice_credit })],
     ['events.list', 'filter_by', (filter_by) => ({ filter_by })],
   ]
@@ -561,11 +560,6 @@ describe('what a later version understands', () => {
     expect((await post('balances.check', check)).body.balance.remaining).toBe(1005)
     expect((await post('balances.delete', { ...keeping, recalculate_balances: false })).body).toEqual({ success: true })
     expect((await post('balances.check', check)).body.balance.remaining).toBe(1000)
-  })
-
-  test('credits of models', async () => {
-    const ai = { feature_id: 'ai', name: 'AI', type: 'ai_credit_system' }
-    expectProblem(await post('features.create', ai), 400, 'not_supported', /^type: ai_credit_system/)
   })
 })
 
@@ -1007,8 +1001,11 @@ function operationAt(route: string): string {
   return found.route.endpoint.operation
 }
 
-/** Entities with balances of their own, beside what every world of this file has. */
+/** Entities with balances of their own and AI credits, beside what every world of this file has. */
 async function settleIn({ ok }: World): Promise<void> {
+  const model_markups = { 'custom/own': { input_cost: 2, output_cost: 8 } }
+  await ok('features.create', { feature_id: 'ai', name: 'AI', type: 'ai_credit_system', model_markups })
+  await ok('balances.create', { customer_id: 'alice', feature_id: 'ai', included: 10 })
   await ok('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 3 })
   await ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
   const own = { customer_id: 'alice', entity_id: 'e1', feature_id: 'messages' }

@@ -6,11 +6,11 @@ import { type Newcomer, withNewcomer } from '../../operations/ensure.ts'
 import { refundUse } from '../../operations/refunds.ts'
 import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
-import { balancesToWire, balanceToWire, deductionsToWire, flagToWire } from '../wire/balance.ts'
+import { balancesToWire, flagToWire } from '../wire/balance.ts'
 import { detailsOf } from '../wire/customers.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
-import { expanding, NOTHING, showBalance } from './show.ts'
+import { expanding, NOTHING, showBalance, showTracked } from './show.ts'
 
 export const usage: readonly Endpoint[] = [
   endpoint({
@@ -55,10 +55,7 @@ export const usage: readonly Endpoint[] = [
     input: trackInput,
     quick: quickTrack,
     kind: 'write',
-    bodyKey: (body) => {
-      const key = fieldOf(body, 'idempotency_key')
-      return typeof key === 'string' && key !== '' ? key : undefined
-    },
+    bodyKey: keyInBody,
     run(context, input) {
       const subject = { customerId: input.customer_id, entityId: input.entity_id }
       const what = { properties: input.properties ?? {}, timestamp: input.timestamp }
@@ -70,16 +67,7 @@ export const usage: readonly Endpoint[] = [
       const act = () => track(context, request)
       return input.auto_create === true ? withNewcomer(context, request, newcomerOf(input), act) : act()
     },
-    show: (answer, input) => ({
-      customer_id: answer.customerId,
-      entity_id: input.entity_id,
-      event_id: answer.eventId,
-      event_name: answer.eventName ?? undefined,
-      value: answer.value,
-      balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
-      balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-      deductions: deductionsToWire(answer.deductions),
-    }),
+    show: (answer, { entity_id }) => showTracked(answer, entity_id),
   }),
   endpoint({
     operation: 'usage.set',
@@ -95,11 +83,19 @@ export function subjectOf(input: { customer_id: string; feature_id: string; enti
   return { customerId: input.customer_id, featureId: input.feature_id, entityId: input.entity_id }
 }
 
-function newcomerOf({ customer_data, entity_data }: z.infer<typeof checkInput> | z.infer<typeof trackInput>): Newcomer {
+type Creation = Pick<z.infer<typeof trackInput>, 'customer_data' | 'entity_data'>
+
+export function newcomerOf({ customer_data, entity_data }: Creation): Newcomer {
   return {
     details: detailsOf(customer_data ?? {}),
     entity: entity_data == null ? undefined : { name: entity_data.name ?? null, featureId: entity_data.feature_id },
   }
+}
+
+/** The idempotency key that a body carries. */
+export function keyInBody(body: unknown): string | undefined {
+  const key = fieldOf(body, 'idempotency_key')
+  return typeof key === 'string' && key !== '' ? key : undefined
 }
 
 function fieldOf(body: unknown, field: string): unknown {

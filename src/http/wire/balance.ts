@@ -3,6 +3,7 @@ import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { Tariff, Tier } from '../../domain/price.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
 import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
+import { markupsToWire } from './markups.ts'
 import { lasting, type WireObject } from './wire.ts'
 
 /** Shows a feature of the catalogue. @param memberIds the callers' ids of a credit system's members. */
@@ -73,7 +74,7 @@ export function deductionsToWire(lines: readonly DeductionLine[]): WireObject[] 
   })
 }
 
-/** A feature as it is shown (B228); `credit_schema` only for credit systems, `display` only where it was given. */
+/** A feature as it is shown (B228); `credit_schema` and markups only for credit systems, `display` only where it was given. */
 export function featureToWire(feature: Feature, memberId: (uid: string) => string): WireObject {
   const { type } = feature
   return {
@@ -85,6 +86,7 @@ export function featureToWire(feature: Feature, memberId: (uid: string) => strin
       type.kind === 'credit_system'
         ? type.costs.map(({ feature: uid, tariff }) => ({ metered_feature_id: memberId(uid), ...tariffToWire(tariff) }))
         : undefined,
+    ...(type.kind === 'ai_credit_system' ? markupsToWire(type.markups) : undefined),
     event_names: feature.eventNames,
     display: feature.display ?? undefined,
     archived: feature.archived,

@@ -10,11 +10,14 @@ import type { WireObject } from './wire.ts'
 const MOST_EVENTS = 5000
 
 /** What versions before 2.1 do on the way: a missing customer or entity is created from what is said of it (R11). */
-const creation = {
+export const creation = {
   auto_create: z.boolean().optional(),
   customer_data: customerData.nullish(),
   entity_data: entityData.nullish(),
 }
+
+/** What makes a repetition harmless, in the body itself (R122). */
+export const bodyKey = z.string().min(1).max(255).nullish()
 
 export const checkInput = z
   .object({
@@ -56,7 +59,7 @@ export const trackInput = z
     value: amount.optional(),
     properties: jsonObject.optional(),
     timestamp: instant.optional(),
-    idempotency_key: z.string().min(1).max(255).nullish(),
+    idempotency_key: bodyKey,
     overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
     async: later('async'),
     lock: later('lock'),
