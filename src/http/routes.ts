@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import { balances } from './endpoints/balances.ts'
+import { batches } from './endpoints/batches.ts'
 import { clock } from './endpoints/clock.ts'
 import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
@@ -23,7 +24,7 @@ export interface Route {
 }
 
 const ENDPOINTS = new Map(
-  [...features, ...customers, ...entities, ...balances, ...usage, ...events, ...clock].map((one) => [
+  [...features, ...customers, ...entities, ...balances, ...usage, ...batches, ...events, ...clock].map((one) => [
     one.operation,
     one,
   ]),
