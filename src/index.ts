@@ -4,7 +4,7 @@ import type { Environment } from './domain/customer.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { later, readSpan } from './domain/time.ts'
 import { assemble } from './granary.ts'
-import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './http/app.ts'
+import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './http/app.ts'
 import type * as balances from './http/wire/balances.ts'
 import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
@@ -62,6 +62,8 @@ export interface Operations {
   'balances.check': [z.input<typeof usage.checkInput>, answers.CheckAnswer]
   'balances.track': [z.input<typeof usage.trackInput>, answers.TrackAnswer]
   'balances.track_tokens': [z.input<typeof tokens.trackTokensInput>, answers.TrackAnswer]
+  'balances.batch_track_tokens': [readonly z.input<typeof tokens.trackTokensInput>[], answers.BatchTrackAnswer]
+  'balances.batch_track': [readonly z.input<typeof usage.trackInput>[], answers.BatchTrackAnswer]
   'events.list': [z.input<typeof usage.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
   'clock.get': [object, answers.ClockAnswer]
   'clock.advance': [z.input<typeof clocks.advanceClockInput>, answers.ClockAnswer]
@@ -220,8 +222,9 @@ async function fromFetch(
   const at = pathname.indexOf('/v1/')
   const headers = Object.fromEntries(request.headers)
   const body = await request.text()
-  if (Buffer.byteLength(body) > MAX_BODY_BYTES) return tooLarge({ headers })
   const path = at === -1 ? pathname : pathname.slice(at)
+  const limit = bodyLimit(path)
+  if (Buffer.byteLength(body) > limit) return tooLarge({ headers }, limit)
   return handle({ method: request.method, path, query: search.slice(1), headers, body })
 }
 

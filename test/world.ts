@@ -55,7 +55,7 @@ export interface World {
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
   /** `call('balances.check', {...})` or `call('GET /v1/customers/alice')`; headers override the defaults (key, newest version). */
   call(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
-  /** As `call`, and fails the test unless the answer is 200. @returns the body. */
+  /** As `call`, and fails the test unless the answer is a success. @returns the body. */
   ok(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply['body']>
   close(): Promise<void>
 }
@@ -106,7 +106,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     call,
     async ok(operation, body, headers) {
       const reply = await call(operation, body, headers)
-      if (reply.status !== 200) throw new Error(`${operation}: ${reply.status} ${JSON.stringify(reply.body)}`)
+      if (reply.status >= 300) throw new Error(`${operation}: ${reply.status} ${JSON.stringify(reply.body)}`)
       return reply.body
     },
     async close() {

@@ -1,5 +1,6 @@
 import type { Endpoint } from './endpoint.ts'
 import { balances } from './endpoints/balances.ts'
+import { batches } from './endpoints/batches.ts'
 import { clock } from './endpoints/clock.ts'
 import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
@@ -24,10 +25,9 @@ export interface Route {
 }
 
 const ENDPOINTS = new Map(
-  [...features, ...customers, ...entities, ...balances, ...usage, ...tokens, ...events, ...clock].map((one) => [
-    one.operation,
-    one,
-  ]),
+  [...features, ...customers, ...entities, ...balances, ...usage, ...tokens, ...batches, ...events, ...clock].map(
+    (one) => [one.operation, one],
+  ),
 )
 
 /** Two endpoints belong to the older surface alone and have no path of their own. */

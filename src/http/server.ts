@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './app.ts'
+import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './app.ts'
 
 // Not by `import`: that asks the module for each of its exports, and one of them loads a whole HTTP client and WebSocket
 // (measured: 5 MB resident).
@@ -66,18 +66,19 @@ class Listener implements RunningServer {
 
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const chunks: Buffer[] = []
+    const { method = '', url = '', headers } = incoming
+    const { path, query } = split(url)
+    const limit = bodyLimit(path)
     let size = 0
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-      else if (!outgoing.headersSent) refuseBody(incoming, outgoing)
+      if (size <= limit) chunks.push(chunk)
+      else if (!outgoing.headersSent) refuseBody(incoming, outgoing, limit)
     })
     incoming.on('end', () => {
       if (outgoing.headersSent) return
       const [only, another] = chunks
       const body = another === undefined ? (only?.toString() ?? '') : Buffer.concat(chunks).toString()
-      const { method = '', url = '', headers } = incoming
-      const { path, query } = split(url)
       const response = this.#handle({ method, path, query, headers, body })
       if (response instanceof Promise) void response.then((late) => this.#send(outgoing, late))
       else this.#send(outgoing, response)
@@ -101,8 +102,8 @@ class Listener implements RunningServer {
  * Answers before the body is complete, and closes after it: what is still on its way is read and thrown away, because a
  * connection that is closed while its client writes shows the client an error instead of the answer.
  */
-function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const { status, headers, body } = tooLarge(incoming)
+function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse, limit: number): void {
+  const { status, headers, body } = tooLarge(incoming, limit)
   outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
   outgoing.write(body)
   const timer = setTimeout(() => outgoing.end(), DISCARD_MS)

@@ -227,6 +227,98 @@ describe('which feature pays (R128)', () => {
   })
 })
 
+describe('many at once', () => {
+  const batch = (items: unknown, headers: Record<string, string> = {}) =>
+    world.call('balances.batch_track_tokens', items, headers)
+  const item = (what: Body, more: Body = {}) => ({ customer_id: 'alice', ...what, ...more })
+  const briefly = (results: Body[]) => results.map(({ status, code, value }) => (status === 200 ? value : code))
+
+  test('each cost what it would alone, and each says what became of it', async () => {
+    await grant(1)
+    await world.ok('customers.get_or_create', { customer_id: 'bob' })
+    const { status, body } = await batch([
+      item(OPUS),
+      item(GPT),
+      item(OPUS, { customer_id: 'nobody' }),
+      item(OPUS, { customer_id: 'bob' }),
+      item(OPUS, { overage_behavior: 'reject', output_tokens: 100_000 }),
+      item(OPUS),
+    ])
+    expect(status).toBe(202)
+    const refused = ['customer_not_found', 'feature_not_found', 'insufficient_balance']
+    expect(briefly(body.results)).toEqual([0.125, 0.14, ...refused, 0.125])
+    expect(body.results[0].deductions).toMatchObject([{ feature_id: 'ai', value: 0.125 }])
+    expect(await holds()).toBe('1/0.61/0.39')
+    const { list } = await world.ok('events.list', { customer_id: 'alice' })
+    expect(list[0].properties).toMatchObject({ model_id: 'anthropic/opus', base_cost: 0.125 })
+  })
+
+  test('that are the same all count, unless their keys are the same too', async () => {
+    await grant(10)
+    const keyed = item(OPUS, { idempotency_key: 'run-1' })
+    const { body } = await batch([item(OPUS), item(OPUS), keyed, keyed])
+    expect(briefly(body.results)).toEqual([0.125, 0.125, 0.125, 0.125])
+    expect(body.results.map(({ replayed }: Body) => replayed)).toEqual([undefined, undefined, undefined, true])
+    expect(await holds()).toBe('10/9.625/0.375')
+    // An item of a batch is what it would be alone.
+    const alone = await world.call('balances.track_tokens', keyed)
+    expect([alone.headers['idempotent-replayed'], alone.body.event_id]).toEqual(['true', body.results[2].event_id])
+    expect(await holds()).toBe('10/9.625/0.375')
+  })
+
+  test('sent again under one key for all cost once', async () => {
+    await grant(10)
+    const key = { 'idempotency-key': 'batch-1' }
+    const first = await batch([item(OPUS), item(OPUS)], key)
+    const again = await batch([item(OPUS), item(OPUS)], key)
+    expect(again.headers['idempotent-replayed']).toBe('true')
+    const events = (reply: typeof first) => reply.body.results.map(({ event_id }: Body) => event_id)
+    expect(events(again)).toEqual(events(first))
+    expect(await holds()).toBe('10/9.75/0.25')
+  })
+
+  test.each<[string, unknown, string, RegExp]>([
+    ['nothing', [], '400 invalid_inputs', /^input: must be of length 1/],
+    ['no list', item(OPUS), '400 invalid_inputs', /^input: must be an array/],
+    ['an item without a model', [item(OPUS), item(OPUS, { model_id: '' })], '400 invalid_inputs', /^1\.model_id/],
+    ['half a token', [item(OPUS, { input_tokens: 0.5 })], '400 invalid_inputs', /^0\.input_tokens: must be a whole/],
+    ['an unknown feature', [item(OPUS, { feature_id: 'nope' })], '404 feature_not_found', /^0: Feature nope not/],
+    ['a feature of another type', [item(OPUS, { feature_id: 'messages' })], '400 invalid_request', /^0: Feature mess/],
+    ['a model without a price', [item(OPUS), item(OPUS, { model_id: 'x/y' })], '400 invalid_request', /^1: Model x\/y/],
+  ])('are refused as a whole for %s', async (_label, items, code, message) => {
+    await grant(1)
+    const { status, body } = await batch(items)
+    expect([`${status} ${body.code}`, body.message]).toEqual([code, expect.stringMatching(message)])
+    expect(await holds()).toBe('1/1/0')
+  })
+
+  test('a price that any feature has is enough to begin; whose balance it is decides', async () => {
+    const model_markups = { 'custom/mine': { input_cost: 1, output_cost: 1 } }
+    await world.ok('features.create', { ...AI, feature_id: 'team_ai', model_markups })
+    await grant(1)
+    const mine = item({ ...OPUS, model_id: 'custom/mine' })
+    expect(briefly((await batch([mine])).body.results)).toEqual(['invalid_request'])
+    expect(briefly((await batch([{ ...mine, feature_id: 'team_ai' }])).body.results)).toEqual([0.015])
+  })
+
+  test('before 2.1 create who is missing, where the feature is named', async () => {
+    const carol = { ...OPUS, customer_id: 'carol' }
+    const { body } = await batch([{ ...carol, feature_id: 'ai' }, carol], { 'x-api-version': '2.0' })
+    expect(briefly(body.results)).toEqual([0.125, 'feature_not_found'])
+  })
+})
+
+describe('without waiting for the balance', () => {
+  test('tokens are answered with 202 when they are on disk; up to 2.2 with 200', async () => {
+    await grant(1)
+    const body = { customer_id: 'alice', ...OPUS, async: true }
+    const { status, body: answer } = await world.call('track_tokens', body)
+    expect([status, answer.value, answer.balance, answer.deductions]).toEqual([202, 0.125, null, undefined])
+    expect((await world.call('track_tokens', body, { 'x-api-version': '2.2' })).status).toBe(200)
+    expect(await holds()).toBe('1/0.75/0.25')
+  })
+})
+
 describe('entities', () => {
   test('spend their own first and then the shared', async () => {
     await world.ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
@@ -285,9 +377,14 @@ describe('older versions', () => {
     expect((await world.ok('customers.get', { customer_id: 'bob' })).id).toBe('bob')
   })
 
-  test('and nobody where no feature is named, because who is new holds none', async () => {
-    const reply = await world.call('track_tokens', { customer_id: 'bob', ...OPUS }, { 'x-api-version': '2.0' })
-    expect([reply.status, reply.body.code]).toEqual([404, 'customer_not_found'])
+  test('and nobody where no feature is named, because who is new holds none, nor where the request is wrong', async () => {
+    const old = { 'x-api-version': '2.0' }
+    expect(await codeOf(world, 'track_tokens', { customer_id: 'bob', ...OPUS }, old)).toBe('404 customer_not_found')
+    const wrong = { customer_id: 'bob', feature_id: 'messages', ...OPUS }
+    expect(await codeOf(world, 'track_tokens', wrong, old)).toBe('400 invalid_request')
+    const unknown = { customer_id: 'bob', feature_id: 'ai', ...OPUS, model_id: 'x/y' }
+    expect(await codeOf(world, 'track_tokens', unknown, old)).toBe('400 invalid_request')
+    expect(await codeOf(world, 'customers.get', { customer_id: 'bob' })).toBe('404 customer_not_found')
   })
 
   test.each([

@@ -33,17 +33,22 @@ export function showBalance(summary: Summary, feature: ShowFeature | null, often
   return often && feature === null ? lastingBalanceToWire(summary) : balanceToWire(summary, feature)
 }
 
-/** @param entityId as the caller named it. */
-export function showTracked(answer: TrackAnswer, entityId: string | undefined): WireObject {
+/** What a use says about its answer. */
+interface Tracking {
+  readonly entity_id?: string | undefined
+  readonly async?: boolean | null | undefined
+}
+
+export function showTracked(answer: TrackAnswer, { entity_id, async }: Tracking): WireObject {
   return {
     customer_id: answer.customerId,
-    entity_id: entityId,
-    event_id: answer.eventId,
+    entity_id,
+    event_id: answer.eventId ?? undefined,
     event_name: answer.eventName ?? undefined,
     value: answer.value,
     balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
     balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-    deductions: deductionsToWire(answer.deductions),
+    deductions: async === true ? undefined : deductionsToWire(answer.deductions),
   }
 }
 

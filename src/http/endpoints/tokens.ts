@@ -1,9 +1,10 @@
+import type * as z from 'zod'
 import { withNewcomer } from '../../operations/ensure.ts'
-import { trackTokens } from '../../operations/tokens.ts'
+import { type TokensRequest, trackTokens } from '../../operations/tokens.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { trackTokensInput } from '../wire/tokens.ts'
 import { showTracked } from './show.ts'
-import { keyInBody, newcomerOf } from './usage.ts'
+import { newcomerOf, trackKey, trackStatus } from './usage.ts'
 
 export const tokens: readonly Endpoint[] = [
   endpoint({
@@ -11,18 +12,29 @@ export const tokens: readonly Endpoint[] = [
     shape: 'track',
     input: trackTokensInput,
     kind: 'write',
-    bodyKey: keyInBody,
+    bodyKey: trackKey,
     run(context, input) {
-      const { customer_id: customerId, entity_id: entityId, feature_id: featureId, model_id: modelId } = input
-      const { counts, timestamp, properties = {}, overage_behavior: behavior = 'cap' } = input
-      const subject = { customerId, entityId }
-      const act = () =>
-        trackTokens(context, { ...subject, featureId, modelId, counts, properties, timestamp, behavior })
-      // Who does not exist yet has no balance either, and so nothing that could say which feature is meant.
-      return input.auto_create === true && featureId !== undefined
-        ? withNewcomer(context, { ...subject, featureId }, newcomerOf(input), act)
-        : act()
+      const request = tokensRequest(input, input.async !== true)
+      const act = () => trackTokens(context, request)
+      return input.auto_create ? withNewcomer(context, request, newcomerOf(input), act) : act()
     },
-    show: (answer, { entity_id }) => showTracked(answer, entity_id),
+    show: showTracked,
+    status: trackStatus,
   }),
 ]
+
+/** @param tellsBalance whether the answer shows what is left. */
+export function tokensRequest(input: z.infer<typeof trackTokensInput>, tellsBalance: boolean): TokensRequest {
+  return {
+    customerId: input.customer_id,
+    entityId: input.entity_id,
+    featureId: input.feature_id,
+    modelId: input.model_id,
+    counts: input.counts,
+    properties: input.properties ?? {},
+    timestamp: input.timestamp,
+    behavior: input.overage_behavior ?? 'cap',
+    recorded: true,
+    tellsBalance,
+  }
+}

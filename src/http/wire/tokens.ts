@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
 import { TOKEN_KINDS, type TokenCounts, type TokenKind } from '../../domain/tokens.ts'
-import { id, instant, jsonObject, later } from './scalars.ts'
+import { id, instant, jsonObject } from './scalars.ts'
 import { bodyKey, creation } from './usage.ts'
 
 const count = z.int().min(0)
@@ -29,9 +29,14 @@ export const trackTokensInput = z
     timestamp: instant.optional(),
     idempotency_key: bodyKey,
     overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
-    async: later('async'),
+    async: z.boolean().nullish(),
   })
-  .transform((input) => ({ ...input, counts: countsOf(input) }))
+  .transform((input) => ({
+    ...input,
+    counts: countsOf(input),
+    // Who does not exist yet has no balance either, and so nothing that could say which feature is meant.
+    auto_create: input.auto_create === true && input.feature_id !== undefined,
+  }))
 
 function countsOf(input: { readonly [K in TokenKind as `${K}_tokens`]?: number | undefined }): TokenCounts {
   return Object.fromEntries(
