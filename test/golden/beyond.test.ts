@@ -534,12 +534,48 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'A use with `async`',
+    rule: 'R72, S42, K9',
+    async keep(world) {
+      await grant(world, 10)
+      const later = { ...ADA, value: 4, async: true }
+      const { status, body } = await world.call('balances.track', later)
+      expect([status, body]).toEqual([
+        202,
+        { customer_id: 'ada', event_id: expect.any(String), value: 4, balance: null },
+      ])
+      expect(await left(world)).toEqual([10, 6, 4])
+      const rejected = { ...later, value: 7, overage_behavior: 'reject' }
+      expect((await world.call('balances.track', rejected)).body.code).toBe('insufficient_balance')
+      const unknown = await world.call('balances.track', { ...later, customer_id: 'nobody' })
+      expect([unknown.status, unknown.body.code]).toEqual([404, 'customer_not_found'])
+      expect((await world.call('balances.track', later, { 'x-api-version': '2.2' })).status).toBe(200)
+    },
+  },
+  {
+    title: 'A batch that is sent again',
+    rule: 'decision, instead of R126',
+    async keep(world) {
+      await grant(world, 10)
+      const items = [
+        { ...ADA, value: 1 },
+        { ...ADA, value: 2, idempotency_key: 'own' },
+      ]
+      const first = await world.call('balances.batch_track', items, { 'idempotency-key': 'k' })
+      const again = await world.call('balances.batch_track', items, { 'idempotency-key': 'k' })
+      expect([again.status, again.headers['idempotent-replayed']]).toEqual([202, 'true'])
+      expect(again.body.results).toEqual(first.body.results.map((one: object) => ({ ...one, replayed: true })))
+      const alone = await world.call('balances.track', { ...ADA, value: 1 }, { 'idempotency-key': 'k#0' })
+      expect(alone.headers['idempotent-replayed']).toBe('true')
+      expect(await left(world)).toEqual([10, 7, 3])
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
       const lock = { enabled: true, lock_id: 'l' }
       await refused(world, 'balances.check', { ...ADA, lock }, 'not_supported')
-      await refused(world, 'balances.track', { ...ADA, async: true }, 'not_supported')
       const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
       await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
       await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')

@@ -380,6 +380,28 @@ describe('the size of a body', () => {
     },
   )
 
+  test('may be four megabytes where many items are sent at once', async () => {
+    const least = JSON.stringify([{ customer_id: 'nobody', feature_id: 'messages' }])
+    const most = 4 * MAX_BODY_BYTES
+    for (const [size, status] of [
+      [most, 202],
+      [most + 1, 413],
+    ] as const) {
+      const body = least.padEnd(size)
+      for (const [text, headers] of [
+        [body, { 'content-length': size }],
+        [chunked(body), { 'transfer-encoding': 'chunked' }],
+      ] as const) {
+        const wire = await Wire.open(server.url)
+        wire.send(head('/v1/balances.batch_track', { ...AUTHORIZED, ...headers }), text)
+        const reply = await wire.reply()
+        if (status === 202) expect([reply.status, reply.body.results[0].code]).toEqual([202, 'customer_not_found'])
+        else expectProblem(reply, 413, 'body_too_large', /4194304 bytes/)
+        wire.close()
+      }
+    }
+  })
+
   test('that only its first bytes show is refused as soon as it is too large', async () => {
     const wire = await asked(bodyOf(MAX_BODY_BYTES + 1), { 'content-length': 1_000_000_000 })
     expectProblem(await wire.reply(), 413, 'body_too_large')
@@ -492,10 +514,7 @@ describe('what a later version understands', () => {
   const asking: [string, string, (value: unknown) => unknown][] = [
     ['balances.check', 'lock', (lock) => ({ ...check, lock })],
     ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
-    ['balances.check', 'skip_event', (skip_event) => ({ ...check, skip_event })],
-    ['balances.track', 'async', (async) => ({ ...check, value: 0, async })],
     ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
-    ['balances.track', 'skip_event', (skip_event) => ({ ...check, value: 0, skip_event })],
     ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
     ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
     [
@@ -964,7 +983,7 @@ test('no request, however strange, is answered with a fault', { timeout: LONG ? 
           expect(reply.status).toBeLessThan(500)
           expect(reply.body).toBeTypeOf('object')
           expect(reply.body).not.toBeNull()
-          if (reply.status === 200) {
+          if (reply.status < 300) {
             reached.add(operationAt(route))
             continue
           }

@@ -220,6 +220,40 @@ const newEntity = fc.record(
   { requiredKeys: ['entity_id', 'feature_id'] },
 )
 
+const use = fc.oneof(
+  withSome(subject, {
+    ...creation,
+    entity_id: entityId,
+    value: quantity,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+    properties: fc.dictionary(fc.string(), fc.jsonValue()),
+    timestamp: time,
+    idempotency_key: fc.constantFrom('k1', 'k2'),
+    async: fc.boolean(),
+    skip_event: fc.boolean(),
+  }),
+  fc.record({ customer_id: subject.customer_id, event_name: fc.constantFrom('sent', 'opened'), value: quantity }),
+)
+
+const useOfModel = withSome(
+  {
+    customer_id: subject.customer_id,
+    model_id: mostly(fc.constant('custom/own'), 'custom/other', 'own', ''),
+    input_tokens: tokens,
+    output_tokens: tokens,
+  },
+  {
+    ...creation,
+    feature_id: fc.constantFrom('ai', 'ai', 'messages'),
+    entity_id: entityId,
+    cache_read_tokens: tokens,
+    reasoning_tokens: tokens,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+    properties: fc.dictionary(fc.string(), fc.jsonValue()),
+    idempotency_key: fc.constantFrom('k1', 'k2'),
+  },
+)
+
 /** Bodies as they are meant, by operation. */
 const VALID: Record<string, fc.Arbitrary<object>> = {
   'features.create': fc.record(
@@ -309,36 +343,10 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     with_preview: fc.boolean(),
     expand: fc.constantFrom('balance.feature', ['flag.feature']),
   }),
-  'balances.track': fc.oneof(
-    withSome(subject, {
-      ...creation,
-      entity_id: entityId,
-      value: quantity,
-      overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
-      properties: fc.dictionary(fc.string(), fc.jsonValue()),
-      timestamp: time,
-      idempotency_key: fc.constantFrom('k1', 'k2'),
-    }),
-    fc.record({ customer_id: subject.customer_id, event_name: fc.constantFrom('sent', 'opened'), value: quantity }),
-  ),
-  'balances.track_tokens': withSome(
-    {
-      customer_id: subject.customer_id,
-      model_id: mostly(fc.constant('custom/own'), 'custom/other', 'own', ''),
-      input_tokens: tokens,
-      output_tokens: tokens,
-    },
-    {
-      ...creation,
-      feature_id: fc.constantFrom('ai', 'ai', 'messages'),
-      entity_id: entityId,
-      cache_read_tokens: tokens,
-      reasoning_tokens: tokens,
-      overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
-      properties: fc.dictionary(fc.string(), fc.jsonValue()),
-      idempotency_key: fc.constantFrom('k1', 'k2'),
-    },
-  ),
+  'balances.track': use,
+  'balances.batch_track': fc.array(use, { minLength: 1, maxLength: 3 }),
+  'balances.track_tokens': useOfModel,
+  'balances.batch_track_tokens': fc.array(useOfModel, { minLength: 1, maxLength: 3 }),
   'usage.set': withSome(
     { ...subject, value: quantity },
     { entity_id: entityId, customer_data: creation.customer_data },
@@ -424,7 +432,12 @@ function mutated(route: string): fc.Arbitrary<string> {
     interesting,
   )
   const changes = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(change, { maxLength: 3 }))
-  return fc.tuple(validFor(route), changes).map(([body, all]) => JSON.stringify(all.reduce(changed, body)))
+  return fc.tuple(validFor(route), changes).map(([body, all]) => {
+    // Of a list, its first item.
+    const [first, ...others] = Array.isArray(body) ? body : [body]
+    const one = all.reduce(changed, first)
+    return JSON.stringify(Array.isArray(body) ? [one, ...others] : one)
+  })
 }
 
 function changed(body: object, [how, field, value]: Change): object {

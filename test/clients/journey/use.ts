@@ -124,3 +124,32 @@ export async function trackByEventName({ autumn, newCustomer }: Journey): Promis
     ['renders', [3, 0, 3]],
   ])
 }
+
+/** Releases since early 2.3 have it. */
+export async function trackTokens({ autumn, newCustomer, refusal }: Journey): Promise<void> {
+  await newCustomer('hal')
+  const markups = {
+    modelMarkups: { 'custom/llm': { inputCost: 5, outputCost: 15, markup: 50 } },
+    providerMarkups: { openai: { markup: 20 } },
+    defaultMarkup: 10,
+  }
+  const ai = await autumn.features.create({ featureId: 'ai', name: 'AI', type: 'ai_credit_system', ...markups })
+  expect(ai).toMatchObject({ id: 'ai', type: 'ai_credit_system', consumable: true, ...markups })
+  const changed = await autumn.features.update({ featureId: 'ai', defaultMarkup: -100 })
+  expect(changed).toMatchObject({ ...markups, defaultMarkup: -100 })
+  expect(await autumn.balances.create({ customerId: 'hal', featureId: 'ai', includedGrant: 1 })).toEqual(SUCCESS)
+
+  const used = { customerId: 'hal', modelId: 'custom/llm', inputTokens: 10_000, outputTokens: 5_000 }
+  const spent = await autumn.trackTokens(used)
+  expect(spent).toMatchObject({ customerId: 'hal', value: 0.1875, balance: { featureId: 'ai', remaining: 0.8125 } })
+  const more = { cacheReadTokens: 1_000, reasoningTokens: 1_000, properties: { run: 7 } }
+  expect(await autumn.trackTokens({ ...used, ...more, featureId: 'ai' })).toMatchObject({ value: 0.2175 })
+  const later = await autumn.trackTokens({ ...used, async: true })
+  expect(later).toMatchObject({ value: 0.1875, balance: null })
+  expect(countsOf((await autumn.check({ customerId: 'hal', featureId: 'ai' })).balance)).toEqual([1, 0.4075, 0.5925])
+
+  const unknown = autumn.trackTokens({ ...used, modelId: 'openai/unknown' })
+  expect(await refusal(unknown)).toEqual([400, 'invalid_request'])
+  const metered = autumn.trackTokens({ ...used, featureId: 'messages' })
+  expect(await refusal(metered)).toEqual([400, 'invalid_request'])
+}
