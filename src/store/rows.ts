@@ -396,17 +396,28 @@ function inTiers<T extends { readonly tiers: readonly Tier[] }>(
   return { ...rest, tiers: atOneCost(cost) } as unknown as T
 }
 
-/** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */
+/**
+ * JSON in which an amount is an object with one key. An object that has such a key itself, because a caller chose it, is
+ * written as its entries.
+ */
 function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'bigint' ? { $amount: formatAmount(item) } : item,
-  )
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item === 'bigint') return { $amount: formatAmount(item) }
+    return isObject(item) && ('$amount' in item || '$entries' in item) ? { $entries: Object.entries(item) } : item
+  })
 }
 
 function fromJson(json: string): unknown {
-  return JSON.parse(json, (_key, item: unknown) =>
-    typeof item === 'object' && item !== null && '$amount' in item ? readBack(item.$amount) : item,
-  )
+  return JSON.parse(json, (_key, item: unknown) => {
+    if (!isObject(item)) return item
+    // Texts are what callers' objects hold, so a list of entries can only be ours.
+    if ('$entries' in item && Array.isArray(item.$entries)) return Object.fromEntries(item.$entries)
+    return '$amount' in item ? readBack(item.$amount) : item
+  })
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function readBack(value: unknown): Amount {
