@@ -56,7 +56,7 @@ describe('credits for groups of units (K 2.2)', () => {
 
 describe('credits by properties of the event (K 2.2)', () => {
   test('discovered: a property may have the name that an amount has on disk', async () => {
-    const match = { $amount: 'x', $entries: 'y', plain: 'z' }
+    const match = { $amount: 'x', '$amount entries': 'y', plain: 'z' }
     await credits({ dimensions: { strange: { match, credit_cost: 2 } } }, 10)
     const { features } = await world.store.loadCatalogue('sandbox')
     const stored = features.find(({ id }) => id === 'credits')?.type
