@@ -5,6 +5,7 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant, Moment } from '../domain/time.ts'
+import { NO_MARKUPS } from '../domain/tokens.ts'
 import {
   type DeductionLine,
   type NamedSummaries,
@@ -128,12 +129,19 @@ export function trackResult(
       eventId: recorded ? eventUid : null,
       eventName,
       value: what.value,
-      summary: summaries.principal,
-      summaries: summaries.all,
+      summary: withoutPrices(summaries.principal),
+      summaries: summaries.all?.map(([id, summary]) => [id, withoutPrices(summary)]) ?? null,
       deductions: usage.deductions,
     },
     events: recorded ? [eventOf(bench, eventUid, what, usage.deductions)] : [],
   }
+}
+
+/** Answers are kept for repeated keys; the prices of a feature, of which there may be a thousand, are never shown in this one. */
+function withoutPrices(summary: Summary | null): Summary | null {
+  if (summary?.feature.type.kind !== 'ai_credit_system') return summary
+  const type = { kind: summary.feature.type.kind, markups: NO_MARKUPS }
+  return { ...summary, feature: { ...summary.feature, type } }
 }
 
 const UNTOLD: UsageSummaries = { principal: null, all: null }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { behaving } from '../engine/behaving.ts'
 import { expectLedgerToAddUp } from '../ledger.ts'
 import { openWorld, type World } from '../world.ts'
 import { codeOf, figuresOf } from './story.ts'
@@ -14,8 +15,17 @@ const OPUS = { model_id: 'anthropic/opus', input_tokens: 10_000, output_tokens: 
 const GPT = { model_id: 'openai/gpt', input_tokens: 8_000, output_tokens: 2_000 }
 
 let world: World
+/** How long the answers are that are kept for repeated keys. */
+const kept: number[] = []
+const watched = behaving({
+  commit(ask, batch) {
+    for (const { rows } of batch.changes) kept.push(...(rows?.keys ?? []).map(({ answer }) => answer.length))
+    return ask(batch)
+  },
+})
 beforeEach(async () => {
-  world = await openWorld({ modelPrices })
+  kept.length = 0
+  world = await openWorld({ modelPrices, wrap: watched })
   await world.ok('features.create', { feature_id: 'messages', name: 'M', type: 'metered', consumable: true })
   await world.ok('features.create', { feature_id: 'seats', name: 'S', type: 'metered', consumable: false })
   await world.ok('features.create', AI)
@@ -160,6 +170,20 @@ describe('tokens (R127, R129)', () => {
       '409 idempotency_key_reused',
     )
     expect(await holds()).toBe('1/0.75/0.25')
+  })
+
+  test('under a key keep an answer that does not grow with the prices of the feature', async () => {
+    await grant(1)
+    const model_markups = (models: number) =>
+      Object.fromEntries(Array.from({ length: models }, (_, i) => [`custom/m${i}`, { input_cost: 1, output_cost: 1 }]))
+    for (const [i, models] of [1, 1000].entries()) {
+      await redefine({ model_markups: model_markups(models) })
+      await spend({ ...OPUS, model_id: 'custom/m0', idempotency_key: `run-${i}` })
+    }
+    const [few = 0, many = 0] = kept
+    expect(kept).toHaveLength(2)
+    // But for the digits of what is left.
+    expect(many).toBeLessThan(few + 50)
   })
 
   test('sent under one key to track and as tokens are two things', async () => {
