@@ -124,15 +124,20 @@ export class GroupCommit {
     reject: (error: unknown) => void,
   ): void {
     this.#waiting += 1
-    const settled =
-      <T>(then: (value: T) => void) =>
-      (value: T) => {
-        this.#waiting -= 1
-        then(value)
-        if (this.#waiting === 0) this.#tellDrained()
-      }
-    const told = { resolve: settled(resolve), reject: settled(reject) }
-    this.#enqueue(entry, { command, ...told, attempts: 0, arrived: this.cache.order, alone: false })
+    this.#enqueue(entry, {
+      command,
+      resolve: (reply) => {
+        resolve(reply)
+        this.#leave()
+      },
+      reject: (error) => {
+        reject(error)
+        this.#leave()
+      },
+      attempts: 0,
+      arrived: this.cache.order,
+      alone: false,
+    })
   }
 
   #enqueue(entry: Entry, waiting: Waiting): void {
@@ -380,7 +385,9 @@ export class GroupCommit {
     this.#makeReady(entry)
   }
 
-  #tellDrained(): void {
+  #leave(): void {
+    this.#waiting -= 1
+    if (this.#waiting > 0) return
     for (const tell of this.#drained.splice(0)) tell()
   }
 }
