@@ -58,7 +58,7 @@ function prepare(
   return ensureCustomer(context, request, newcomer.details, newcomer.entity).then((refusal) => refusal ?? command)
 }
 
-/** A promise for each of a thousand items that are there already is a tenth of what they cost. */
+/** Nearly always: then there is no need of a promise for each of a thousand items. */
 function areReady<A>(prepared: readonly (A | Promise<A>)[]): prepared is readonly A[] {
   return !prepared.some((one) => one instanceof Promise)
 }
