@@ -11,8 +11,9 @@ import { faultFrom } from './faults.ts'
 import { Group } from './group.ts'
 import { type Entry, HoldingsCache, MOST_IN_A_ROW } from './holdings-cache.ts'
 import type { IdempotencyMode } from './idempotency.ts'
+import { hasRoom, type Room } from './room.ts'
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions extends Room {
   readonly store: Store
   readonly clock: () => Instant
   readonly newId: Moment['newId']
@@ -22,9 +23,6 @@ export interface GroupCommitOptions {
   readonly confirmations: Confirmations | null
   /** Rows held in memory at the most. */
   readonly cacheWeight: number
-  /** Commands that may wait for one customer, and for all. Beyond that `overloaded`, never unbounded memory. */
-  readonly waitingPerCustomer: number
-  readonly waitingInAll: number
   readonly onBroken: (error: Error) => void
 }
 
@@ -74,14 +72,15 @@ export class GroupCommit {
 
   submit(command: Command<unknown>): Promise<Reply<unknown>> {
     const entry = this.cache.entry(command.env, command.customerId)
-    if (!this.#hasRoomFor([entry])) return Promise.resolve({ outcome: OVERLOADED, replayed: false })
+    if (!hasRoom([entry], this.#waiting, this.#options))
+      return Promise.resolve({ outcome: OVERLOADED, replayed: false })
     return new Promise((resolve, reject) => this.#take(entry, command, resolve, reject))
   }
 
   /** As `Engine.submitAll` has it. */
   submitAll(commands: readonly Command<unknown>[]): Promise<readonly Fate<unknown>[] | Refusal> {
     const entries = commands.map(({ env, customerId }) => this.cache.entry(env, customerId))
-    if (!this.#hasRoomFor(entries)) return Promise.resolve(OVERLOADED)
+    if (!hasRoom(entries, this.#waiting, this.#options)) return Promise.resolve(OVERLOADED)
     return new Promise((resolve) => {
       const fates: Fate<unknown>[] = new Array(commands.length)
       let open = commands.length
@@ -104,19 +103,6 @@ export class GroupCommit {
     })
   }
 
-  /** @param entries the lane of each command: several for one customer are as many in one lane. */
-  #hasRoomFor(entries: readonly Entry[]): boolean {
-    const { waitingPerCustomer, waitingInAll } = this.#options
-    if (this.#waiting > 0 && this.#waiting + entries.length > waitingInAll) return false
-    const [only, another] = entries
-    if (only === undefined) return true
-    if (another === undefined) return only.waiting.length < waitingPerCustomer
-    const perLane = new Map<Entry, number>()
-    for (const entry of entries) perLane.set(entry, (perLane.get(entry) ?? 0) + 1)
-    // What is larger than the limit by itself finds room where nothing waits: it would never find more.
-    return perLane.entries().every(([{ waiting }, more]) => waiting.length + more <= Math.max(waitingPerCustomer, more))
-  }
-
   #take(
     entry: Entry,
     command: Command<unknown>,
@@ -124,15 +110,20 @@ export class GroupCommit {
     reject: (error: unknown) => void,
   ): void {
     this.#waiting += 1
-    const settled =
-      <T>(then: (value: T) => void) =>
-      (value: T) => {
-        this.#waiting -= 1
-        then(value)
-        if (this.#waiting === 0) this.#tellDrained()
-      }
-    const told = { resolve: settled(resolve), reject: settled(reject) }
-    this.#enqueue(entry, { command, ...told, attempts: 0, arrived: this.cache.order, alone: false })
+    this.#enqueue(entry, {
+      command,
+      resolve: (reply) => {
+        resolve(reply)
+        this.#leave()
+      },
+      reject: (error) => {
+        reject(error)
+        this.#leave()
+      },
+      attempts: 0,
+      arrived: this.cache.order,
+      alone: false,
+    })
   }
 
   #enqueue(entry: Entry, waiting: Waiting): void {
@@ -380,7 +371,9 @@ export class GroupCommit {
     this.#makeReady(entry)
   }
 
-  #tellDrained(): void {
+  #leave(): void {
+    this.#waiting -= 1
+    if (this.#waiting > 0) return
     for (const tell of this.#drained.splice(0)) tell()
   }
 }

@@ -34,7 +34,9 @@ export async function trackAll(
 ): Promise<Reply<Batch<TrackAnswer>> | Refusal> {
   const { engine, env } = context
   const problem = await engine.readCatalogue(env, (catalogue) => unknownIn(items, catalogue, context))
-  return problem ?? submitAll(context, await Promise.all(items.map((item) => prepare(context, item))))
+  if (problem !== null) return problem
+  const prepared = items.map((item) => prepare(context, item))
+  return submitAll(context, areReady(prepared) ? prepared : await Promise.all(prepared))
 }
 
 /** What is wrong with the first item that is about something unknown, with its place in the batch. */
@@ -50,12 +52,17 @@ function unknownIn(items: readonly TrackItem[], catalogue: Catalogue, context: C
 function prepare(
   context: Context,
   { request, keys, newcomer }: TrackItem,
-): Command<TrackAnswer> | Promise<Command<TrackAnswer> | Refusal> {
+): Command<TrackAnswer> | Refusal | Promise<Command<TrackAnswer> | Refusal> {
   if ('eventId' in request) return refundCommand({ ...context, keys }, request)
   const command =
     'modelId' in request ? tokensCommand({ ...context, keys }, request) : trackCommand({ ...context, keys }, request)
   if (newcomer === null) return command
   return ensureCustomer(context, request, newcomer.details, newcomer.entity).then((refusal) => refusal ?? command)
+}
+
+/** Nearly always: then there is no need of a promise for each of a thousand items. */
+function areReady<A>(prepared: readonly (A | Promise<A>)[]): prepared is readonly A[] {
+  return !prepared.some((one) => one instanceof Promise)
 }
 
 /**
@@ -64,7 +71,7 @@ function prepare(
  * @throws StoreUnavailable, OutcomeNotKnown where something failed and all of it may be sent again: that finishes the batch.
  * Else the fate of each says what has to be done again.
  */
-export async function submitAll<A>(
+async function submitAll<A>(
   { engine }: Context,
   prepared: readonly (Command<A> | Refusal)[],
 ): Promise<Reply<Batch<A>> | Refusal> {

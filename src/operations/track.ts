@@ -60,7 +60,10 @@ export function track(context: Context, request: TrackRequest): Promise<Reply<Tr
 }
 
 /** What `track` gives the engine. */
-export function trackCommand({ env, keys }: Omit<Context, 'engine'>, request: TrackRequest): Command<TrackAnswer> {
+export function trackCommand(
+  { env, keys }: Pick<Context, 'env' | 'keys'>,
+  request: TrackRequest,
+): Command<TrackAnswer> {
   return {
     env,
     keys,

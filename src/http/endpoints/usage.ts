@@ -89,6 +89,7 @@ export function trackStatus(input: { readonly async?: boolean | null | undefined
 
 /** @param tellsBalance whether the answer shows what is left. */
 export function trackRequest(input: z.infer<typeof trackInput>, tellsBalance: boolean): TrackRequest | RefundRequest {
+  const { of } = input
   const common = {
     customerId: input.customer_id,
     entityId: input.entity_id,
@@ -97,8 +98,8 @@ export function trackRequest(input: z.infer<typeof trackInput>, tellsBalance: bo
     recorded: input.skip_event !== true,
     tellsBalance,
   }
-  if ('eventId' in input.of) return { ...common, ...input.of, name: input.feature_id ?? input.event_name }
-  return { ...common, of: input.of, value: input.value ?? ONE, behavior: input.overage_behavior ?? 'cap' }
+  if ('eventId' in of) return { ...common, ...of, name: input.feature_id ?? input.event_name }
+  return { ...common, of, value: input.value ?? ONE, behavior: input.overage_behavior ?? 'cap' }
 }
 
 export function subjectOf(input: { customer_id: string; feature_id: string; entity_id?: string | undefined }) {

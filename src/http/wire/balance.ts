@@ -1,4 +1,4 @@
-import { ONE, sum, ZERO } from '../../domain/amount.ts'
+import { type Amount, ONE, sum, ZERO } from '../../domain/amount.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { Tariff, Tier } from '../../domain/price.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
@@ -65,13 +65,17 @@ export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObj
 
 /** What was taken from one bucket is one line, at however many prices (R62). */
 export function deductionsToWire(lines: readonly DeductionLine[]): WireObject[] {
-  return [...Map.groupBy(lines, ({ balanceUid }) => balanceUid)].flatMap(([balanceUid, group]) => {
-    const value = sum(group.map(({ amount }) => amount))
-    const [first] = group
-    if (first === undefined || value === ZERO) return []
-    const { featureId, reset } = first
-    return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
-  })
+  // Nearly always it is one.
+  if (lines.length <= 1) return lines.flatMap((line) => deductionToWire(line, line.amount))
+  return [...Map.groupBy(lines, ({ balanceUid }) => balanceUid).values()].flatMap((group) =>
+    deductionToWire(group[0], sum(group.map(({ amount }) => amount))),
+  )
+}
+
+function deductionToWire(line: DeductionLine | undefined, value: Amount): WireObject[] {
+  if (line === undefined || value === ZERO) return []
+  const { balanceUid, featureId, reset } = line
+  return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
 }
 
 /** A feature as it is shown (B228); `credit_schema` and markups only for credit systems, `display` only where it was given. */
