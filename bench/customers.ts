@@ -4,8 +4,8 @@ export const CUSTOMERS = 1000
 const AT_ONCE = 32
 
 /** As load.lua names them. */
-const ids = Array.from({ length: CUSTOMERS }, (_, i) => `customer_${String(i + 1).padStart(4, '0')}`)
-const FEATURE = 'messages'
+export const ids = Array.from({ length: CUSTOMERS }, (_, i) => `customer_${String(i + 1).padStart(4, '0')}`)
+export const FEATURE = 'messages'
 /** Three balances of one feature, so that an answer has the length that a real one has. None of them can run out. */
 const GRANTS = [
   { included: 1_000_000_000, reset: { interval: 'month' } },

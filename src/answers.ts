@@ -9,12 +9,27 @@ export interface SuccessAnswer {
 export interface FeatureAnswer {
   id: string
   name: string
-  type: 'boolean' | 'metered' | 'credit_system'
+  type: 'boolean' | 'metered' | 'credit_system' | 'ai_credit_system'
   consumable: boolean
   credit_schema?: CreditSchemaItemAnswer[]
+  model_markups?: Record<string, ModelMarkupAnswer>
+  default_markup?: number
+  provider_markups?: Record<string, { markup: number }>
   event_names: string[]
   display?: { singular: string | null; plural: string | null }
   archived: boolean
+}
+
+/** In percent, and in USD for a million tokens. */
+export interface ModelMarkupAnswer {
+  markup?: number
+  input_cost?: number
+  output_cost?: number
+  cache_read_cost?: number
+  cache_write_cost?: number
+  audio_input_cost?: number
+  audio_output_cost?: number
+  reasoning_cost?: number
 }
 
 export interface CreditSchemaItemAnswer {
@@ -146,14 +161,37 @@ export interface DeductionAnswer {
 export interface TrackAnswer {
   customer_id: string
   entity_id?: string
-  /** What `refund_of` of a later use names to give this one back. */
-  event_id: string
+  /** What `refund_of` of a later use names to give this one back. Absent with `skip_event`. */
+  event_id?: string
   event_name?: string
   /** What was asked, whatever could be taken. */
   value: number
+  /** Null with `async`. */
   balance: BalanceAnswer | null
   balances?: Record<string, BalanceAnswer | null>
+  /** Absent with `async`. */
+  deductions?: DeductionAnswer[]
+}
+
+export interface BatchTrackAnswer {
+  success: true
+  /** One for each item, in their order. */
+  results: BatchResultAnswer[]
+}
+
+/** What became of one item of a batch. */
+export interface BatchResultAnswer {
+  /** 200, or what the item alone would have been answered with. */
+  status: number
+  /** Null where it was done; else why not, and in words. */
+  code: string | null
+  message?: string
+  event_id?: string
+  /** What was asked, whatever could be taken; 0 where it was not done. */
+  value: number
   deductions: DeductionAnswer[]
+  /** Only where this is the first answer to an idempotency key, given again. */
+  replayed?: true
 }
 
 export interface EventAnswer {

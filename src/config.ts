@@ -18,6 +18,8 @@ export interface Config {
   readonly reads: 'linearizable' | 'local'
   /** GRANARY_HTTP_FAST_PATH. Default on. */
   readonly fastPath: 'on' | 'off'
+  /** GRANARY_MODEL_PRICES. A JSON file. Default none. */
+  readonly modelPrices: string | null
   /** LOG_LEVEL. Default info. */
   readonly logLevel: LogLevel
 }
@@ -52,6 +54,7 @@ export function readConfig(variables: Variables, invocation: Extract<Invocation,
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
     reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
     fastPath: oneOf('GRANARY_HTTP_FAST_PATH', set('GRANARY_HTTP_FAST_PATH') ?? 'on', ['on', 'off']),
+    modelPrices: set('GRANARY_MODEL_PRICES') ?? null,
     logLevel: oneOf('LOG_LEVEL', set('LOG_LEVEL') ?? 'info', LOG_LEVELS),
   }
 }

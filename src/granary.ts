@@ -1,5 +1,6 @@
 import type { Environment } from './domain/customer.ts'
 import type { Instant } from './domain/time.ts'
+import type { ModelPrices } from './domain/tokens.ts'
 import { Engine, type ReadMode } from './engine/engine.ts'
 import type { IdempotencyMode } from './engine/idempotency.ts'
 import { idGenerator } from './engine/ids.ts'
@@ -15,6 +16,8 @@ export interface Parts {
   readonly idempotency: IdempotencyMode
   /** As in `EngineOptions`. */
   readonly reads?: ReadMode
+  /** By default no model has a price. */
+  readonly modelPrices?: ModelPrices
   /** Told when the store may have lost its footing. */
   readonly onBroken: (error: Error) => void
   /** Told of faults and bugs; refusals are ordinary. */
@@ -34,9 +37,9 @@ export interface Assembled {
 }
 
 /** Puts the parts together, on a store that is open: engine → operations → application. */
-export async function assemble({ onFault, ...parts }: Parts): Promise<Assembled> {
+export async function assemble({ onFault, modelPrices = new Map(), ...parts }: Parts): Promise<Assembled> {
   const engine = await Engine.start({ ...parts, newId: idGenerator(parts.clock) })
   const keys = await Keys.load(parts.store, parts.clock)
-  const app = createApp({ engine, keys, ready: readiness(parts.store, parts.clock), onFault })
+  const app = createApp({ engine, keys, modelPrices, ready: readiness(parts.store, parts.clock), onFault })
   return { engine, keys, app, addKey: (key, env) => keys.add(key, env, parts.clock()) }
 }

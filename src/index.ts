@@ -4,18 +4,21 @@ import type { Environment } from './domain/customer.ts'
 import { environmentOfKey } from './domain/key.ts'
 import { later, readSpan } from './domain/time.ts'
 import { assemble } from './granary.ts'
-import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './http/app.ts'
+import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './http/app.ts'
 import type * as balances from './http/wire/balances.ts'
 import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
 import type * as features from './http/wire/features.ts'
+import { type ModelPriceTable, readModelPrices } from './http/wire/model-prices.ts'
+import type * as tokens from './http/wire/tokens.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
 import type { PostgresOptions } from './store/postgres/postgres.ts'
 import type { Store } from './store/store.ts'
 
 export type * from './answers.ts'
+export type { ModelPriceTable } from './http/wire/model-prices.ts'
 export type { PostgresOptions } from './store/postgres/postgres.ts'
 export type { Store } from './store/store.ts'
 export { MemoryStore }
@@ -58,6 +61,9 @@ export interface Operations {
   ]
   'balances.check': [z.input<typeof usage.checkInput>, answers.CheckAnswer]
   'balances.track': [z.input<typeof usage.trackInput>, answers.TrackAnswer]
+  'balances.track_tokens': [z.input<typeof tokens.trackTokensInput>, answers.TrackAnswer]
+  'balances.batch_track_tokens': [readonly z.input<typeof tokens.trackTokensInput>[], answers.BatchTrackAnswer]
+  'balances.batch_track': [readonly z.input<typeof usage.trackInput>[], answers.BatchTrackAnswer]
   'events.list': [z.input<typeof usage.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
   'clock.get': [object, answers.ClockAnswer]
   'clock.advance': [z.input<typeof clocks.advanceClockInput>, answers.ClockAnswer]
@@ -74,6 +80,8 @@ export interface GranaryOptions {
   readonly secretKeys?: readonly string[]
   /** What a repeated idempotency key gets: the first answer, or a refusal. Default replay. */
   readonly idempotency?: 'replay' | 'reject'
+  /** What models cost, in the shape of the public models.dev data. Without it only features themselves name prices. */
+  readonly modelPrices?: ModelPriceTable
   /**
    * On a store that other processes write too: `linearizable` (the default) confirms what is remembered before it is
    * answered; `local` is for a process that is the only one all the same.
@@ -115,7 +123,7 @@ export class GranaryError extends Error {
 
 /**
  * Starts Granary in this process: the same engine, rules and answers as the server, without a port.
- * @throws Error for a secret key of another form, or what the store throws when it cannot be read.
+ * @throws Error for a secret key of another form, for prices that cannot be read, or what the store throws when it cannot be read.
  */
 export async function createGranary(options: GranaryOptions = {}): Promise<Granary> {
   const { store = new MemoryStore(), clock = Date.now, env = 'sandbox', secretKeys = [] } = options
@@ -126,6 +134,7 @@ export async function createGranary(options: GranaryOptions = {}): Promise<Grana
     clock,
     idempotency: options.idempotency ?? 'replay',
     reads: options.reads ?? 'linearizable',
+    ...(options.modelPrices === undefined ? {} : { modelPrices: readModelPrices(options.modelPrices) }),
     onFault,
     // Another program's process is not ours to end: from here on everything is refused.
     onBroken(error) {
@@ -213,8 +222,9 @@ async function fromFetch(
   const at = pathname.indexOf('/v1/')
   const headers = Object.fromEntries(request.headers)
   const body = await request.text()
-  if (Buffer.byteLength(body) > MAX_BODY_BYTES) return tooLarge({ headers })
   const path = at === -1 ? pathname : pathname.slice(at)
+  const limit = bodyLimit(path)
+  if (Buffer.byteLength(body) > limit) return tooLarge({ headers }, limit)
   return handle({ method: request.method, path, query: search.slice(1), headers, body })
 }
 

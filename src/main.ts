@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { COULD_NOT_LOOK, HELP, readArguments } from './cli/arguments.ts'
 import { type Config, readConfig, readDatabase, type StoreConfig } from './config.ts'
+import type { ModelPrices } from './domain/tokens.ts'
 import type { Engine } from './engine/engine.ts'
 import { assemble } from './granary.ts'
 import { type RunningServer, serveHttp } from './http/server.ts'
+import { readModelPrices } from './http/wire/model-prices.ts'
 import { describe, type Log, logger } from './log.ts'
 import type { Books, Store } from './store/store.ts'
 
@@ -61,6 +63,7 @@ async function main(): Promise<void> {
 /** The only place that chooses: config → store → engine → application → server, and back in reverse. */
 async function serve(config: Config): Promise<void> {
   const log = logger(config.logLevel)
+  const modelPrices = readPrices(config.modelPrices)
   const store = await openStore(config.store, log)
   try {
     const { engine, keys, app, addKey } = await assemble({
@@ -68,6 +71,7 @@ async function serve(config: Config): Promise<void> {
       clock: Date.now,
       idempotency: config.idempotency,
       reads: config.reads,
+      modelPrices,
       onBroken: (error) => stopAtOnce(error, log),
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
@@ -82,6 +86,15 @@ async function serve(config: Config): Promise<void> {
   } catch (error) {
     await store.close()
     throw error
+  }
+}
+
+function readPrices(file: string | null): ModelPrices {
+  if (file === null) return new Map()
+  try {
+    return readModelPrices(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (error) {
+    throw new Error(`GRANARY_MODEL_PRICES: ${file} cannot be used: ${explain(error)}`, { cause: error })
   }
 }
 

@@ -47,6 +47,24 @@ describe('inside of another program', () => {
     expect((await granary.call('clock.get', {})).now).toBe(Date.UTC(2030, 0, 1))
   })
 
+  test('models cost what they are said to cost', async () => {
+    const cost = { input: 5, output: '15' }
+    granary = await furnished({ modelPrices: { anthropic: { models: { opus: { cost } } } } })
+    const ai = { customer_id: 'alice', feature_id: 'ai' }
+    await granary.call('features.create', {
+      feature_id: 'ai',
+      name: 'AI',
+      type: 'ai_credit_system',
+      default_markup: 20,
+    })
+    await granary.call('balances.create', { ...ai, included: 1 })
+    const tokens = { model_id: 'anthropic/opus', input_tokens: 10_000, output_tokens: 5_000 }
+    const { value, balance } = await granary.call('balances.track_tokens', { ...ai, ...tokens })
+    expect([value, balance?.remaining]).toEqual([0.15, 0.85])
+    const wrong = createGranary({ modelPrices: { p: { models: { m: { cost: { input: -1 } } } } } })
+    await expect(wrong).rejects.toThrow('p.models.m.cost.input: must not be negative')
+  })
+
   test('entities, lists and deletion are there', async () => {
     granary = await furnished()
     await granary.call('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 2 })

@@ -1,6 +1,7 @@
 import type { Engine } from '../src/engine/engine.ts'
 import { assemble } from '../src/granary.ts'
 import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
+import { type ModelPriceTable, readModelPrices } from '../src/http/wire/model-prices.ts'
 import { MemoryStore } from '../src/store/memory.ts'
 import type { Store } from '../src/store/store.ts'
 import { borrow } from './borrowed.ts'
@@ -28,6 +29,7 @@ export interface WorldOptions {
   readonly at?: number
   readonly idempotency?: 'replay' | 'reject'
   readonly reads?: 'linearizable' | 'local'
+  readonly modelPrices?: ModelPriceTable
   /** Wraps the store, for tests of a failing world. */
   readonly wrap?: (store: Store) => Store
   readonly waitingPerCustomer?: number
@@ -53,7 +55,7 @@ export interface World {
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>
   /** `call('balances.check', {...})` or `call('GET /v1/customers/alice')`; headers override the defaults (key, newest version). */
   call(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply>
-  /** As `call`, and fails the test unless the answer is 200. @returns the body. */
+  /** As `call`, and fails the test unless the answer is a success. @returns the body. */
   ok(operation: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<Reply['body']>
   close(): Promise<void>
 }
@@ -77,6 +79,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     clock: () => clock.now,
     idempotency: options.idempotency ?? 'replay',
     reads: options.reads ?? 'linearizable',
+    modelPrices: readModelPrices(options.modelPrices ?? {}),
     onBroken: (error) => faults.push(error),
     onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),
@@ -103,7 +106,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     call,
     async ok(operation, body, headers) {
       const reply = await call(operation, body, headers)
-      if (reply.status !== 200) throw new Error(`${operation}: ${reply.status} ${JSON.stringify(reply.body)}`)
+      if (reply.status >= 300) throw new Error(`${operation}: ${reply.status} ${JSON.stringify(reply.body)}`)
       return reply.body
     },
     async close() {

@@ -3,6 +3,7 @@ import { feature } from '../../test/build.ts'
 import { type CostAsWritten, catalogueOf, type FeatureTypeAsWritten, resolveType } from './feature.ts'
 import { flatTariff } from './price.ts'
 import { isRefusal } from './refusal.ts'
+import { NO_MARKUPS } from './tokens.ts'
 
 const messages = feature('messages', undefined, { eventNames: ['said', 'sent'] })
 const images = feature('images', undefined, { eventNames: ['sent'] })
@@ -54,6 +55,12 @@ describe('what is written of a type is resolved (B230)', () => {
       kind: 'credit_system',
       costs: [cost('images', 1n), cost('messages', 1n)],
     })
+  })
+
+  test('an AI credit system may be a member, as what is spent (B231)', () => {
+    const ai = feature('ai', { kind: 'ai_credit_system', markups: NO_MARKUPS })
+    const type = resolveType(written('ai'), catalogueOf(1, [ai]))
+    expect(type).toEqual({ kind: 'credit_system', costs: [cost('ai', 1n)] })
   })
 
   test.each<FeatureTypeAsWritten>([{ kind: 'boolean' }, { kind: 'metered', consumable: true }])('%j stays', (type) => {

@@ -1,6 +1,7 @@
 import type { Tariff } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Instant } from './time.ts'
+import type { Markups } from './tokens.ts'
 
 /** Something a subject may use. */
 export interface Feature {
@@ -22,6 +23,8 @@ export type FeatureType =
   /** Consumable use is spent and may reset; use that is not consumable (seats) is held and given back. */
   | { readonly kind: 'metered'; readonly consumable: boolean }
   | { readonly kind: 'credit_system'; readonly costs: readonly CreditCost[] }
+  /** Its balances are US dollars, which pay for the tokens of models. */
+  | { readonly kind: 'ai_credit_system'; readonly markups: Markups }
 
 /** What a member feature costs in credits. */
 export interface CreditCost {
@@ -91,10 +94,10 @@ export function resolveType(written: FeatureTypeAsWritten, catalogue: Catalogue)
   for (const { featureId, tariff } of written.costs) {
     const member = catalogue.byId.get(featureId)
     if (member === undefined) return refuse('feature_not_found', `Feature ${featureId} not found`)
-    if (member.type.kind !== 'metered' || !member.type.consumable) {
+    if (member.type.kind === 'credit_system' || !isConsumable(member)) {
       return refuse(
         'invalid_feature',
-        `credit_schema can only hold consumable metered features, ${featureId} is not one`,
+        `credit_schema can only hold consumable metered features and AI credit systems, ${featureId} is neither`,
       )
     }
     if (costs.some((other) => other.feature === member.uid)) {
@@ -107,7 +110,8 @@ export function resolveType(written: FeatureTypeAsWritten, catalogue: Catalogue)
 
 /** Whether use of the feature is spent. False for seats and flags, which never reset. */
 export function isConsumable(feature: Feature): boolean {
-  return feature.type.kind === 'credit_system' || (feature.type.kind === 'metered' && feature.type.consumable)
+  const { type } = feature
+  return type.kind === 'metered' ? type.consumable : type.kind !== 'boolean'
 }
 
 function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {

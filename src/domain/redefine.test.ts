@@ -5,6 +5,7 @@ import { catalogueOf, type Feature, type FeatureType } from './feature.ts'
 import { flatTariff } from './price.ts'
 import { lastReference, type Redefinition, redefine, type Unused } from './redefine.ts'
 import { isRefusal } from './refusal.ts'
+import type { Markups } from './tokens.ts'
 
 const metered = (consumable: boolean): FeatureType => ({ kind: 'metered', consumable })
 const messages = feature('messages', metered(true))
@@ -15,8 +16,18 @@ const credits = feature('credits', {
   kind: 'credit_system',
   costs: [{ feature: 'feat_messages', tariff: flatTariff(amount('0.2')) }],
 })
+const aiType = (change: Partial<Markups>): FeatureType => ({
+  kind: 'ai_credit_system',
+  markups: { ...MARKUPS, ...change },
+})
+const MARKUPS: Markups = {
+  standard: amount('10'),
+  providers: [],
+  models: [{ model: 'p/m', percent: amount('20'), rates: {} }],
+}
+const ai = feature('ai', aiType({}))
 const old = feature('old', metered(true), { archived: true })
-const catalogue = catalogueOf(1, [messages, images, seats, sso, credits, old])
+const catalogue = catalogueOf(1, [messages, images, seats, sso, credits, ai, old])
 
 const ANYBODY = { balances: false, entities: false }
 const NO_BALANCE = { balances: true, entities: false }
@@ -55,6 +66,16 @@ describe('what a change makes of a feature, and who may have it then (B234)', ()
       ANYBODY,
     ],
     ['the costs that it had', credits, { kind: 'credit_system', name: 'C' }, { name: 'C' }, ANYBODY],
+    [
+      'another markup',
+      ai,
+      { markups: { standard: amount('5') } },
+      { type: aiType({ standard: amount('5') }) },
+      ANYBODY,
+    ],
+    ['other prices', ai, { markups: { models: [] } }, { type: aiType({ models: [] }) }, ANYBODY],
+    ['AI credits, of AI credits', ai, { kind: 'ai_credit_system' }, {}, ANYBODY],
+    ['no markup, of what has none', messages, { markups: { standard: null, models: [] } }, {}, ANYBODY],
     ['another id for a member', messages, { newId: 'texts', name: 'T' }, { id: 'texts', name: 'T' }, NO_BALANCE],
     [
       'all at once',
@@ -82,6 +103,12 @@ describe('what is refused (B234)', () => {
     ],
     ['a member of a credit system becoming a flag', messages, { kind: 'boolean' }, 'invalid_feature'],
     ['a member of a credit system that is no longer spent', messages, { consumable: false }, 'invalid_feature'],
+    ['becoming an AI credit system', messages, { kind: 'ai_credit_system' }, 'invalid_request'],
+    ['an AI credit system becoming another credit system', ai, { kind: 'credit_system', costs: [] }, 'invalid_request'],
+    ['and the other way round', credits, { kind: 'ai_credit_system' }, 'invalid_request'],
+    ['costs of an AI credit system', ai, { costs: [] }, 'invalid_feature'],
+    ['markups of what is no AI credit system', credits, { markups: { standard: 0n } }, 'invalid_inputs'],
+    ['an AI credit system that is not consumable', ai, { consumable: false }, 'invalid_inputs'],
     ['costs of what is no credit system', messages, { costs: [] }, 'invalid_inputs'],
     ['a consumable flag', images, { kind: 'boolean', consumable: true }, 'invalid_inputs'],
     ['a flag made consumable', sso, { consumable: true }, 'invalid_inputs'],
@@ -119,5 +146,5 @@ describe('what is refused (B234)', () => {
 
 test('a feature that a credit system pays for cannot go; any other may, as far as the catalogue says (B236)', () => {
   expect(lastReference(messages, catalogue)).toMatchObject({ code: 'feature_in_use' })
-  for (const one of [images, seats, sso, credits, old]) expect(lastReference(one, catalogue)).toBeNull()
+  for (const one of [images, seats, sso, credits, ai, old]) expect(lastReference(one, catalogue)).toBeNull()
 })

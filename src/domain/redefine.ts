@@ -1,5 +1,6 @@
 import { type Catalogue, type CostAsWritten, type Feature, type FeatureType, resolveType } from './feature.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
+import { areNone, type Markups } from './tokens.ts'
 
 /** What `features.update` asks for. Undefined is "leave it". */
 export interface Redefinition {
@@ -8,6 +9,7 @@ export interface Redefinition {
   readonly kind?: FeatureType['kind'] | undefined
   readonly consumable?: boolean | undefined
   readonly costs?: readonly CostAsWritten[] | undefined
+  readonly markups?: Partial<Markups> | undefined
   readonly eventNames?: readonly string[] | undefined
   readonly display?: Feature['display'] | undefined
   readonly archived?: boolean | undefined
@@ -56,7 +58,7 @@ export function redefine(
 function typeAfter(feature: Feature, change: Redefinition, catalogue: Catalogue): FeatureType | Refusal {
   const { type } = feature
   const kind = change.kind ?? type.kind
-  if ((kind === 'credit_system') !== (type.kind === 'credit_system')) {
+  if (kind !== type.kind && (isSystem(kind) || isSystem(type.kind))) {
     return refuse('invalid_request', 'type: a feature cannot become a credit system, nor a credit system anything else')
   }
   if (change.kind === 'metered' && change.consumable === undefined) {
@@ -66,7 +68,15 @@ function typeAfter(feature: Feature, change: Redefinition, catalogue: Catalogue)
     )
   }
   if (change.costs !== undefined && kind !== 'credit_system') {
-    return refuse('invalid_inputs', `credit_schema: cannot be given for a ${kind} feature`)
+    // The code that the contract has for an AI credit system with a schema is not that of others (B230).
+    const code = kind === 'ai_credit_system' ? 'invalid_feature' : 'invalid_inputs'
+    return refuse(code, `credit_schema: cannot be given for a ${kind} feature`)
+  }
+  if (!areNone(change.markups ?? {}) && kind !== 'ai_credit_system') {
+    return refuse('invalid_inputs', `markups cannot be given for a ${kind} feature: only AI credit systems have them`)
+  }
+  if (isSystem(kind) && change.consumable === false) {
+    return refuse('invalid_inputs', 'consumable: cannot be false for a credit system')
   }
   switch (kind) {
     case 'boolean':
@@ -76,10 +86,14 @@ function typeAfter(feature: Feature, change: Redefinition, catalogue: Catalogue)
     case 'metered':
       return { kind, consumable: change.consumable ?? (type.kind === 'metered' && type.consumable) }
     case 'credit_system':
-      if (change.consumable === false)
-        return refuse('invalid_inputs', 'consumable: cannot be false for a credit system')
       return change.costs === undefined ? type : resolveType({ kind, costs: change.costs }, catalogue)
+    case 'ai_credit_system':
+      return type.kind === kind ? { kind, markups: { ...type.markups, ...change.markups } } : type
   }
+}
+
+function isSystem(kind: FeatureType['kind']): boolean {
+  return kind === 'credit_system' || kind === 'ai_credit_system'
 }
 
 function sameKind(a: FeatureType, b: FeatureType): boolean {

@@ -68,6 +68,9 @@ export interface Reply<A> {
   readonly replayed: boolean
 }
 
+/** What became of one of several commands: its reply, or why there is none. */
+export type Fate<A> = Reply<A> | { readonly fault: unknown }
+
 /** A command in a lane, and whom to tell. */
 export interface Waiting {
   readonly command: Command<unknown>

@@ -1,6 +1,7 @@
 import type { Environment } from '../domain/customer.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import type { Holdings } from '../domain/holdings.ts'
+import type { Refusal } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import type {
   CustomerQuery,
@@ -13,7 +14,7 @@ import type {
   StoredCustomer,
 } from '../store/store.ts'
 import { type CatalogueCommand, Catalogues } from './catalogues.ts'
-import type { Command, Look, Reply } from './command.ts'
+import type { Command, Fate, Look, Reply } from './command.ts'
 import { Confirmations } from './confirmations.ts'
 import { asking, faultFrom } from './faults.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -115,6 +116,15 @@ export class Engine {
   /** Puts a command into its customer's lane. Resolves when its effect is durable. @throws StoreUnavailable, OutcomeNotKnown */
   submit<A>(command: Command<A>): Promise<Reply<A>> {
     return this.#commits.submit(command) as Promise<Reply<A>>
+  }
+
+  /**
+   * Puts several commands into the lanes of their customers at once, in their order: those of one customer share commits.
+   * Resolves, with one fate per command, when each is durable, refused or failed; or with `overloaded`, when there is no room
+   * for all of them, and then none was taken.
+   */
+  submitAll<A>(commands: readonly Command<A>[]): Promise<readonly Fate<A>[] | Refusal> {
+    return this.#commits.submitAll(commands) as Promise<readonly Fate<A>[] | Refusal>
   }
 
   /** Changes the catalogue. @throws StoreUnavailable, OutcomeNotKnown */

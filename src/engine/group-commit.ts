@@ -1,18 +1,19 @@
 import { assert } from '../domain/assert.ts'
 import type { Environment } from '../domain/customer.ts'
 import type { Holdings } from '../domain/holdings.ts'
-import { refuse } from '../domain/refusal.ts'
+import { type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import { type Batch, type CommitResult, OutcomeUnknown, type Store, StoreBroken } from '../store/store.ts'
 import type { Catalogues } from './catalogues.ts'
-import type { Command, Reply, Waiting } from './command.ts'
+import type { Command, Fate, Reply, Waiting } from './command.ts'
 import type { Confirmations, Seen } from './confirmations.ts'
 import { faultFrom } from './faults.ts'
 import { Group } from './group.ts'
 import { type Entry, HoldingsCache, MOST_IN_A_ROW } from './holdings-cache.ts'
 import type { IdempotencyMode } from './idempotency.ts'
+import { hasRoom, type Room } from './room.ts'
 
-export interface GroupCommitOptions {
+export interface GroupCommitOptions extends Room {
   readonly store: Store
   readonly clock: () => Instant
   readonly newId: Moment['newId']
@@ -22,9 +23,6 @@ export interface GroupCommitOptions {
   readonly confirmations: Confirmations | null
   /** Rows held in memory at the most. */
   readonly cacheWeight: number
-  /** Commands that may wait for one customer, and for all. Beyond that `overloaded`, never unbounded memory. */
-  readonly waitingPerCustomer: number
-  readonly waitingInAll: number
   readonly onBroken: (error: Error) => void
 }
 
@@ -37,6 +35,7 @@ const MAX_ATTEMPTS = 100
  * after another. With a single one, store and event loop wait for each other in turn (measured: 8,400 instead of 9,900 tracks/s).
  */
 const COMMITS_IN_FLIGHT = 2
+const OVERLOADED = refuse('overloaded', 'Too many requests are waiting; nothing was applied, try again in a second')
 /** In small questions to the store, one after another. */
 const PAUSES = [2, 4, 8]
 /** Below so many customers a commit is not worth splitting: it costs a wait for the disk. */
@@ -73,23 +72,57 @@ export class GroupCommit {
 
   submit(command: Command<unknown>): Promise<Reply<unknown>> {
     const entry = this.cache.entry(command.env, command.customerId)
-    const { waitingPerCustomer, waitingInAll } = this.#options
-    if (entry.waiting.length >= waitingPerCustomer || this.#waiting >= waitingInAll) {
-      const outcome = refuse('overloaded', 'Too many requests are waiting; nothing was applied, try again in a second')
-      return Promise.resolve({ outcome, replayed: false })
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting += 1
-      const settled =
-        <T>(then: (value: T) => void) =>
-        (value: T) => {
-          this.#waiting -= 1
-          then(value)
-          if (this.#waiting === 0) this.#tellDrained()
-        }
-      const arrived = this.cache.order
-      const told = { resolve: settled(resolve), reject: settled(reject) }
-      this.#enqueue(entry, { command, ...told, attempts: 0, arrived, alone: false })
+    if (!hasRoom([entry], this.#waiting, this.#options))
+      return Promise.resolve({ outcome: OVERLOADED, replayed: false })
+    return new Promise((resolve, reject) => this.#take(entry, command, resolve, reject))
+  }
+
+  /** As `Engine.submitAll` has it. */
+  submitAll(commands: readonly Command<unknown>[]): Promise<readonly Fate<unknown>[] | Refusal> {
+    const entries = commands.map(({ env, customerId }) => this.cache.entry(env, customerId))
+    if (!hasRoom(entries, this.#waiting, this.#options)) return Promise.resolve(OVERLOADED)
+    return new Promise((resolve) => {
+      const fates: Fate<unknown>[] = new Array(commands.length)
+      let open = commands.length
+      const tell = (i: number, fate: Fate<unknown>) => {
+        fates[i] = fate
+        open -= 1
+        if (open === 0) resolve(fates)
+      }
+      if (open === 0) resolve(fates)
+      for (const [i, command] of commands.entries()) {
+        const entry = entries[i]
+        assert(entry !== undefined, 'every command has a lane')
+        this.#take(
+          entry,
+          command,
+          (reply) => tell(i, reply),
+          (fault) => tell(i, { fault }),
+        )
+      }
+    })
+  }
+
+  #take(
+    entry: Entry,
+    command: Command<unknown>,
+    resolve: (reply: Reply<unknown>) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#waiting += 1
+    this.#enqueue(entry, {
+      command,
+      resolve: (reply) => {
+        resolve(reply)
+        this.#leave()
+      },
+      reject: (error) => {
+        reject(error)
+        this.#leave()
+      },
+      attempts: 0,
+      arrived: this.cache.order,
+      alone: false,
     })
   }
 
@@ -338,7 +371,9 @@ export class GroupCommit {
     this.#makeReady(entry)
   }
 
-  #tellDrained(): void {
+  #leave(): void {
+    this.#waiting -= 1
+    if (this.#waiting > 0) return
     for (const tell of this.#drained.splice(0)) tell()
   }
 }

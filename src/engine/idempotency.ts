@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { amount, formatAmount } from '../domain/amount.ts'
 import type { Environment } from '../domain/customer.ts'
+import { exactJson } from '../domain/exact-json.ts'
 import { type Refusal, refuse } from '../domain/refusal.ts'
 import type { IdempotencyKey, Reply } from './command.ts'
 
@@ -41,21 +41,7 @@ export function repeatedReply<A>(
 }
 
 /** An answer as text, amounts included, to be given again to a repeated key. */
-export function encodeAnswer(answer: unknown): string {
-  return JSON.stringify(answer, (_key, item: unknown) =>
-    typeof item === 'bigint' ? { [AMOUNT]: formatAmount(item) } : item,
-  )
-}
-
-export function decodeAnswer(text: string): unknown {
-  return JSON.parse(text, (_key, item: unknown) => {
-    if (typeof item !== 'object' || item === null || !(AMOUNT in item)) return item
-    return Object.keys(item).length === 1 && typeof item[AMOUNT] === 'string' ? amount(item[AMOUNT]) : item
-  })
-}
-
-/** No caller's key can be mistaken for it: answers hold callers' metadata, and this begins with a control character. */
-const AMOUNT = '\u0001amount'
+export const { write: encodeAnswer, read: decodeAnswer } = exactJson('\u0001amount')
 
 /** Objects with their keys in order, so that the order in which a client writes them does not matter. */
 function sorted(_key: string, value: unknown): unknown {

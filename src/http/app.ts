@@ -1,5 +1,6 @@
 import type { Environment } from '../domain/customer.ts'
 import { isRefusal, refuse } from '../domain/refusal.ts'
+import type { ModelPrices } from '../domain/tokens.ts'
 import type { IdempotencyKey } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Keys } from '../operations/keys.ts'
@@ -7,9 +8,9 @@ import { authenticate } from './auth.ts'
 import type { Answer, Endpoint } from './endpoint.ts'
 import { readJson, writeJson } from './json.ts'
 import { faultOf, type Problem, problemBody, problemOf } from './problems.ts'
-import { type Found, findRoute } from './routes.ts'
+import { type Found, findRoute, ROUTES } from './routes.ts'
 import { readVersion, VERSIONS, type Version } from './versions/version.ts'
-import { downgradeResponse, upgradeRequest } from './versions/versions.ts'
+import { downgradeResponse, downgradeStatus, upgradeRequest } from './versions/versions.ts'
 
 /** A request as the application sees it, whatever carried it. */
 export interface HttpRequest {
@@ -32,6 +33,7 @@ export interface HttpResponse {
 export interface AppOptions {
   readonly engine: Engine
   readonly keys: Keys
+  readonly modelPrices: ModelPrices
   /** Why requests should not come here now, in a sentence, or null when they may. */
   readonly ready: () => Promise<string | null>
   /** Told of faults and bugs; refusals are ordinary. */
@@ -44,8 +46,13 @@ const LONGEST_KEY = 255
 /** All headers that are ever looked at: what carries requests may leave out the others. */
 export const HEADERS_READ = ['authorization', 'x-api-version', 'idempotency-key'] as const
 
-/** Bodies above this are refused: one item of the API fits many times over. */
+/** Bodies above this are refused, but where many items are sent at once: one item of the API fits many times over. */
 export const MAX_BODY_BYTES = 1024 * 1024
+
+/** How many bytes a body may have at a path. */
+export function bodyLimit(path: string): number {
+  return ROUTES.get(path)?.endpoint.bodyLimit ?? MAX_BODY_BYTES
+}
 
 /** The whole application without a port. Answers at once where nothing has to be waited for. */
 export interface App {
@@ -55,7 +62,7 @@ export interface App {
   handleAs(env: Environment, request: HttpRequest): HttpResponse | Promise<HttpResponse>
 }
 
-export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
+export function createApp({ engine, keys, modelPrices, ready, onFault }: AppOptions): App {
   const failed = (error: unknown, request: HttpRequest, env: Environment): HttpResponse => {
     onFault(error, request)
     return problemResponse(faultOf(error), env)
@@ -74,8 +81,11 @@ export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
       const { body } = upgraded
       const idempotency = keysOf(request, target, body)
       if (isRefusal(idempotency)) return refused(env, idempotency.code, idempotency.message)
-      const answer = target.handle({ engine, env, keys: idempotency }, body)
-      const finish = (one: Answer) => respond(one, target, version, env, sent)
+      const answer = target.handle({ engine, env, keys: idempotency, modelPrices }, body)
+      const finish = (one: Answer) => {
+        if (!isRefusal(one)) for (const fault of one.faults) onFault(fault, request)
+        return respond(one, target, version, env, sent)
+      }
       return answer instanceof Promise
         ? answer.then(finish).catch((error: unknown) => failed(error, request, env))
         : finish(answer)
@@ -102,16 +112,17 @@ export function createApp({ engine, keys, ready, onFault }: AppOptions): App {
   }
 }
 
-/** The answer to a body that is larger than `MAX_BODY_BYTES`. */
-export function tooLarge(request: Pick<HttpRequest, 'headers'>): HttpResponse {
-  const message = `The body is larger than ${MAX_BODY_BYTES} bytes: send less in one request`
+/** The answer to a body that is larger than `limit`, in bytes. */
+export function tooLarge(request: Pick<HttpRequest, 'headers'>, limit: number): HttpResponse {
+  const message = `The body is larger than ${limit} bytes: send less in one request`
   return problemResponse({ status: 413, code: 'body_too_large', message }, environmentOf(request))
 }
 
 function respond(answer: Answer, { shape }: Endpoint, version: Version, env: Environment, body: unknown): HttpResponse {
   if (isRefusal(answer)) return refused(env, answer.code, answer.message)
   const text = writeJson(downgradeResponse(version, shape, answer.body, body))
-  return { status: 200, headers: answer.replayed ? REPLAYED : JSON_HEADERS, body: text }
+  const status = downgradeStatus(version, shape, answer.status)
+  return { status, headers: answer.replayed ? REPLAYED : JSON_HEADERS, body: text }
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json' }

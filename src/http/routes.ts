@@ -1,10 +1,12 @@
 import type { Endpoint } from './endpoint.ts'
 import { balances } from './endpoints/balances.ts'
+import { batches } from './endpoints/batches.ts'
 import { clock } from './endpoints/clock.ts'
 import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
 import { events } from './endpoints/events.ts'
 import { features } from './endpoints/features.ts'
+import { tokens } from './endpoints/tokens.ts'
 import { usage } from './endpoints/usage.ts'
 
 /** What a request says outside of its JSON. */
@@ -23,10 +25,9 @@ export interface Route {
 }
 
 const ENDPOINTS = new Map(
-  [...features, ...customers, ...entities, ...balances, ...usage, ...events, ...clock].map((one) => [
-    one.operation,
-    one,
-  ]),
+  [...features, ...customers, ...entities, ...balances, ...usage, ...tokens, ...batches, ...events, ...clock].map(
+    (one) => [one.operation, one],
+  ),
 )
 
 /** Two endpoints belong to the older surface alone and have no path of their own. */
@@ -43,6 +44,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map([
       ['/v1/entitled', 'balances.check'],
       ['/v1/track', 'balances.track'],
       ['/v1/events', 'balances.track'],
+      ['/v1/track_tokens', 'balances.track_tokens'],
       ['/v1/events/list', 'events.list'],
       ['/v1/usage', 'usage.set'],
       ['/v1/balances/create', 'balances.create'],

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { type HttpRequest, type HttpResponse, MAX_BODY_BYTES, tooLarge } from './app.ts'
+import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './app.ts'
 import { Front } from './front.ts'
 import { KEEP_ALIVE_MS } from './plain-answer.ts'
 
@@ -84,18 +84,19 @@ class Listener implements RunningServer {
 
   #receive(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const chunks: Buffer[] = []
+    const { method = '', url = '', headers } = incoming
+    const { path, query } = split(url)
+    const limit = bodyLimit(path)
     let size = 0
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-      else if (!outgoing.headersSent) refuseBody(incoming, outgoing)
+      if (size <= limit) chunks.push(chunk)
+      else if (!outgoing.headersSent) refuseBody(incoming, outgoing, limit)
     })
     incoming.on('end', () => {
       if (outgoing.headersSent) return
       const [only, another] = chunks
       const body = another === undefined ? (only?.toString() ?? '') : Buffer.concat(chunks).toString()
-      const { method = '', url = '', headers } = incoming
-      const { path, query } = split(url)
       const response = this.#handle({ method, path, query, headers, body })
       if (response instanceof Promise) void response.then((late) => this.#send(outgoing, late))
       else this.#send(outgoing, response)
@@ -128,8 +129,8 @@ function takeConnections(server: Server): (socket: Socket) => void {
  * Answers before the body is complete, and closes after it: what is still on its way is read and thrown away, because a
  * connection that is closed while its client writes shows the client an error instead of the answer.
  */
-function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  const { status, headers, body } = tooLarge(incoming)
+function refuseBody(incoming: IncomingMessage, outgoing: ServerResponse, limit: number): void {
+  const { status, headers, body } = tooLarge(incoming, limit)
   outgoing.writeHead(status, { ...headers, connection: 'close', 'content-length': Buffer.byteLength(body) })
   outgoing.write(body)
   const timer = setTimeout(() => outgoing.end(), DISCARD_MS)

@@ -55,13 +55,16 @@ export function check(
 
 /**
  * Checks and, when it is allowed, uses `required` at once: all of it or nothing. Not enough is an answer
- * (`allowed: false`), not an error. Source: R46-R52.
+ * (`allowed: false`), not an error.
+ * @param recorded whether an event is recorded of it.
+ * Source: R46-R52.
  */
 export function checkAndUse(
   { engine, env, keys }: Context,
   subject: SubjectFeature,
   required: Amount,
   properties: JsonObject,
+  recorded: boolean,
 ): Promise<Reply<CheckAnswer>> {
   return engine.submit({
     env,
@@ -77,7 +80,7 @@ export function checkAndUse(
         )
       }
       const eventUid = situation.moment.newId('evt')
-      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid)
+      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid, recorded)
       return deciding(subject, eventUid, rule)(situation)
     },
   })
@@ -89,6 +92,7 @@ function useWhole(
   required: Amount,
   properties: JsonObject,
   eventUid: string,
+  recorded: boolean,
 ): Result<CheckAnswer> {
   const { holdings, catalogue, journal } = bench
   const entity = bench.entity?.uid ?? null
@@ -111,22 +115,16 @@ function useWhole(
   })
   if (isRefusal(usage)) return no(before)
   if (!usage.held && required > ZERO) return no({ ...before, required })
+  const used = { name: feature.id, value: required, properties, timestamp: undefined, refundOf: null }
   return {
     holdings: usage.holdings,
     answer: {
       access: { ...before, allowed: true, summary: summaryAfter(usage, before.feature) },
       denial: null,
       customerId,
-      eventId: eventUid,
+      eventId: recorded ? eventUid : null,
       summaries: summariesAfter(usage, catalogue).all,
     },
-    events: [
-      eventOf(
-        bench,
-        eventUid,
-        { name: feature.id, value: required, properties, timestamp: undefined, refundOf: null },
-        usage.deductions,
-      ),
-    ],
+    events: recorded ? [eventOf(bench, eventUid, used, usage.deductions)] : [],
   }
 }

@@ -4,6 +4,7 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { bringUpToDate, findEntity, type Holdings, holdingsOf, settle } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import type { ModelPrices } from '../domain/tokens.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import type { IdempotencyKey, Outcome, Situation } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -14,6 +15,8 @@ export interface Context {
   readonly env: Environment
   /** Empty where the caller sent none. */
   readonly keys: readonly IdempotencyKey[]
+  /** What models cost, by the operator's table. */
+  readonly modelPrices: ModelPrices
 }
 
 /** Whom an operation is about: a customer, or one entity of it. */

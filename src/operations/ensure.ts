@@ -1,8 +1,10 @@
 import type { CustomerDetails } from '../domain/customer.ts'
+import type { Catalogue } from '../domain/feature.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import { ensureCustomer, type WantedEntity } from './customers.ts'
 import { type Context, featureOf, type SubjectFeature } from './decide.ts'
+import { type TokensRequest, unpayable } from './tokens.ts'
 import { featuresOf, type TrackRequest } from './track.ts'
 
 /** What is known of a customer and an entity that may have to be created. */
@@ -12,18 +14,27 @@ export interface Newcomer {
 }
 
 /**
- * Does something for a customer, and an entity, that are created first where they are missing. An unknown feature is
- * reported before anyone is created (S21). Source: R11.
+ * Does something for a customer, and an entity, that are created first where they are missing. What is wrong with the
+ * feature is reported before anyone is created (S21). Source: R11.
  */
 export async function withNewcomer<A>(
   context: Context,
-  request: SubjectFeature | TrackRequest,
+  request: SubjectFeature | TrackRequest | TokensRequest,
   newcomer: Newcomer,
   act: () => A | Refusal | Reply<A> | Promise<A | Refusal | Reply<A>>,
 ): Promise<A | Refusal | Reply<A>> {
-  const known = await context.engine.readCatalogue(context.env, (catalogue) =>
-    'of' in request ? featuresOf(request, catalogue) : featureOf(request, catalogue),
-  )
-  if (isRefusal(known)) return known
+  const problem = await context.engine.readCatalogue(context.env, (catalogue) => problemOf(request, catalogue, context))
+  if (problem !== null) return problem
   return (await ensureCustomer(context, request, newcomer.details, newcomer.entity)) ?? act()
+}
+
+/** What is wrong with the feature that a request is about, whoever it is for. */
+export function problemOf(
+  request: SubjectFeature | TrackRequest | TokensRequest,
+  catalogue: Catalogue,
+  { modelPrices }: Pick<Context, 'modelPrices'>,
+): Refusal | null {
+  if ('modelId' in request) return unpayable(request, catalogue, modelPrices)
+  const known = 'of' in request ? featuresOf(request, catalogue) : featureOf(request, catalogue)
+  return isRefusal(known) ? known : null
 }

@@ -4,12 +4,12 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { refund } from '../domain/refund.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
-import type { Reply } from '../engine/command.ts'
+import type { Command, Reply } from '../engine/command.ts'
 import type { EventRow } from '../store/store.ts'
 import { type Context, deciding, nobody, type Subject } from './decide.ts'
-import { inTheFuture, type TrackAnswer, trackResult } from './track.ts'
+import { inTheFuture, type Manner, type TrackAnswer, trackResult } from './track.ts'
 
-export interface RefundRequest extends Subject {
+export interface RefundRequest extends Subject, Manner {
   /** The event that is to be given back. */
   readonly eventId: string
   /** The feature or event name, where the caller says it again; it must be the event's. */
@@ -26,13 +26,19 @@ export interface RefundRequest extends Subject {
  * feature's or entity's), `refund_exceeds_event`. Source: ours, instead of R110-R112 where the caller knows the event.
  */
 export async function refundUse(context: Context, request: RefundRequest): Promise<Reply<TrackAnswer>> {
-  const { engine, env, keys } = context
+  const command = await refundCommand(context, request)
+  return isRefusal(command) ? { outcome: command, replayed: false } : context.engine.submit(command)
+}
+
+/** What `refundUse` gives the engine, once the event is found; or why it cannot be given back. */
+export async function refundCommand(context: Context, request: RefundRequest): Promise<Command<TrackAnswer> | Refusal> {
+  const { env, keys } = context
   const { customerId, eventId } = request
   const event = await findEvent(context, request)
-  if (isRefusal(event)) return { outcome: event, replayed: false }
+  if (isRefusal(event)) return event
   const problem = unfit(event, request)
-  if (problem !== null) return { outcome: problem, replayed: false }
-  return engine.submit({
+  if (problem !== null) return problem
+  return {
     env,
     keys,
     customerId,
@@ -49,10 +55,10 @@ export async function refundUse(context: Context, request: RefundRequest): Promi
         const { properties, timestamp } = request
         const isFeature = catalogue.byId.has(event.name)
         const what = { name: event.name, value: -back.units, properties, timestamp, refundOf: eventId }
-        return trackResult(bench, eventUid, what, back.usage, isFeature ? null : event.name)
+        return trackResult(bench, eventUid, what, back.usage, isFeature ? null : event.name, request)
       })(situation)
     },
-  })
+  }
 }
 
 async function findEvent(

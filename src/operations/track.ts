@@ -5,18 +5,28 @@ import type { Catalogue, Feature } from '../domain/feature.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant, Moment } from '../domain/time.ts'
+import { NO_MARKUPS } from '../domain/tokens.ts'
 import {
   type DeductionLine,
   type NamedSummaries,
   summariesAfter,
   type Usage,
   type UsageEvent,
+  type UsageSummaries,
   use,
 } from '../domain/usage.ts'
-import type { Reply } from '../engine/command.ts'
+import type { Command, Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, featureNotFound, nameOf, type Result, type Subject } from './decide.ts'
 
-export interface TrackRequest extends Subject {
+/** What a use leaves behind beside what it took, and what its answer tells. */
+export interface Manner {
+  /** Whether an event is recorded (R74). */
+  readonly recorded: boolean
+  /** Whether the answer tells what is left. Adding that up takes time, and not everyone is shown it. */
+  readonly tellsBalance: boolean
+}
+
+export interface TrackRequest extends Subject, Manner {
   /** A feature's id, or an event name that feeds every feature which lists it. */
   readonly of: { readonly featureId: string } | { readonly eventName: string }
   readonly value: Amount
@@ -28,11 +38,12 @@ export interface TrackRequest extends Subject {
 
 export interface TrackAnswer {
   readonly customerId: string
-  /** Under which it was recorded, and can be given back. */
-  readonly eventId: string
+  /** Under which it was recorded, and can be given back; null where nothing is recorded. */
+  readonly eventId: string | null
   readonly eventName: string | null
   /** What was asked, whatever could be taken (R60). */
   readonly value: Amount
+  /** Null too where it is not to be told. */
   readonly summary: Summary | null
   /** Null where fewer than two features are concerned (R63). */
   readonly summaries: NamedSummaries | null
@@ -44,8 +55,16 @@ export interface TrackAnswer {
  * `entity_not_found`, `customer_not_found`, `insufficient_balance` (under `reject`), `invalid_inputs` (a timestamp in the
  * future), `invalid_request`. Source: R60-R74.
  */
-export function track({ engine, env, keys }: Context, request: TrackRequest): Promise<Reply<TrackAnswer>> {
-  return engine.submit({
+export function track(context: Context, request: TrackRequest): Promise<Reply<TrackAnswer>> {
+  return context.engine.submit(trackCommand(context, request))
+}
+
+/** What `track` gives the engine. */
+export function trackCommand(
+  { env, keys }: Pick<Context, 'env' | 'keys'>,
+  request: TrackRequest,
+): Command<TrackAnswer> {
+  return {
     env,
     keys,
     customerId: request.customerId,
@@ -56,16 +75,14 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
       if (late !== null) return late
       const eventUid = situation.moment.newId('evt')
       return deciding(request, eventUid, (bench) => {
-        const { holdings, entity, catalogue, journal } = bench
         const { value, properties, behavior, timestamp } = request
-        const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
-        if (isRefusal(usage)) return usage
         const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-        return trackResult(bench, eventUid, { name, value, properties, timestamp, refundOf: null }, usage, eventName)
+        const what = { name, value, properties, timestamp, refundOf: null }
+        return recordUse(bench, eventUid, features, what, behavior, eventName, request)
       })(situation)
     },
-  })
+  }
 }
 
 export function inTheFuture(timestamp: Instant | undefined, { now }: Moment): Refusal | null {
@@ -73,13 +90,29 @@ export function inTheFuture(timestamp: Instant | undefined, { now }: Moment): Re
   return refuse('invalid_inputs', 'timestamp: must not be in the future')
 }
 
-/** What is said of a use that is recorded. */
+/** What is said of a use in its event. */
 interface Recorded {
   readonly name: string
   readonly value: Amount
   readonly properties: JsonObject
   readonly timestamp: Instant | undefined
   readonly refundOf: string | null
+}
+
+/** Takes a use from balances and records it. @param eventName where the caller used one instead of a feature's id. */
+export function recordUse(
+  bench: Bench,
+  eventUid: string,
+  features: readonly Feature[],
+  what: Recorded,
+  behavior: OverageBehavior,
+  eventName: string | null,
+  manner: Manner,
+): Result<TrackAnswer> | Refusal {
+  const { holdings, entity, catalogue, journal } = bench
+  const { value, properties } = what
+  const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
+  return isRefusal(usage) ? usage : trackResult(bench, eventUid, what, usage, eventName, manner)
 }
 
 /** @param eventName where the caller used one instead of a feature's id. */
@@ -89,24 +122,37 @@ export function trackResult(
   what: Recorded,
   usage: Usage,
   eventName: string | null,
+  { recorded, tellsBalance }: Manner,
 ): Result<TrackAnswer> {
-  const summaries = summariesAfter(usage, bench.catalogue)
+  const summaries = tellsBalance ? summariesAfter(usage, bench.catalogue) : UNTOLD
   return {
     holdings: usage.holdings,
     answer: {
       customerId: nameOf(bench.holdings.customer),
-      eventId: eventUid,
+      eventId: recorded ? eventUid : null,
       eventName,
       value: what.value,
-      summary: summaries.principal,
-      summaries: summaries.all,
+      summary: withoutPrices(summaries.principal),
+      summaries: summaries.all?.map(([id, summary]) => [id, withoutPrices(summary)]) ?? null,
       deductions: usage.deductions,
     },
-    events: [eventOf(bench, eventUid, what, usage.deductions)],
+    events: recorded ? [eventOf(bench, eventUid, what, usage.deductions)] : [],
   }
 }
 
-export function featuresOf({ of, behavior }: TrackRequest, catalogue: Catalogue): readonly Feature[] | Refusal {
+/** Answers are kept for repeated keys; the prices of a feature, of which there may be a thousand, are never shown in this one. */
+function withoutPrices(summary: Summary | null): Summary | null {
+  if (summary?.feature.type.kind !== 'ai_credit_system') return summary
+  const type = { kind: summary.feature.type.kind, markups: NO_MARKUPS }
+  return { ...summary, feature: { ...summary.feature, type } }
+}
+
+const UNTOLD: UsageSummaries = { principal: null, all: null }
+
+export function featuresOf(
+  { of, behavior }: Pick<TrackRequest, 'of' | 'behavior'>,
+  catalogue: Catalogue,
+): readonly Feature[] | Refusal {
   if ('featureId' in of) {
     const feature = catalogue.byId.get(of.featureId)
     return feature === undefined ? featureNotFound(of.featureId) : [feature]

@@ -10,6 +10,7 @@ import {
 } from '../domain/balance.ts'
 import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
+import { exactJson } from '../domain/exact-json.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
@@ -396,23 +397,7 @@ function inTiers<T extends { readonly tiers: readonly Tier[] }>(
   return { ...rest, tiers: atOneCost(cost) } as unknown as T
 }
 
-/** JSON in which an amount is an object with one key; no list or object of the domain that is stored has that key. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    typeof item === 'bigint' ? { $amount: formatAmount(item) } : item,
-  )
-}
-
-function fromJson(json: string): unknown {
-  return JSON.parse(json, (_key, item: unknown) =>
-    typeof item === 'object' && item !== null && '$amount' in item ? readBack(item.$amount) : item,
-  )
-}
-
-function readBack(value: unknown): Amount {
-  assert(typeof value === 'string', 'an amount is stored as text')
-  return amount(value)
-}
+const { write: toJson, read: fromJson } = exactJson('$amount')
 
 function text(row: SqlRow, column: string): string {
   const value = row[column]

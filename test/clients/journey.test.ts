@@ -5,7 +5,7 @@ import { balancesOfEntities, entities } from './journey/entities.ts'
 import { events } from './journey/events.ts'
 import { features } from './journey/features.ts'
 import { begin, countsOf } from './journey/journey.ts'
-import { check, checkAndUse, track, trackByEventName } from './journey/use.ts'
+import { batchTrack, check, checkAndUse, track, trackByEventName, trackTokens } from './journey/use.ts'
 import { connect, load, NEWEST, OLDER } from './published.ts'
 import { type ClientServer, startServer } from './server.ts'
 
@@ -37,11 +37,13 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
     await checkAndUse(journey)
     await track(journey)
     await trackByEventName(journey)
+    await batchTrack(journey)
     await entities(journey)
     await balancesOfEntities(journey)
     await lists(journey)
     await events(journey)
     await deletions(journey)
+    await trackTokens(journey)
     // Whatever is served is part of the journey.
     const called = new Set(server.requests.map(({ path }) => path.replace('/v1/', '')))
     expect([...called].sort()).toEqual([...journey.calls].sort())

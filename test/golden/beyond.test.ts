@@ -534,12 +534,119 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'A use with `async`',
+    rule: 'R72, S42, K9',
+    async keep(world) {
+      await grant(world, 10)
+      const later = { ...ADA, value: 4, async: true }
+      const { status, body } = await world.call('balances.track', later)
+      expect([status, body]).toEqual([
+        202,
+        { customer_id: 'ada', event_id: expect.any(String), value: 4, balance: null },
+      ])
+      expect(await left(world)).toEqual([10, 6, 4])
+      const rejected = { ...later, value: 7, overage_behavior: 'reject' }
+      expect((await world.call('balances.track', rejected)).body.code).toBe('insufficient_balance')
+      const unknown = await world.call('balances.track', { ...later, customer_id: 'nobody' })
+      expect([unknown.status, unknown.body.code]).toEqual([404, 'customer_not_found'])
+      expect((await world.call('balances.track', later, { 'x-api-version': '2.2' })).status).toBe(200)
+    },
+  },
+  {
+    title: 'A batch that is sent again',
+    rule: 'decision, instead of R126',
+    async keep(world) {
+      await grant(world, 10)
+      const items = [
+        { ...ADA, value: 1 },
+        { ...ADA, value: 2, idempotency_key: 'own' },
+      ]
+      const first = await world.call('balances.batch_track', items, { 'idempotency-key': 'k' })
+      const again = await world.call('balances.batch_track', items, { 'idempotency-key': 'k' })
+      expect([again.status, again.headers['idempotent-replayed']]).toEqual([202, 'true'])
+      expect(again.body.results).toEqual(first.body.results.map((one: object) => ({ ...one, replayed: true })))
+      const alone = await world.call('balances.track', { ...ADA, value: 1 }, { 'idempotency-key': 'k#0' })
+      expect(alone.headers['idempotent-replayed']).toBe('true')
+      expect(await left(world)).toEqual([10, 7, 3])
+    },
+  },
+  {
+    title: 'What models cost',
+    rule: 'decision, R129',
+    async keep(world) {
+      await world.ok('features.create', aiCredits({}))
+      await refused(
+        world,
+        'balances.track_tokens',
+        { ...TOKENS, model_id: 'anthropic/claude-opus-4-6' },
+        'invalid_request',
+      )
+      const cost = { input: 5, output: 15 }
+      const priced = await openWorld({ modelPrices: { anthropic: { models: { 'claude-opus-4-6': { cost } } } } })
+      await priced.ok('features.create', aiCredits({}))
+      await priced.ok('customers.get_or_create', { customer_id: 'ada' })
+      const used = { ...TOKENS, model_id: 'anthropic/claude-opus-4-6' }
+      expect((await priced.ok('balances.track_tokens', used)).value).toBe(0.125)
+      await priced.close()
+    },
+  },
+  {
+    title: 'Rates of a feature for a model',
+    rule: 'decision, R129',
+    async keep(world) {
+      const own = { input_cost: 1, output_cost: 1, cache_read_cost: 10, reasoning_cost: 100 }
+      await world.ok('features.create', aiCredits({ 'custom/own': own }))
+      const used = { ...TOKENS, cache_read_tokens: 1000, reasoning_tokens: 1000 }
+      expect((await world.ok('balances.track_tokens', used)).value).toBe(0.125)
+      const { model_markups } = await world.ok('features.get', { feature_id: 'ai' })
+      expect(model_markups).toEqual({ 'custom/own': own })
+    },
+  },
+  {
+    title: "Tokens beyond input and output of one's own models",
+    rule: 'R129',
+    async keep(world) {
+      await world.ok('features.create', aiCredits({ 'custom/own': { input_cost: 1, output_cost: 2 } }))
+      const used = { ...TOKENS, input_tokens: 0, output_tokens: 0, cache_read_tokens: 1000, reasoning_tokens: 1000 }
+      expect((await world.ok('balances.track_tokens', used)).value).toBe(0.003)
+    },
+  },
+  {
+    title: 'Names in `model_markups`',
+    rule: 'decision, B232',
+    async keep(world) {
+      await refused(world, 'features.create', aiCredits({ 'gpt-4o': { markup: 20 } }), 'invalid_inputs')
+    },
+  },
+  {
+    title: 'Which AI credit system pays, where none is named',
+    rule: 'R128, R11',
+    async keep(world) {
+      await world.ok('features.create', aiCredits({ 'custom/own': { input_cost: 1, output_cost: 2 } }))
+      await world.ok('balances.create', { customer_id: 'ada', feature_id: 'ai', included_grant: 0.02 })
+      const { feature_id: _, ...unnamed } = TOKENS
+      for (let i = 0; i < 2; i++) expect((await world.ok('balances.track_tokens', unnamed)).value).toBe(0.02)
+      const newcomer = { ...unnamed, customer_id: 'bob' }
+      const reply = await world.call('balances.track_tokens', newcomer, { 'x-api-version': '2.0' })
+      expect([reply.status, reply.body.code]).toEqual([404, 'customer_not_found'])
+    },
+  },
+  {
+    title: 'A batch of tokens with a model that has no price',
+    rule: 'R125, R128',
+    async keep(world) {
+      await world.ok('features.create', aiCredits({ 'custom/own': { input_cost: 1, output_cost: 2 } }))
+      const items = [TOKENS, { ...TOKENS, model_id: 'custom/other' }]
+      await refused(world, 'balances.batch_track_tokens', items, 'invalid_request')
+      expect((await world.ok('events.list', { customer_id: 'ada' })).list).toEqual([])
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
       const lock = { enabled: true, lock_id: 'l' }
       await refused(world, 'balances.check', { ...ADA, lock }, 'not_supported')
-      await refused(world, 'balances.track', { ...ADA, async: true }, 'not_supported')
       const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
       await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
       await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')
@@ -554,6 +661,10 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const ADA = { customer_id: 'ada', feature_id: 'messages' }
+const TOKENS = {
+  ...{ customer_id: 'ada', feature_id: 'ai', model_id: 'custom/own' },
+  ...{ input_tokens: 10_000, output_tokens: 5_000 },
+}
 const SEATS = { customer_id: 'ada', feature_id: 'seats' }
 
 let world: World
@@ -599,6 +710,10 @@ function entity(on: World, entity_id: string | null, customer_id = 'ada') {
 function system(feature_id: string, credit_cost: number) {
   const credit_schema = [{ metered_feature_id: 'renders', credit_cost }]
   return { feature_id, name: feature_id, type: 'credit_system', credit_schema }
+}
+
+function aiCredits(model_markups: object) {
+  return { feature_id: 'ai', name: 'AI', type: 'ai_credit_system', model_markups }
 }
 
 /** A credit system that pays for renders, and a balance of it. */

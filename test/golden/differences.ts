@@ -3,8 +3,8 @@ export type Answer =
   | { readonly kind: 'refuses'; readonly status: number; readonly code: string }
   /** A success where the reference refused. Keys that are not named may be anything. */
   | { readonly kind: 'succeeds'; readonly body: object }
-  /** The same status, but another value at these paths of the body. */
-  | { readonly kind: 'says'; readonly at: Readonly<Record<string, unknown>> }
+  /** Another value at these paths of the body, and another status where one is given. */
+  | { readonly kind: 'says'; readonly at: Readonly<Record<string, unknown>>; readonly status?: number }
 
 export interface Difference {
   /** The first cell of its row in docs/compatibility.md, which says what the reference does and why Granary does not. */
@@ -307,6 +307,14 @@ export const DIFFERENCES: readonly Difference[] = [
       234: says({ 'balances.messages': shared(3) }),
     },
   },
+  {
+    title: 'A batch says what became of its items',
+    rule: 'K8, R125, S42',
+    answers: {
+      269: results(used(1), used(2), used(3)),
+      272: results(used(1), { status: 404, code: 'customer_not_found', value: 0, deductions: [] }),
+    },
+  },
 ]
 
 function denied(reason: string, available_at: number | null = null) {
@@ -323,6 +331,15 @@ function succeeds(body: object): Answer {
 
 function says(at: Readonly<Record<string, unknown>>): Answer {
   return { kind: 'says', at }
+}
+
+/** What became of the items of a batch. */
+function results(...all: readonly object[]): Answer {
+  return { kind: 'says', at: { results: all }, status: 202 }
+}
+
+function used(value: number): object {
+  return { status: 200, code: null, value, deductions: [{ feature_id: 'messages', value }] }
 }
 
 /** The monthly hundred of `mono`, used up. */

@@ -77,6 +77,8 @@ const interesting = fc.oneof(
         { feature_id: 'messages', balance: -1e15 },
       ],
       { disable_pooled_balance: true },
+      { 'custom/own': { markup: 20, input_cost: 1e15 } },
+      { custom: { markup: -100 } },
       { feature_id: 'seats', name: null },
     ],
     JSON.parse('{"__proto__": {"a": 1}, "constructor": 1}'),
@@ -110,6 +112,8 @@ const FIELDS = [
     'by',
     'to',
   ],
+  ...['model_id', 'input_tokens', 'output_tokens', 'audio_input_tokens', 'cache_write_tokens'],
+  ...['model_markups', 'default_markup', 'provider_markups'],
   ...['frozen_time', 'delete_in_stripe', 'filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
 ]
 
@@ -132,6 +136,7 @@ const time = fc.oneof(
   fc.integer({ min: START - 40 * DAY, max: START + 100 * DAY }),
 )
 const future = fc.integer({ min: START + DAY, max: START + 2000 * DAY })
+const tokens = fc.constantFrom(0, 1, 1000, 1_000_000, Number.MAX_SAFE_INTEGER, -1, 0.5)
 const balanceId = fc.constantFrom('b1', 'b2', 'b3')
 const interval = fc.constantFrom('minute', 'hour', 'day', 'week', 'month', 'quarter', 'year')
 const reset = fc.record({ interval, interval_count: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['interval'] })
@@ -196,7 +201,7 @@ const creditSchema = fc.constantFrom(null, [
 ])
 const feature = {
   name: fc.string({ minLength: 1 }),
-  type: fc.constantFrom('metered', 'boolean', 'credit_system'),
+  type: fc.constantFrom('metered', 'boolean', 'credit_system', 'ai_credit_system'),
   consumable: fc.boolean(),
   event_names: fc.constantFrom([], ['sent'], ['sent', 'opened']),
   credit_schema: creditSchema,
@@ -213,6 +218,40 @@ const oneEntity = fc.record(
 const newEntity = fc.record(
   { entity_id: fc.constantFrom('e2', 'e3', 7, null), feature_id: fc.constantFrom('seats', 'seats', 'messages') },
   { requiredKeys: ['entity_id', 'feature_id'] },
+)
+
+const use = fc.oneof(
+  withSome(subject, {
+    ...creation,
+    entity_id: entityId,
+    value: quantity,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+    properties: fc.dictionary(fc.string(), fc.jsonValue()),
+    timestamp: time,
+    idempotency_key: fc.constantFrom('k1', 'k2'),
+    async: fc.boolean(),
+    skip_event: fc.boolean(),
+  }),
+  fc.record({ customer_id: subject.customer_id, event_name: fc.constantFrom('sent', 'opened'), value: quantity }),
+)
+
+const useOfModel = withSome(
+  {
+    customer_id: subject.customer_id,
+    model_id: mostly(fc.constant('custom/own'), 'custom/other', 'own', ''),
+    input_tokens: tokens,
+    output_tokens: tokens,
+  },
+  {
+    ...creation,
+    feature_id: fc.constantFrom('ai', 'ai', 'messages'),
+    entity_id: entityId,
+    cache_read_tokens: tokens,
+    reasoning_tokens: tokens,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+    properties: fc.dictionary(fc.string(), fc.jsonValue()),
+    idempotency_key: fc.constantFrom('k1', 'k2'),
+  },
 )
 
 /** Bodies as they are meant, by operation. */
@@ -304,18 +343,10 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     with_preview: fc.boolean(),
     expand: fc.constantFrom('balance.feature', ['flag.feature']),
   }),
-  'balances.track': fc.oneof(
-    withSome(subject, {
-      ...creation,
-      entity_id: entityId,
-      value: quantity,
-      overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
-      properties: fc.dictionary(fc.string(), fc.jsonValue()),
-      timestamp: time,
-      idempotency_key: fc.constantFrom('k1', 'k2'),
-    }),
-    fc.record({ customer_id: subject.customer_id, event_name: fc.constantFrom('sent', 'opened'), value: quantity }),
-  ),
+  'balances.track': use,
+  'balances.batch_track': fc.array(use, { minLength: 1, maxLength: 3 }),
+  'balances.track_tokens': useOfModel,
+  'balances.batch_track_tokens': fc.array(useOfModel, { minLength: 1, maxLength: 3 }),
   'usage.set': withSome(
     { ...subject, value: quantity },
     { entity_id: entityId, customer_data: creation.customer_data },
@@ -342,6 +373,7 @@ const ALIASES: Record<string, string> = {
   entitled: 'balances.check',
   track: 'balances.track',
   events: 'balances.track',
+  track_tokens: 'balances.track_tokens',
   usage: 'usage.set',
 }
 
@@ -400,7 +432,12 @@ function mutated(route: string): fc.Arbitrary<string> {
     interesting,
   )
   const changes = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(change, { maxLength: 3 }))
-  return fc.tuple(validFor(route), changes).map(([body, all]) => JSON.stringify(all.reduce(changed, body)))
+  return fc.tuple(validFor(route), changes).map(([body, all]) => {
+    // Of a list, its first item.
+    const [first, ...others] = Array.isArray(body) ? body : [body]
+    const one = all.reduce(changed, first)
+    return JSON.stringify(Array.isArray(body) ? [one, ...others] : one)
+  })
 }
 
 function changed(body: object, [how, field, value]: Change): object {

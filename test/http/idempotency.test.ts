@@ -32,6 +32,15 @@ describe.each(['memory', 'sqlite'] as const)('idempotency keys on %s', (store) =
     expect(await remaining()).toBe(6)
   })
 
+  test('discovered: metadata may have a key that looks like that of an amount on disk', async () => {
+    const metadata = { deep: { '\u0001amount': 'x' }, list: [{ '\u0001amount': '5' }], '\u0001amount entries': [] }
+    const named = { customer_id: 'alice', metadata }
+    const first = await world.call('customers.update', named, { 'idempotency-key': 'k1' })
+    const second = await world.call('customers.update', named, { 'idempotency-key': 'k1' })
+    expect([first.status, first.body.metadata]).toEqual([200, metadata])
+    expect([second.status, second.body]).toEqual([200, first.body])
+  })
+
   test('a body key works alike, in a space of its own', async () => {
     const keyed = { ...use, idempotency_key: 'k1' }
     const first = await world.call('balances.track', keyed)

@@ -122,6 +122,18 @@ describe('GRANARY_SECRET_KEY', () => {
   })
 })
 
+test('GRANARY_MODEL_PRICES says what models cost', async () => {
+  const folder = newFolder()
+  const file = join(folder, 'prices.json')
+  writeFileSync(file, '{"anthropic": {"models": {"opus": {"cost": {"input": 5, "output": 15}}}}}')
+  const granary = await start(join(folder, 'data'), { GRANARY_MODEL_PRICES: file })
+  await granary.call('features.create', { feature_id: 'ai', name: 'AI', type: 'ai_credit_system' })
+  await granary.call('customers.get_or_create', { customer_id: 'alice' })
+  const tokens = { model_id: 'anthropic/opus', input_tokens: 10_000, output_tokens: 5_000 }
+  const spent = await granary.call('track_tokens', { customer_id: 'alice', feature_id: 'ai', ...tokens })
+  expect([spent.status, spent.body.value]).toEqual([200, 0.125])
+})
+
 describe('a setting that cannot be used', () => {
   const mistakes: [string, string[], Record<string, string>, RegExp][] = [
     ['a key without a known beginning', [], { GRANARY_SECRET_KEY: 'sk_test_1' }, /GRANARY_SECRET_KEY.*am_sk_test_/],
@@ -150,6 +162,23 @@ describe('a setting that cannot be used', () => {
     const port = args.some((arg) => arg.startsWith('--port')) || 'PORT' in variables ? [] : ['--port', '0']
     const failed = await run(['--data-dir', join(newFolder(), 'data'), ...args, ...port], variables)
     expectOneSentence(failed, message)
+  })
+
+  test.each([
+    ['that is not there', null, /GRANARY_MODEL_PRICES: .*prices\.json cannot be used: .*no such file/],
+    ['that is no JSON', '{"p": ', /GRANARY_MODEL_PRICES: .*prices\.json cannot be used: .*JSON/],
+    [
+      'with a price below zero',
+      '{"p": {"models": {"m": {"cost": {"input": -1}}}}}',
+      /p\.models\.m\.cost\.input: must not/,
+    ],
+  ])('a price table %s, before anything is created', async (_, content, message) => {
+    const folder = newFolder()
+    const file = join(folder, 'prices.json')
+    if (content !== null) writeFileSync(file, content)
+    const data = join(folder, 'data')
+    expectOneSentence(await run(['--data-dir', data, '--port', '0'], { GRANARY_MODEL_PRICES: file }), message)
+    expect(existsSync(data)).toBe(false)
   })
 
   test('a taken port', async () => {

@@ -206,6 +206,51 @@ describe('two processes on one database', { timeout: LONG ? 600_000 : 120_000 },
     )
   })
 
+  test('do each item of a batch once that is sent to both at the same time, and again', async () => {
+    const began = performance.now()
+    const customers = Array.from({ length: 60 }, (_, i) => `customer-${i}`)
+    for (const id of customers) await hold(id, 1_000_000)
+    const count = { batches: 0, answers: 0, replayed: 0 }
+    await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => {
+        const here = both()
+        for (let n = 0; n < 10 * TIMES; n++) {
+          const name = `${i}-${n}`
+          const items = customers.map((customer_id, one) => ({
+            customer_id,
+            feature_id: 'messages',
+            value: 1 + (one % 3),
+            ...(n % 2 === 0 ? {} : { idempotency_key: `${name} ${customer_id}` }),
+          }))
+          const headers: Record<string, string> = n % 2 === 0 ? { 'idempotency-key': name } : {}
+          const ask = (one: Client) => expectAnswer(one.send('balances.batch_track', items, headers), 202)
+          const replies = [...(await Promise.all(here.map(ask))), await ask(inTurn(here, n)[0])]
+          const results: { status: number; value: number; replayed?: true }[][] = replies.map(
+            ({ body }) => body.results,
+          )
+          for (const [at, { value }] of items.entries()) {
+            const fates = results.map((all) => all[at])
+            expect(fates).toMatchObject(replies.map(() => ({ status: 200, value })))
+            expect(fates.filter((one) => one?.replayed !== true)).toHaveLength(1)
+          }
+          count.batches += 1
+          count.answers += replies.length
+          count.replayed += results.flat().filter((one) => one.replayed).length
+        }
+      }),
+    )
+    for (const [at, customer_id] of customers.entries()) {
+      for (const one of both()) {
+        const { balance } = await one.ok('balances.check', { customer_id, feature_id: 'messages' })
+        expect(balance.usage, customer_id).toBe(count.batches * (1 + (at % 3)))
+      }
+    }
+    await expectBooksToAddUp()
+    console.log(
+      `Two processes, batches: ${count.batches} of ${customers.length} items, ${count.answers} answers, ${count.replayed} items replayed; each once (${((performance.now() - began) / 1000).toFixed(1)} s)`,
+    )
+  })
+
   test('see at once what the other has acknowledged', async () => {
     const rounds = 40 * TIMES
     const here = both()

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { LIVE_KEY, openWorld } from '../world.ts'
 
 const metered = { name: 'Messages', type: 'metered', consumable: true }
+const AI = { feature_id: 'f', name: 'F', type: 'ai_credit_system' }
 
 describe('defining features (B228-B233)', () => {
   test.each<[string, Record<string, unknown>, number, string]>([
@@ -72,7 +73,23 @@ describe('defining features (B228-B233)', () => {
       400,
       'invalid_inputs',
     ],
-    ['what comes later: AI credits', { feature_id: 'f', name: 'F', type: 'ai_credit_system' }, 400, 'not_supported'],
+    [
+      'AI credits with a schema',
+      { ...AI, credit_schema: [{ metered_feature_id: 'messages', credit_cost: 1 }] },
+      400,
+      'invalid_feature',
+    ],
+    ['AI credits that are held', { ...AI, consumable: false }, 400, 'invalid_inputs'],
+    ['AI credits below nothing', { ...AI, default_markup: -100.5 }, 400, 'invalid_inputs'],
+    ['AI credits with a markup that is no number', { ...AI, default_markup: 'much' }, 400, 'invalid_inputs'],
+    ['a provider without a markup', { ...AI, provider_markups: { openai: {} } }, 400, 'invalid_inputs'],
+    ['a model that no provider has', { ...AI, model_markups: { '/gpt': { markup: 1 } } }, 400, 'invalid_inputs'],
+    [
+      'markups of what is no AI credit system',
+      { feature_id: 'f', ...metered, default_markup: 1 },
+      400,
+      'invalid_inputs',
+    ],
   ])('refuses %s', async (_label, body, status, code) => {
     const world = await openWorld()
     await world.ok('features.create', { feature_id: 'messages', ...metered })

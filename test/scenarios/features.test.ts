@@ -34,6 +34,7 @@ describe('features', () => {
   const update = (feature_id: string, change: Body) => codeOf(world, 'features.update', { feature_id, ...change })
   const get = (feature_id: string) => world.ok('features.get', { feature_id })
 
+  const AI = { type: 'ai_credit_system' }
   const CREDITS = { type: 'credit_system', credit_schema: [{ metered_feature_id: 'messages', credit_cost: 2 }] }
 
   describe('of which nobody has any can become (B234)', () => {
@@ -63,7 +64,15 @@ describe('features', () => {
       ['one with the id of another', METERED, { new_feature_id: 'messages' }, '409 duplicate_feature_id'],
       ['one with an id that cannot be', METERED, { new_feature_id: 'a b' }, '400 invalid_inputs'],
       ['one without a name', METERED, { name: '' }, '400 invalid_inputs'],
-      ['AI credits, which come later', METERED, { type: 'ai_credit_system' }, '400 not_supported'],
+      ['AI credits', METERED, { type: 'ai_credit_system' }, '400 invalid_request'],
+      ['anything else, from AI credits', AI, METERED, '400 invalid_request'],
+      ['markups of what has none', METERED, { default_markup: 20 }, '400 invalid_inputs'],
+      ['AI credits with a schema', AI, { credit_schema: CREDITS.credit_schema }, '400 invalid_feature'],
+      ['AI credits that are held', AI, { consumable: false }, '400 invalid_inputs'],
+      ['AI credits at other prices', AI, { default_markup: 5, provider_markups: { p: { markup: -100 } } }, '200'],
+      ['AI credits below nothing', AI, { default_markup: -101 }, '400 invalid_inputs'],
+      ['a price for no model', AI, { model_markups: { gpt: { markup: 1 } } }, '400 invalid_inputs'],
+      ['a price below nothing', AI, { model_markups: { 'p/m': { input_cost: -1 } } }, '400 invalid_inputs'],
     ])('%s', async (_label, definition, change, code) => {
       const id = await feature(definition)
       const before = await get(id)

@@ -55,6 +55,15 @@ describe('credits for groups of units (K 2.2)', () => {
 })
 
 describe('credits by properties of the event (K 2.2)', () => {
+  test('discovered: a property may have the name that an amount has on disk', async () => {
+    const match = { $amount: 'x', '$amount entries': 'y', plain: 'z' }
+    await credits({ dimensions: { strange: { match, credit_cost: 2 } } }, 10)
+    const { features } = await world.store.loadCatalogue('sandbox')
+    const stored = features.find(({ id }) => id === 'credits')?.type
+    expect(stored).toMatchObject({ costs: [{ tariff: { dimensions: [{ name: 'strange', match }] } }] })
+    expect((await use(1, match)).balance.remaining).toBe(8)
+  })
+
   const dimensions = { large: { match: { model: 'large' }, credit_cost: 5 } }
   const multipliers = { night: { match: { night: true }, factor: 0.5, add: 1 } }
 

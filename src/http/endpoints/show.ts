@@ -1,8 +1,17 @@
 import type { Summary } from '../../domain/summary.ts'
 import type { Context } from '../../operations/decide.ts'
 import { type FeatureView, viewOf } from '../../operations/features.ts'
+import type { TrackAnswer } from '../../operations/track.ts'
 import type { CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
-import { balanceToWire, featureToWire, flagToWire, lastingBalanceToWire, type ShowFeature } from '../wire/balance.ts'
+import {
+  balancesToWire,
+  balanceToWire,
+  deductionsToWire,
+  featureToWire,
+  flagToWire,
+  lastingBalanceToWire,
+  type ShowFeature,
+} from '../wire/balance.ts'
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import type { WireObject } from '../wire/wire.ts'
@@ -22,6 +31,25 @@ export function expanding(expand: readonly string[], wanted: string, { engine, e
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
 export function showBalance(summary: Summary, feature: ShowFeature | null, often: boolean): WireObject {
   return often && feature === null ? lastingBalanceToWire(summary) : balanceToWire(summary, feature)
+}
+
+/** What a use says about its answer. */
+interface Tracking {
+  readonly entity_id?: string | undefined
+  readonly async?: boolean | null | undefined
+}
+
+export function showTracked(answer: TrackAnswer, { entity_id, async }: Tracking): WireObject {
+  return {
+    customer_id: answer.customerId,
+    entity_id,
+    event_id: answer.eventId ?? undefined,
+    event_name: answer.eventName ?? undefined,
+    value: answer.value,
+    balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
+    balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
+    deductions: async === true ? undefined : deductionsToWire(answer.deductions),
+  }
 }
 
 /** What a request for a customer says about its answer. */

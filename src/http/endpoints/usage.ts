@@ -3,14 +3,15 @@ import { ONE } from '../../domain/amount.ts'
 import { setUsage } from '../../operations/balances.ts'
 import { check, checkAndUse } from '../../operations/check.ts'
 import { type Newcomer, withNewcomer } from '../../operations/ensure.ts'
-import { refundUse } from '../../operations/refunds.ts'
+import { type RefundRequest, refundUse } from '../../operations/refunds.ts'
 import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
-import { balancesToWire, balanceToWire, deductionsToWire, flagToWire } from '../wire/balance.ts'
+import type { Status } from '../versions/version.ts'
+import { balancesToWire, flagToWire } from '../wire/balance.ts'
 import { detailsOf } from '../wire/customers.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
-import { expanding, NOTHING, showBalance } from './show.ts'
+import { expanding, NOTHING, showBalance, showTracked } from './show.ts'
 
 export const usage: readonly Endpoint[] = [
   endpoint({
@@ -24,7 +25,7 @@ export const usage: readonly Endpoint[] = [
       const properties = input.properties ?? {}
       const act = () =>
         input.send_event === true
-          ? checkAndUse(context, subject, input.required, properties)
+          ? checkAndUse(context, subject, input.required, properties, input.skip_event !== true)
           : check(context, subject, input.required, properties)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
@@ -55,31 +56,15 @@ export const usage: readonly Endpoint[] = [
     input: trackInput,
     quick: quickTrack,
     kind: 'write',
-    bodyKey: (body) => {
-      const key = fieldOf(body, 'idempotency_key')
-      return typeof key === 'string' && key !== '' ? key : undefined
-    },
+    bodyKey: trackKey,
     run(context, input) {
-      const subject = { customerId: input.customer_id, entityId: input.entity_id }
-      const what = { properties: input.properties ?? {}, timestamp: input.timestamp }
-      if ('eventId' in input.of) {
-        return refundUse(context, { ...subject, ...what, ...input.of, name: input.feature_id ?? input.event_name })
-      }
-      const [value, behavior] = [input.value ?? ONE, input.overage_behavior ?? 'cap'] as const
-      const request: TrackRequest = { ...subject, ...what, of: input.of, value, behavior }
+      const request = trackRequest(input, input.async !== true)
+      if ('eventId' in request) return refundUse(context, request)
       const act = () => track(context, request)
       return input.auto_create === true ? withNewcomer(context, request, newcomerOf(input), act) : act()
     },
-    show: (answer, input) => ({
-      customer_id: answer.customerId,
-      entity_id: input.entity_id,
-      event_id: answer.eventId,
-      event_name: answer.eventName ?? undefined,
-      value: answer.value,
-      balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
-      balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
-      deductions: deductionsToWire(answer.deductions),
-    }),
+    show: showTracked,
+    status: trackStatus,
   }),
   endpoint({
     operation: 'usage.set',
@@ -91,11 +76,40 @@ export const usage: readonly Endpoint[] = [
   }),
 ]
 
+/** The key that the body of a use may carry. */
+export function trackKey(body: unknown): string | undefined {
+  const key = fieldOf(body, 'idempotency_key')
+  return typeof key === 'string' && key !== '' ? key : undefined
+}
+
+/** A use is done before it is answered, also where the caller would not wait for that. */
+export function trackStatus(input: { readonly async?: boolean | null | undefined }): Status {
+  return input.async === true ? 202 : 200
+}
+
+/** @param tellsBalance whether the answer shows what is left. */
+export function trackRequest(input: z.infer<typeof trackInput>, tellsBalance: boolean): TrackRequest | RefundRequest {
+  const { of } = input
+  const common = {
+    customerId: input.customer_id,
+    entityId: input.entity_id,
+    properties: input.properties ?? {},
+    timestamp: input.timestamp,
+    recorded: input.skip_event !== true,
+    tellsBalance,
+  }
+  if ('eventId' in of) return { ...common, ...of, name: input.feature_id ?? input.event_name }
+  return { ...common, of, value: input.value ?? ONE, behavior: input.overage_behavior ?? 'cap' }
+}
+
 export function subjectOf(input: { customer_id: string; feature_id: string; entity_id?: string | undefined }) {
   return { customerId: input.customer_id, featureId: input.feature_id, entityId: input.entity_id }
 }
 
-function newcomerOf({ customer_data, entity_data }: z.infer<typeof checkInput> | z.infer<typeof trackInput>): Newcomer {
+/** What is said of who may have to be created. */
+export type Creation = Pick<z.infer<typeof trackInput>, 'auto_create' | 'customer_data' | 'entity_data'>
+
+export function newcomerOf({ customer_data, entity_data }: Creation): Newcomer {
   return {
     details: detailsOf(customer_data ?? {}),
     entity: entity_data == null ? undefined : { name: entity_data.name ?? null, featureId: entity_data.feature_id },

@@ -23,6 +23,7 @@ export const upTo20: VersionChange = {
   request: {
     'balances.check': creating,
     'balances.track': creating,
+    'balances.track_tokens': creating,
   },
   response: {
     feature,

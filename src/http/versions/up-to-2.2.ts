@@ -35,6 +35,8 @@ export const upTo22: VersionChange = {
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
   },
+  // Source: K9. A batch is newer than these versions, and its clients insist on 202.
+  plain: ['track'],
 }
 
 /** The newest shape knows no offset, but a cursor may stand for one. */

@@ -36,7 +36,7 @@ export function readVersion(header: string | undefined): Version | 'not_served' 
 
 /**
  * The shapes of answers that a version may change: `customers` and `entities` are pages, `entity` is one or, where several
- * were created at once, a `list`. `success` and `other` are the same in every version.
+ * were created at once, a `list`. `success`, `batch` and `other` are the same in every version.
  */
 export type Shape =
   | 'success'
@@ -48,8 +48,12 @@ export type Shape =
   | 'entities'
   | 'check'
   | 'track'
+  | 'batch'
   | 'events'
   | 'other'
+
+/** Everything is done before it is answered, so 202 says no less than 200; but there are clients that insist on it (K8). */
+export type Status = 200 | 202
 
 /** A request body: an object, not validated yet. */
 export type Body = Readonly<Record<string, unknown>>
@@ -69,4 +73,6 @@ export interface VersionChange {
   readonly request: Readonly<Partial<Record<string, (body: Body) => UpgradedBody>>>
   /** By shape. `body` is the request as the caller sent it. */
   readonly response: Readonly<Partial<Record<Shape, (answer: WireObject, body: Body) => WireObject>>>
+  /** Shapes whose answers are a 200 where newer versions say 202. */
+  readonly plain?: readonly Shape[]
 }

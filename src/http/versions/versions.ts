@@ -2,7 +2,7 @@ import type { WireObject } from '../wire/wire.ts'
 import { upTo20 } from './up-to-2.0.ts'
 import { upTo22 } from './up-to-2.2.ts'
 import { upToBeta } from './up-to-beta.ts'
-import { type Body, type Shape, VERSIONS, type Version, type VersionChange } from './version.ts'
+import { type Body, type Shape, type Status, VERSIONS, type Version, type VersionChange } from './version.ts'
 
 /** Oldest first. A request passes them upwards, its answer downwards. */
 const CHANGES: readonly VersionChange[] = [upToBeta, upTo20, upTo22]
@@ -14,12 +14,20 @@ const APPLYING: ReadonlyMap<Version, readonly VersionChange[]> = new Map(
   ]),
 )
 
+/** Operations whose body is a list, and of what. */
+const ITEMS: Readonly<Record<string, string>> = {
+  'balances.batch_track': 'balances.track',
+  'balances.batch_track_tokens': 'balances.track_tokens',
+}
+
 /** A request body of any served version in the newest shape. What is not an object is left for validation to refuse. */
 export function upgradeRequest(
   version: Version,
   operation: string,
   body: unknown,
 ): { readonly body: unknown } | { readonly problem: string } {
+  const item = ITEMS[operation]
+  if (item !== undefined && Array.isArray(body)) return upgradeItems(version, item, body)
   let current = body
   for (const { request } of APPLYING.get(version) ?? []) {
     const change = request[operation]
@@ -29,6 +37,22 @@ export function upgradeRequest(
     current = upgraded.body
   }
   return { body: current }
+}
+
+function upgradeItems(version: Version, operation: string, items: readonly unknown[]) {
+  const upgraded: unknown[] = []
+  for (const [i, item] of items.entries()) {
+    const one = upgradeRequest(version, operation, item)
+    if ('problem' in one) return { problem: `${i}.${one.problem}` }
+    upgraded.push(one.body)
+  }
+  return { body: upgraded }
+}
+
+/** The status of an answer as the version knows it. */
+export function downgradeStatus(version: Version, shape: Shape, status: Status): Status {
+  const plain = APPLYING.get(version)?.some((change) => change.plain?.includes(shape)) ?? false
+  return plain ? 200 : status
 }
 
 /** An answer of the newest shape as the version expects it. */

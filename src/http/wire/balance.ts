@@ -1,8 +1,9 @@
-import { ONE, sum, ZERO } from '../../domain/amount.ts'
+import { type Amount, ONE, sum, ZERO } from '../../domain/amount.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { Tariff, Tier } from '../../domain/price.ts'
 import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
 import type { DeductionLine, NamedSummaries } from '../../domain/usage.ts'
+import { markupsToWire } from './markups.ts'
 import { lasting, type WireObject } from './wire.ts'
 
 /** Shows a feature of the catalogue. @param memberIds the callers' ids of a credit system's members. */
@@ -64,16 +65,20 @@ export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObj
 
 /** What was taken from one bucket is one line, at however many prices (R62). */
 export function deductionsToWire(lines: readonly DeductionLine[]): WireObject[] {
-  return [...Map.groupBy(lines, ({ balanceUid }) => balanceUid)].flatMap(([balanceUid, group]) => {
-    const value = sum(group.map(({ amount }) => amount))
-    const [first] = group
-    if (first === undefined || value === ZERO) return []
-    const { featureId, reset } = first
-    return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
-  })
+  // Nearly always it is one.
+  if (lines.length <= 1) return lines.flatMap((line) => deductionToWire(line, line.amount))
+  return [...Map.groupBy(lines, ({ balanceUid }) => balanceUid).values()].flatMap((group) =>
+    deductionToWire(group[0], sum(group.map(({ amount }) => amount))),
+  )
 }
 
-/** A feature as it is shown (B228); `credit_schema` only for credit systems, `display` only where it was given. */
+function deductionToWire(line: DeductionLine | undefined, value: Amount): WireObject[] {
+  if (line === undefined || value === ZERO) return []
+  const { balanceUid, featureId, reset } = line
+  return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
+}
+
+/** A feature as it is shown (B228); `credit_schema` and markups only for credit systems, `display` only where it was given. */
 export function featureToWire(feature: Feature, memberId: (uid: string) => string): WireObject {
   const { type } = feature
   return {
@@ -85,6 +90,7 @@ export function featureToWire(feature: Feature, memberId: (uid: string) => strin
       type.kind === 'credit_system'
         ? type.costs.map(({ feature: uid, tariff }) => ({ metered_feature_id: memberId(uid), ...tariffToWire(tariff) }))
         : undefined,
+    ...(type.kind === 'ai_credit_system' ? markupsToWire(type.markups) : undefined),
     event_names: feature.eventNames,
     display: feature.display ?? undefined,
     archived: feature.archived,

@@ -3,18 +3,15 @@ import { type Amount, ONE, ZERO } from '../../domain/amount.ts'
 import type { CostAsWritten, FeatureTypeAsWritten } from '../../domain/feature.ts'
 import { atOneCost, type Tier } from '../../domain/price.ts'
 import type { Redefinition } from '../../domain/redefine.ts'
-import { amount, id, later, NOT_SUPPORTED, text } from './scalars.ts'
+import { areNone, NO_MARKUPS } from '../../domain/tokens.ts'
+import { markupFields, markupsOf } from './markups.ts'
+import { amount, id, later, text } from './scalars.ts'
 
 const featureId = id.refine((value) => /^[A-Za-z0-9_-]+$/.test(value), {
   message: 'can only contain letters, digits, underscores and dashes',
 })
 
-const featureKind = z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_system']).transform((value, ctx) => {
-  if (value !== 'ai_credit_system') return value
-  const message = 'ai_credit_system is not supported by this version of Granary'
-  ctx.addIssue({ code: 'custom', message, params: { code: NOT_SUPPORTED } })
-  return z.NEVER
-})
+const featureKind = z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_system'])
 
 const creditCost = amount.refine((cost: Amount) => cost >= 0n, 'must not be negative')
 
@@ -106,21 +103,24 @@ export const createFeatureInput = z
     display: z.object({ singular: text.nullish(), plural: text.nullish() }).nullish(),
     credit_schema: creditSchema.nullish(),
     event_names: z.array(id).max(100).nullish(),
-    model_markups: later('model_markups'),
-    default_markup: later('default_markup'),
-    provider_markups: later('provider_markups'),
+    ...markupFields,
     invoice_credit: later('invoice_credit'),
   })
   .superRefine((input, ctx) => {
-    const issue = (path: string, message: string) => ctx.addIssue({ code: 'custom', path: [path], message })
-    if (input.type === 'credit_system' && input.credit_schema == null)
+    const { type, consumable, credit_schema } = input
+    const issue = (path: string, message: string, code?: string) =>
+      ctx.addIssue({ code: 'custom', path: [path], message, params: { code } })
+    if (type === 'credit_system' && credit_schema == null)
       issue('credit_schema', 'is needed for a credit system: list its metered features and their cost')
-    if (input.type === 'credit_system' && input.consumable === false)
+    if ((type === 'credit_system' || type === 'ai_credit_system') && consumable === false)
       issue('consumable', 'cannot be false for a credit system')
-    if (input.type !== 'credit_system' && input.credit_schema != null)
-      issue('credit_schema', `cannot be given for a ${input.type} feature`)
-    if (input.type === 'boolean' && input.consumable === true)
-      issue('consumable', 'cannot be true for a boolean feature')
+    if (type !== 'credit_system' && credit_schema != null) {
+      const code = type === 'ai_credit_system' ? 'invalid_feature' : undefined
+      issue('credit_schema', `cannot be given for a ${type} feature`, code)
+    }
+    if (type !== 'ai_credit_system' && !areNone(markupsOf(input) ?? {}))
+      issue('type', `must be ai_credit_system where there are markups, and is ${type}`)
+    if (type === 'boolean' && consumable === true) issue('consumable', 'cannot be true for a boolean feature')
   })
 
 export const updateFeatureInput = z.object({
@@ -133,13 +133,11 @@ export const updateFeatureInput = z.object({
   credit_schema: creditSchema.nullish(),
   event_names: z.array(id).max(100).nullish(),
   archived: z.boolean().optional(),
-  model_markups: later('model_markups'),
-  default_markup: later('default_markup'),
-  provider_markups: later('provider_markups'),
+  ...markupFields,
   invoice_credit: later('invoice_credit'),
 })
 
-/** Null says "nothing" for the display and the event names, and says nothing of the credit schema. */
+/** Null says "nothing" for the display, the event names and markups, and says nothing of the credit schema. */
 export function redefinitionOf(input: z.infer<typeof updateFeatureInput>): Redefinition {
   return {
     newId: input.new_feature_id,
@@ -147,6 +145,7 @@ export function redefinitionOf(input: z.infer<typeof updateFeatureInput>): Redef
     kind: input.type,
     consumable: input.consumable,
     costs: input.credit_schema == null ? undefined : costsOf(input.credit_schema),
+    markups: markupsOf(input),
     eventNames: input.event_names === null ? [] : input.event_names,
     display: input.display === undefined ? undefined : displayOf(input.display),
     archived: input.archived,
@@ -163,6 +162,7 @@ export const nothingInput = z.object({})
 export function featureType(input: z.infer<typeof createFeatureInput>): FeatureTypeAsWritten {
   if (input.type === 'boolean') return { kind: 'boolean' }
   if (input.type === 'metered') return { kind: 'metered', consumable: input.consumable ?? false }
+  if (input.type === 'ai_credit_system') return { kind: input.type, markups: { ...NO_MARKUPS, ...markupsOf(input) } }
   return { kind: 'credit_system', costs: costsOf(input.credit_schema ?? []) }
 }
 

@@ -10,11 +10,14 @@ import type { WireObject } from './wire.ts'
 const MOST_EVENTS = 5000
 
 /** What versions before 2.1 do on the way: a missing customer or entity is created from what is said of it (R11). */
-const creation = {
+export const creation = {
   auto_create: z.boolean().optional(),
   customer_data: customerData.nullish(),
   entity_data: entityData.nullish(),
 }
+
+/** What makes a repetition harmless, in the body itself (R122). */
+export const bodyKey = z.string().min(1).max(255).nullish()
 
 export const checkInput = z
   .object({
@@ -29,7 +32,7 @@ export const checkInput = z
     send_event: z.boolean().optional(),
     with_preview: z.boolean().optional(),
     lock: later('lock'),
-    skip_event: later('skip_event'),
+    skip_event: z.boolean().nullish(),
     expand: expandOf('balance.feature', 'flag.feature'),
   })
   .transform((input, ctx) => {
@@ -56,11 +59,11 @@ export const trackInput = z
     value: amount.optional(),
     properties: jsonObject.optional(),
     timestamp: instant.optional(),
-    idempotency_key: z.string().min(1).max(255).nullish(),
+    idempotency_key: bodyKey,
     overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
-    async: later('async'),
+    async: z.boolean().nullish(),
     lock: later('lock'),
-    skip_event: later('skip_event'),
+    skip_event: z.boolean().nullish(),
     refund_of: id.optional(),
   })
   .transform((input, ctx) => {
@@ -69,6 +72,33 @@ export const trackInput = z
     ctx.addIssue({ code: 'custom', ...target })
     return z.NEVER
   })
+
+/** So many items a batch may have (R125), and so many bytes its body. */
+const MOST_ITEMS = 1000
+export const BATCH_BYTES = 4 * 1024 * 1024
+
+/** The items of a batch. How many there are is seen first: a body has room for far more than are worth looking at. */
+export function batchOf<S extends z.ZodType>(item: S) {
+  return z.array(z.unknown()).min(1).max(MOST_ITEMS).pipe(z.array(item))
+}
+
+/**
+ * Reads a batch item by item, each quickly where it can be.
+ * @param quick as an endpoint has it, for one item.
+ * @returns undefined where something is wrong, for `batchOf` to say what.
+ */
+export function quickBatchOf<S extends z.ZodType>(item: S, quick: (body: unknown) => z.infer<S> | undefined) {
+  return (body: unknown): z.infer<S>[] | undefined => {
+    if (!Array.isArray(body) || body.length === 0 || body.length > MOST_ITEMS) return undefined
+    const items: z.infer<S>[] = []
+    for (const one of body) {
+      const read = quick(one) ?? item.safeParse(one).data
+      if (read === undefined) return undefined
+      items.push(read)
+    }
+    return items
+  }
+}
 
 /** A feature's use, a use of whatever an event name feeds, or an event that is to be given back: all of it or so many units. */
 type TrackTarget =

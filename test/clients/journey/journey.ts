@@ -38,11 +38,13 @@ export async function begin(release: Release, server: ClientServer): Promise<Jou
   }
 }
 
-/** @param call `customers.get_or_create` is `customers.getOrCreate`; `balances.check` and `balances.track` have no noun. */
+const WITHOUT_NOUN = ['check', 'track', 'batchTrack', 'trackTokens']
+
+/** @param call `customers.get_or_create` is `customers.getOrCreate`; what is in `WITHOUT_NOUN` has no noun. */
 function isMethodOf(autumn: Autumn, call: string): boolean {
   const [noun = '', verb = ''] = call.split('.')
   const name = verb.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
-  const group: unknown = ['check', 'track'].includes(name) ? autumn : Reflect.get(autumn, noun)
+  const group: unknown = WITHOUT_NOUN.includes(name) ? autumn : Reflect.get(autumn, noun)
   return typeof group === 'object' && group !== null && typeof Reflect.get(group, name) === 'function'
 }
 

@@ -124,3 +124,58 @@ export async function trackByEventName({ autumn, newCustomer }: Journey): Promis
     ['renders', [3, 0, 3]],
   ])
 }
+
+/** Releases since early 2.3 have it. */
+export async function trackTokens({ autumn, calls, newCustomer, refusal }: Journey): Promise<void> {
+  if (!calls.has('balances.track_tokens')) return
+  await newCustomer('hal')
+  const markups = {
+    modelMarkups: { 'custom/llm': { inputCost: 5, outputCost: 15, markup: 50 } },
+    providerMarkups: { openai: { markup: 20 } },
+    defaultMarkup: 10,
+  }
+  const ai = await autumn.features.create({ featureId: 'ai', name: 'AI', type: 'ai_credit_system', ...markups })
+  expect(ai).toMatchObject({ id: 'ai', type: 'ai_credit_system', consumable: true, ...markups })
+  const changed = await autumn.features.update({ featureId: 'ai', defaultMarkup: -100 })
+  expect(changed).toMatchObject({ ...markups, defaultMarkup: -100 })
+  expect(await autumn.balances.create({ customerId: 'hal', featureId: 'ai', includedGrant: 1 })).toEqual(SUCCESS)
+
+  const used = { customerId: 'hal', modelId: 'custom/llm', inputTokens: 10_000, outputTokens: 5_000 }
+  const spent = await autumn.trackTokens(used)
+  expect(spent).toMatchObject({ customerId: 'hal', value: 0.1875, balance: { featureId: 'ai', remaining: 0.8125 } })
+  const more = { cacheReadTokens: 1_000, reasoningTokens: 1_000, properties: { run: 7 } }
+  expect(await autumn.trackTokens({ ...used, ...more, featureId: 'ai' })).toMatchObject({ value: 0.2175 })
+  const later = await autumn.trackTokens({ ...used, async: true })
+  expect(later).toMatchObject({ value: 0.1875, balance: null })
+  expect(countsOf((await autumn.check({ customerId: 'hal', featureId: 'ai' })).balance)).toEqual([1, 0.4075, 0.5925])
+
+  const unknown = autumn.trackTokens({ ...used, modelId: 'openai/unknown' })
+  expect(await refusal(unknown)).toEqual([400, 'invalid_request'])
+  const metered = autumn.trackTokens({ ...used, featureId: 'messages' })
+  expect(await refusal(metered)).toEqual([400, 'invalid_request'])
+}
+
+/** Releases that know a batch know a use that does not wait for its balance too. */
+export async function batchTrack({ autumn, calls, refusal }: Journey): Promise<void> {
+  if (!calls.has('balances.batch_track')) return
+  const messages = { customerId: 'gus', featureId: 'messages' }
+  await autumn.balances.create({ ...messages, includedGrant: 50 })
+  const items = [
+    { ...messages, value: 1 },
+    { ...messages, value: 2, properties: { model: 'm' } },
+    { customerId: 'nobody', featureId: 'messages' },
+  ]
+  const key = { headers: { 'idempotency-key': 'batch-1' } }
+  expect(await autumn.batchTrack(items, key)).toEqual(SUCCESS)
+  expect(await autumn.batchTrack(items, key)).toEqual(SUCCESS)
+  expect(countsOf((await autumn.check(messages)).balance)).toEqual([50, 47, 3])
+  expect(await refusal(autumn.batchTrack([]))).toEqual([400, 'invalid_inputs'])
+  const unheard = autumn.batchTrack([{ ...messages }, { customerId: 'gus', featureId: 'nothing' }])
+  expect(await refusal(unheard)).toEqual([404, 'feature_not_found'])
+
+  const later = await autumn.track({ ...messages, value: 4, async: true })
+  expect(later).toMatchObject({ customerId: 'gus', value: 4, balance: null })
+  expect(countsOf((await autumn.check(messages)).balance)).toEqual([50, 43, 7])
+  const nobody = autumn.track({ customerId: 'nobody', featureId: 'messages', async: true })
+  expect(await refusal(nobody)).toEqual([404, 'customer_not_found'])
+}
