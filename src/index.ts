@@ -9,6 +9,7 @@ import type * as balances from './http/wire/balances.ts'
 import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
+import type * as events from './http/wire/events.ts'
 import type * as features from './http/wire/features.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
@@ -58,7 +59,8 @@ export interface Operations {
   ]
   'balances.check': [z.input<typeof usage.checkInput>, answers.CheckAnswer]
   'balances.track': [z.input<typeof usage.trackInput>, answers.TrackAnswer]
-  'events.list': [z.input<typeof usage.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
+  'events.list': [z.input<typeof events.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
+  'events.aggregate': [z.input<typeof events.aggregateEventsInput>, answers.AggregateAnswer]
   'clock.get': [object, answers.ClockAnswer]
   'clock.advance': [z.input<typeof clocks.advanceClockInput>, answers.ClockAnswer]
 }

@@ -31,7 +31,7 @@ function binAt(instant: Instant, size: BinSize): Instant {
   return origin + Math.floor((instant - origin) / LENGTHS[size]) * LENGTHS[size]
 }
 
-/** @param bin the beginning of one. */
-function nextBin(bin: Instant, size: BinSize): Instant {
+/** Where the bin after one begins. */
+export function nextBin(bin: Instant, size: BinSize): Instant {
   return size === 'month' ? addMonths(bin, 1) : bin + LENGTHS[size]
 }

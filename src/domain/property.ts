@@ -10,6 +10,14 @@ export interface PropertyFilter {
 }
 
 /**
+ * By what events are kept apart. Without the property or an entity an event is of no group; nothing belongs to a plan, so there
+ * all are of the group "" (R183).
+ */
+export type GroupBy =
+  | { readonly kind: 'property'; readonly path: PropertyPath }
+  | { readonly kind: 'customer' | 'entity' | 'plan' | 'name' }
+
+/**
  * What stands at a path, as a text: a number or a truth value in its JSON form. Null where nothing stands there, or an object, a
  * list or null. What cannot be kept as text (NUL, half a surrogate pair) is U+FFFD, which every store can compare. Source: R180.
  */

@@ -6,7 +6,7 @@ import type { Feature } from '../domain/feature.ts'
 import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Price } from '../domain/price.ts'
-import type { PropertyFilter, PropertyPath } from '../domain/property.ts'
+import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 
@@ -297,11 +297,6 @@ export interface AggregateQuery {
   /** Milliseconds after which it is given up. */
   readonly patience: number
 }
-
-/** Of an event without the property, the entity, there is no group. Nothing belongs to a plan: all are of the group "". */
-export type GroupBy =
-  | { readonly kind: 'property'; readonly path: PropertyPath }
-  | { readonly kind: 'customer' | 'entity' | 'plan' | 'name' }
 
 /**
  * Stands for the groups that have no sums of their own, under the name that the contract has for them (R184). A group that is

@@ -49,6 +49,7 @@ export type Shape =
   | 'check'
   | 'track'
   | 'events'
+  | 'aggregate'
   | 'other'
 
 /** A request body: an object, not validated yet. */

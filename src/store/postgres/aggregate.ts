@@ -1,11 +1,11 @@
 import { amount } from '../../domain/amount.ts'
 import type { Price } from '../../domain/price.ts'
+import type { GroupBy } from '../../domain/property.ts'
 import {
   type AggregateQuery,
   type DeductionSum,
   type EventSums,
   type GivenUp,
-  type GroupBy,
   OTHER_GROUPS,
   type UseSum,
 } from '../store.ts'
