@@ -128,7 +128,8 @@ function payersOf(name: string, catalogue: Catalogue): string[] {
 function binsOf(uses: readonly UseSum[], shown: readonly Instant[], request: AggregateRequest): Bin[] | null {
   const { names, groupBy } = request
   const byBin = Map.groupBy(uses, ({ bin }) => bin)
-  const isGrouped = groupBy !== null
+  // What is tracked stands under its name already.
+  const isGrouped = groupBy !== null && groupBy.kind !== 'name'
   const groups = isGrouped ? groupsIn(uses, shown.length) : []
   if (shown.length * names.length * groups.length > MOST_NUMBERS) return null
   return shown.map((at, bin) => {

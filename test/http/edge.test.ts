@@ -523,7 +523,6 @@ describe('what a later version understands', () => {
     ],
     ['features.update', 'model_markups', (model_markups) => ({ feature_id: 'messages', model_markups })],
     ['features.update', 'invoice_credit', (invoice_credit) => ({ feature_id: 'messages', invoice_credit })],
-    ['events.list', 'filter_by', (filter_by) => ({ filter_by })],
   ]
   test.each(asking)('%s: %s is refused, unless it asks for nothing', async (operation, field, bodyWith) => {
     for (const version of ['2.4', '2.1', '1.2']) {
