@@ -206,6 +206,43 @@ export interface EventAnswer {
   deductions: DeductionAnswer[] | null
 }
 
+export interface AggregateAnswer {
+  /** One for each bin, in order of time; `period` is where it begins. */
+  list: {
+    period: number
+    /** By feature or event name. */
+    values: Record<string, number>
+    /** By name and group; only with `group_by`. */
+    grouped_values?: Record<string, Record<string, number>>
+  }[]
+  total: Record<string, { count: number; sum: number }>
+  /** Only with `aggregate_on`, and only bins in which something was taken. */
+  deductions?: {
+    period: number
+    /** By the feature that the balances are of. */
+    values: Record<string, DeductedAnswer>
+    /** By `balance_id` and group; only with `group_by`. */
+    grouped_values?: Record<string, Record<string, { deducted: number; credit_cost: number | null }>>
+  }[]
+}
+
+export interface DeductedAnswer {
+  feature_type: 'metered' | 'credit_system'
+  deducted: number
+  events: number
+  balances: {
+    /** The internal id of a balance or a rollover. */
+    balance_id: string
+    entity_id: string | null
+    plan_id: null
+    reset: ResetAnswer | null
+    /** Null for one for one, and where it differed. */
+    credit_cost: number | null
+    deducted: number
+    events: number
+  }[]
+}
+
 export interface ListedBalanceAnswer extends BreakdownAnswer {
   feature_id: string
   customer_entitlement_id: string

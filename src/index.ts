@@ -9,6 +9,7 @@ import type * as balances from './http/wire/balances.ts'
 import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
+import type * as events from './http/wire/events.ts'
 import type * as features from './http/wire/features.ts'
 import { type ModelPriceTable, readModelPrices } from './http/wire/model-prices.ts'
 import type * as tokens from './http/wire/tokens.ts'
@@ -64,7 +65,8 @@ export interface Operations {
   'balances.track_tokens': [z.input<typeof tokens.trackTokensInput>, answers.TrackAnswer]
   'balances.batch_track_tokens': [readonly z.input<typeof tokens.trackTokensInput>[], answers.BatchTrackAnswer]
   'balances.batch_track': [readonly z.input<typeof usage.trackInput>[], answers.BatchTrackAnswer]
-  'events.list': [z.input<typeof usage.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
+  'events.list': [z.input<typeof events.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
+  'events.aggregate': [z.input<typeof events.aggregateEventsInput>, answers.AggregateAnswer]
   'clock.get': [object, answers.ClockAnswer]
   'clock.advance': [z.input<typeof clocks.advanceClockInput>, answers.ClockAnswer]
 }

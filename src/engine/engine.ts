@@ -4,11 +4,14 @@ import type { Holdings } from '../domain/holdings.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import type {
+  AggregateQuery,
   CustomerQuery,
   EntityQuery,
   EntityRow,
   EventQuery,
   EventRow,
+  EventSums,
+  GivenUp,
   Page,
   Store,
   StoredCustomer,
@@ -134,6 +137,10 @@ export class Engine {
 
   listEvents(query: EventQuery): Promise<EventRow[]> {
     return asking(() => this.#store.listEvents(query))
+  }
+
+  aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
+    return asking(() => this.#store.aggregateEvents(query))
   }
 
   /** Customers as they were saved, and the catalogue that held then; whoever shows them brings them up to date. */

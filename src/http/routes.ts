@@ -46,6 +46,7 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map([
       ['/v1/events', 'balances.track'],
       ['/v1/track_tokens', 'balances.track_tokens'],
       ['/v1/events/list', 'events.list'],
+      ['/v1/events/aggregate', 'events.aggregate'],
       ['/v1/usage', 'usage.set'],
       ['/v1/balances/create', 'balances.create'],
       ['/v1/balances/update', 'balances.update'],

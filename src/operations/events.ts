@@ -1,3 +1,4 @@
+import type { PropertyFilter } from '../domain/property.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import type { EventRow } from '../store/store.ts'
@@ -8,6 +9,7 @@ export interface EventListRequest {
   readonly customerId: string | undefined
   readonly entityId: string | undefined
   readonly names: readonly string[] | undefined
+  readonly filters: readonly PropertyFilter[]
   readonly from: Instant | undefined
   readonly to: Instant | undefined
   /** `next_cursor` of the page before, or empty for the first page. */
@@ -26,12 +28,12 @@ const TICKS = 1000
 
 /** Recorded uses, newest first. An unknown customer or entity has none. Refusal: `invalid_cursor`. Source: R170-R174. */
 export async function listEvents({ engine, env }: Context, request: EventListRequest): Promise<EventPage | Refusal> {
-  const { cursor, limit, customerId, entityId, names, from, to } = request
+  const { cursor, limit, customerId, entityId, names, filters, from, to } = request
   const start = readCursor(cursor, TICKS)
   if (isRefusal(start)) return start
   const after = start.after && { timestamp: start.after.at, uid: start.after.uid }
-  const query = { env, customerId, entity: entityId, names, from, to, after, offset: start.offset, limit: limit + 1 }
-  const rows = await engine.listEvents(query)
+  const chosen = { env, customerId, entity: entityId, names, properties: filters, from, to }
+  const rows = await engine.listEvents({ ...chosen, after, offset: start.offset, limit: limit + 1 })
   const events = rows.slice(0, limit)
   const last = events.at(-1)
   const more = rows.length > limit && last !== undefined

@@ -1,3 +1,4 @@
+import { formatAmount } from '../domain/amount.ts'
 import { type Customer, type Environment, namesOf } from '../domain/customer.ts'
 import {
   allBalances,
@@ -10,8 +11,11 @@ import {
   withRefund,
 } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
+import { fits } from '../domain/property.ts'
 import type { UsageEvent } from '../domain/usage.ts'
+import { takingOf } from './rows.ts'
 import {
+  type AggregateQuery,
   type ApiKey,
   type Batch,
   type Books,
@@ -25,6 +29,8 @@ import {
   type EntityRow,
   type EventQuery,
   type EventRow,
+  type EventSums,
+  type GivenUp,
   KEY_BUCKET_MS,
   type KeyRecord,
   liveBuckets,
@@ -33,6 +39,7 @@ import {
   type StoredCatalogue,
   type StoredCustomer,
 } from './store.ts'
+import { Tally } from './tally.ts'
 
 interface Row extends StoredCustomer {
   readonly postings: Posting[]
@@ -118,17 +125,18 @@ export class MemoryStore implements Store {
   }
 
   async listEvents(query: EventQuery): Promise<EventRow[]> {
-    const rows: EventRow[] = []
-    for (const { holdings, events } of this.#customers.values()) {
-      const { customer } = holdings
-      if (customer.env !== query.env) continue
-      if (query.customerId !== undefined && query.customerId !== customer.id && query.customerId !== customer.uid)
-        continue
-      for (const event of events)
-        if (isSelected(event, query)) rows.push({ ...event, customerId: customer.id ?? customer.uid })
-    }
+    const rows = [...this.#eventsOf(query, query)]
     rows.sort((a, b) => b.timestamp - a.timestamp || (a.uid < b.uid ? 1 : -1))
     return rows.slice(query.offset, query.offset + query.limit)
+  }
+
+  async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
+    const { entity, from, to } = query
+    const tally = new Tally(query)
+    for (const event of this.#eventsOf(query, { entity, from, to })) {
+      tally.add({ ...event, value: formatAmount(event.value), deductions: event.deductions.map(takingOf) })
+    }
+    return tally.finish()
   }
 
   async ledger(customerUid: string): Promise<Posting[]> {
@@ -167,6 +175,16 @@ export class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {}
+
+  *#eventsOf({ env, customerId }: Pick<EventQuery, 'env' | 'customerId'>, selection: Selection): Generator<EventRow> {
+    for (const { holdings, events } of this.#customers.values()) {
+      const { customer } = holdings
+      if (customer.env !== env) continue
+      if (customerId !== undefined && customerId !== customer.id && customerId !== customer.uid) continue
+      for (const event of events)
+        if (isSelected(event, selection)) yield { ...event, customerId: customer.id ?? customer.uid }
+    }
+  }
 
   #find({ env, id }: CustomerReference): Row | null {
     return this.#customers.get(this.#uids.get(`${env} ${id}`) ?? '') ?? null
@@ -258,10 +276,13 @@ function orphansOf(rows: readonly Row[]): string[] {
     : [`${orphans.length} refunds belong to an event that is not there, such as ${orphans[0]}`]
 }
 
-function isSelected(event: UsageEvent, { uid, entity, names, from, to, after }: EventQuery): boolean {
+type Selection = Pick<EventQuery, 'uid' | 'entity' | 'names' | 'properties' | 'from' | 'to' | 'after'>
+
+function isSelected(event: UsageEvent, { uid, entity, names, properties, from, to, after }: Selection): boolean {
   if (uid !== undefined && event.uid !== uid) return false
   if (entity !== undefined && event.entity !== entity) return false
   if (names !== undefined && !names.includes(event.name)) return false
+  if (properties !== undefined && !fits(event.properties, properties)) return false
   if (from !== undefined && event.timestamp < from) return false
   if (to !== undefined && event.timestamp > to) return false
   if (after === undefined) return true

@@ -283,7 +283,7 @@ export function eventFromRow(row: SqlRow): EventRow {
     uid: text(row, 'uid'),
     name: text(row, 'name'),
     value: amount(text(row, 'value')),
-    properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
+    properties: propertiesFromText(properties),
     entity: optionalText(row, 'entity'),
     refundOf: optionalText(row, 'refund_of'),
     timestamp: integer(row, 'timestamp'),
@@ -291,6 +291,37 @@ export function eventFromRow(row: SqlRow): EventRow {
     deductions: deductions === null ? [] : (JSON.parse(deductions) as DeductionList[]).map(deductionFromList),
   }
 }
+
+/** @param text of the column. */
+export function propertiesFromText(text: string | null): JsonObject {
+  return text === null ? NO_PROPERTIES : (JSON.parse(text) as JsonObject)
+}
+
+const NO_PROPERTIES: JsonObject = {}
+
+/** What an aggregate has to know of a deduction, with its amounts as they are kept. */
+export interface Taking {
+  readonly balance: string
+  readonly feature: string
+  readonly amount: string
+  readonly cost: string
+  readonly per: string
+}
+
+export function takingOf({ balanceUid, featureId, amount: taken, price }: DeductionLine): Taking {
+  const [cost, per] = [formatAmount(price.cost), formatAmount(price.per)]
+  return { balance: balanceUid, feature: featureId, amount: formatAmount(taken), cost, per }
+}
+
+/** @param text of the column. */
+export function takingsFromText(text: string | null): readonly Taking[] {
+  if (text === null) return NO_TAKINGS
+  return (JSON.parse(text) as DeductionList[]).map(([balance, feature, taken, , , , cost = '1', per = '1']) => {
+    return { balance, feature, amount: taken, cost, per }
+  })
+}
+
+const NO_TAKINGS: readonly Taking[] = []
 
 /** Every use writes one of these, so it is a bare list: less to write for each row. */
 type DeductionList = [

@@ -1,9 +1,12 @@
+import type { Amount } from '../domain/amount.ts'
 import type { Balance } from '../domain/balance.ts'
 import type { Customer, Environment } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
+import type { Price } from '../domain/price.ts'
+import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 
@@ -25,6 +28,11 @@ export interface Store {
   /** In order of creation. */
   listEntities(query: EntityQuery): Promise<Page<EntityRow>>
   listEvents(query: EventQuery): Promise<EventRow[]>
+  /**
+   * Adds up events, exactly, as they were at one instant after the question was asked. Takes no longer than the query allows and
+   * holds no more in memory than `MOST_SUMS` sums: else it is given up, and nothing was wrong with the store.
+   */
+  aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp>
   /** The customer's ledger, oldest posting first. */
   ledger(customerUid: string): Promise<Posting[]>
   /**
@@ -251,6 +259,8 @@ export interface EventQuery {
   /** The one event with this id. */
   readonly uid?: string | undefined
   readonly names?: readonly string[] | undefined
+  /** All of them hold (R170). */
+  readonly properties?: readonly PropertyFilter[] | undefined
   /** Both inclusive. */
   readonly from?: Instant | undefined
   readonly to?: Instant | undefined
@@ -262,6 +272,82 @@ export interface EventQuery {
 
 export interface EventRow extends UsageEvent {
   readonly customerId: string
+}
+
+export interface AggregateQuery {
+  readonly env: Environment
+  /** The caller's id or the internal id; undefined for all customers. */
+  readonly customerId?: string | undefined
+  /** The caller's id of an entity. */
+  readonly entity?: string | undefined
+  readonly names: readonly string[]
+  /** All of them hold. */
+  readonly properties: readonly PropertyFilter[]
+  /** Both inclusive. */
+  readonly from: Instant
+  readonly to: Instant
+  /** Where the bins begin, ascending. An event is in the last that begins at or before it; the first begins at or before `from`. */
+  readonly bins: readonly Instant[]
+  /** By what events are kept apart within a bin; null where they are not. */
+  readonly groupBy: GroupBy | null
+  /** How many groups have sums of their own; the others are added up under `OTHER_GROUPS`. */
+  readonly mostGroups: number
+  /** Whether to add up also what was taken from which balance. */
+  readonly deductions: boolean
+  /** Milliseconds after which it is given up. */
+  readonly patience: number
+}
+
+/**
+ * Stands for the groups that have no sums of their own, under the name that the contract has for them (R184). A group that is
+ * called so itself is one of them: what stands here is always what is not listed otherwise.
+ */
+export const OTHER_GROUPS = 'AUTUMN_RESERVED'
+
+/** How many sums an aggregate may need before the smaller groups are put together. */
+export const MOST_SUMS = 500_000
+
+export interface EventSums {
+  /**
+   * Of the events with one of the names: one for each bin, name and group that there is, in any order. Of one bin and name the
+   * groups with the largest sums have their own, of equals those that come first by code points (R184).
+   */
+  readonly uses: readonly UseSum[]
+  /**
+   * Of deductions whose event has one of the names, or whose balance's feature is called so, from events that have a group where
+   * there are groups (R187): one for each bin, balance and group. Of one balance those groups have their own that have the
+   * largest sums over all bins.
+   */
+  readonly deductions: readonly DeductionSum[]
+}
+
+export interface UseSum {
+  /** Counted from zero. */
+  readonly bin: number
+  readonly name: string
+  /** Null where there is none. */
+  readonly group: string | null
+  readonly events: number
+  readonly sum: Amount
+}
+
+export interface DeductionSum {
+  readonly bin: number
+  /** The caller's id of the feature that the balance or rollover was of. */
+  readonly feature: string
+  readonly balance: string
+  readonly group: string | null
+  readonly events: number
+  /** In the units of the balance. */
+  readonly sum: Amount
+  /** At which all of it was taken; null where that differs. */
+  readonly price: Price | null
+}
+
+/** Too much to add up: it took too long, or needed more sums than `MOST_SUMS`. */
+export interface GivenUp {
+  readonly kind: 'given_up'
+  readonly why: 'too_slow' | 'too_many'
 }
 
 export interface ApiKey {

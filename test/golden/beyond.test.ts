@@ -642,6 +642,111 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'Aggregates count at once',
+    rule: 'R175',
+    async keep(world) {
+      await world.ok('balances.track', { ...ADA, value: 2 })
+      expect((await aggregate(world)).total).toEqual({ messages: { count: 1, sum: 2 } })
+    },
+  },
+  {
+    title: 'Sums of events',
+    rule: 'R182, correction of B237',
+    async keep(world) {
+      for (const value of [0.1, 0.2, 0.000000000001]) await world.ok('balances.track', { ...ADA, value })
+      expect((await aggregate(world)).total.messages.sum).toBe(0.300000000001)
+    },
+  },
+  {
+    title: 'Bins of `24h`',
+    rule: 'R180, step 340',
+    async keep(world) {
+      const lengths = async (more: object) => {
+        const { list } = await aggregate(world, more)
+        return list[1].period - list[0].period
+      }
+      expect([await lengths({}), await lengths({ bin_size: 'hour' })]).toEqual([DAY, HOUR])
+    },
+  },
+  {
+    title: 'The overflow group',
+    rule: 'R184',
+    async keep(world) {
+      for (const [name, value] of Object.entries({ AUTUMN_RESERVED: 9, a: 3, b: 2, c: 1 }))
+        await world.ok('balances.track', { ...ADA, value, properties: { name } })
+      const groups = async (max_groups: number) => {
+        const { list } = await aggregate(world, { group_by: 'properties.name', max_groups })
+        return list.at(-1).grouped_values.messages
+      }
+      expect(await groups(2)).toEqual({ a: 3, b: 2, AUTUMN_RESERVED: 10 })
+      expect(await groups(9)).toEqual({ a: 3, b: 2, c: 1, AUTUMN_RESERVED: 9 })
+    },
+  },
+  {
+    title: 'What is a group of a property',
+    rule: 'R180, R183',
+    async keep(world) {
+      for (const a of ['x', '', 5, true, null, { b: 'deep' }, ['first'], 'z\u0000'])
+        await world.ok('balances.track', { ...ADA, properties: { a } })
+      const groups = async (path: string) => {
+        const { list } = await aggregate(world, { group_by: `properties.${path}` })
+        return Object.keys(list.at(-1).grouped_values.messages).sort()
+      }
+      expect(await groups('a')).toEqual(['5', 'true', 'x', 'z\ufffd'])
+      expect([await groups('a.b'), await groups('a.0')]).toEqual([['deep'], ['first']])
+    },
+  },
+  {
+    title: 'Groups of what was deducted',
+    rule: 'R183, R187',
+    async keep(world) {
+      await grant(world, 100)
+      await world.ok('balances.track', { ...ADA, value: 1 })
+      await world.ok('balances.track', { ...ADA, value: 2, properties: { region: 'eu' } })
+      const { deductions } = await aggregate(world, { group_by: 'properties.region', aggregate_on: 'deducted' })
+      expect(deductions[0].values.messages.deducted).toBe(2)
+      expect(Object.values(deductions[0].grouped_values)).toEqual([{ eu: { deducted: 2, credit_cost: null } }])
+    },
+  },
+  {
+    title: 'The credit cost of what was deducted',
+    rule: 'R187',
+    async keep(world) {
+      await credits(world, 'gold', 3, 100)
+      await world.ok('balances.track', { customer_id: 'ada', feature_id: 'renders', value: 2 })
+      const cost = async () => {
+        const { deductions } = await aggregate(world, { feature_id: 'gold', aggregate_on: 'deducted' })
+        return [deductions[0].values.gold.deducted, deductions[0].values.gold.balances[0].credit_cost]
+      }
+      expect(await cost()).toEqual([6, 3])
+      const credit_schema = [{ metered_feature_id: 'renders', credit_cost: 5 }]
+      await world.ok('features.update', { feature_id: 'gold', credit_schema })
+      expect(await cost()).toEqual([6, 3])
+      await world.ok('balances.track', { customer_id: 'ada', feature_id: 'renders', value: 1 })
+      expect(await cost()).toEqual([11, null])
+    },
+  },
+  {
+    title: 'Cycles of `1bc`, `3bc` and `last_cycle`',
+    rule: 'R181',
+    async keep(world) {
+      await grant(world, 100, { reset: { interval: 'week' } })
+      expect((await aggregate(world, { range: '1bc' })).list).toHaveLength(8)
+      expect((await aggregate(world, { range: '3bc' })).list).toHaveLength(22)
+      expect((await aggregate(world, { range: '1bc', feature_id: 'renders' })).list).toHaveLength(8)
+    },
+  },
+  {
+    title: 'Aggregates that are too large',
+    rule: 'decision',
+    async keep(world) {
+      const custom_range = { start: START - 3650 * DAY, end: START }
+      const hours = { ...ADA, custom_range, bin_size: 'hour' }
+      await refused(world, 'events.aggregate', hours, 'invalid_request')
+      expect((await aggregate(world, { range: undefined, custom_range })).list).toHaveLength(3651)
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
@@ -697,6 +802,10 @@ function check(on: World) {
 async function left(on: World): Promise<[number, number, number] | null> {
   const { balance } = await check(on)
   return balance === null ? null : [balance.granted, balance.remaining, balance.usage]
+}
+
+function aggregate(on: World, more: object = {}) {
+  return on.ok('events.aggregate', { ...ADA, range: '24h', ...more })
 }
 
 function grant(on: World, included_grant: number, more: object = {}) {

@@ -11,7 +11,7 @@ const SETUP = 'setup: features and plans'
 /** Scenarios that look at customers of other ones. */
 const BEFORE: Readonly<Record<string, readonly string[]>> = {
   idempotency: ['single monthly balance'],
-  events: ['stacked balances, deduction order', 'credit system'],
+  events: ['single monthly balance', 'stacked balances, deduction order', 'credit system'],
   'other API versions': [
     'customer without balances',
     'stacked balances, deduction order',

@@ -541,7 +541,6 @@ describe('what a later version understands', () => {
       (billing_controls) => ({ ...alice, entities: [{ ...seat(), billing_controls }] }),
     ],
     ['features.update', 'invoice_credit', (invoice_credit) => ({ feature_id: 'messages', invoice_credit })],
-    ['events.list', 'filter_by', (filter_by) => ({ filter_by })],
   ]
   test.each(asking)('%s: %s is refused, unless it asks for nothing', async (operation, field, bodyWith) => {
     for (const version of ['2.4', '2.1', '1.2']) {

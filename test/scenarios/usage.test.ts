@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { Story } from './story.ts'
+import { codeOf, Story } from './story.ts'
 
 let story: Story
 beforeEach(async () => {
@@ -94,6 +94,56 @@ test('an event name feeds every feature that lists it, each in full (R68)', asyn
   expect([rejecting.status, rejecting.code]).toEqual([400, 'invalid_request'])
 })
 
+test('features that one event feeds are used one after another, and it is one event (R68, R70)', async () => {
+  const called = (feature_id: string) => {
+    const event_names = ['job.done']
+    return story.world.ok('features.create', {
+      feature_id,
+      name: feature_id,
+      type: 'metered',
+      consumable: true,
+      event_names,
+    })
+  }
+  for (const id of ['jobs', 'steps', 'extras']) await called(id)
+  // The first has less than is used, the second enough, the third nothing at all (R66).
+  await story.grant('jobs', { included: 2, reset: { interval: 'month' } })
+  await story.grant('steps', { included: 10 })
+  const answer = await story.world.ok('balances.track', { customer_id: 'alice', event_name: 'job.done', value: 5 })
+  expect(answer).toMatchObject({
+    event_name: 'job.done',
+    balances: { jobs: { remaining: 0 }, steps: { remaining: 5 }, extras: null },
+    deductions: [
+      { feature_id: 'jobs', value: 2 },
+      { feature_id: 'steps', value: 5 },
+    ],
+  })
+  const { list } = await story.world.ok('events.list', { customer_id: 'alice' })
+  expect(list).toMatchObject([
+    { id: answer.event_id, feature_id: 'job.done', value: 5, deductions: [{ value: 2 }, { value: 5 }] },
+  ])
+  const { total } = await story.world.ok('events.aggregate', {
+    ...{ customer_id: 'alice', feature_id: ['job.done', 'jobs'], range: '24h' },
+  })
+  expect(total).toEqual({ 'job.done': { count: 1, sum: 5 }, jobs: { count: 0, sum: 0 } })
+})
+
+test('an event that nothing takes, because nobody holds what it feeds, is recorded all the same (R66, R70)', async () => {
+  await story.world.ok('features.update', { feature_id: 'images', event_names: ['drawn'] })
+  const answer = await story.world.ok('balances.track', { customer_id: 'alice', event_name: 'drawn', value: 2 })
+  expect(answer).toMatchObject({ value: 2, balance: null, deductions: [] })
+  const { list } = await story.world.ok('events.list', { customer_id: 'alice', feature_id: 'drawn' })
+  expect(list).toMatchObject([{ feature_id: 'drawn', value: 2, deductions: null }])
+  await story.world.ok('features.update', { feature_id: 'images', event_names: [] })
+})
+
+test('an unknown feature is not a use of nothing (R67), and an event name is not one of a feature', async () => {
+  const unknown = await story.refused('balances.track', { feature_id: 'nope', overage_behavior: 'reject' })
+  expect([unknown.status, unknown.code]).toEqual([404, 'feature_not_found'])
+  const feature = await story.refused('balances.track', { event_name: 'messages' })
+  expect([feature.status, feature.code]).toEqual([404, 'invalid_request'])
+})
+
 test('a use without any balance is recorded and takes nothing, even under reject (R66)', async () => {
   const answer = await story.track('images', 2, { overage_behavior: 'reject' })
   expect(answer).toMatchObject({ value: 2, balance: null, deductions: [] })
@@ -178,9 +228,39 @@ describe('events.list (R170-R174)', () => {
     ['every customer', {}, [7, 6, 5, 4, 3, 2, 1]],
     ['an unknown customer', { customer_id: 'nobody' }, []],
     ['an entity, of which there are none', { entity_id: 'e' }, []],
+    ['a property', { filter_by: { i: '5' } }, [5]],
+    ['properties and a feature', { filter_by: { i: '3' }, feature_id: 'messages' }, []],
+    ['no property at all', { filter_by: {}, limit: 2 }, [7, 6]],
+    ['none, null', { filter_by: null, limit: 1 }, [7]],
+    ['a property that no event has', { filter_by: { j: '5' } }, []],
   ])('filters by %s', async (_label, filter, values) => {
     const { list } = await story.world.ok('events.list', filter)
     expect(list.map(({ value }: { value: number }) => value)).toEqual(values)
+  })
+
+  test('a filter holds on every page, and at every version (R170, R171)', async () => {
+    for (let i = 0; i < 5; i++) await story.track('messages', 10 + i, { properties: { i, model: { name: 'm' } } })
+    const filter_by = { 'model.name': 'm' }
+    const first = await story.world.ok('events.list', { filter_by, limit: 3 })
+    const second = await story.world.ok('events.list', { filter_by, limit: 3, start_cursor: first.next_cursor })
+    const values = [...first.list, ...second.list].map(({ value }: { value: number }) => value)
+    expect([values, second.next_cursor]).toEqual([[14, 13, 12, 11, 10], null])
+    const older = await story.world.ok('events.list', { filter_by, limit: 3, offset: 3 }, { 'x-api-version': '2.2.0' })
+    expect(older).toMatchObject({ has_more: false, total: 2, list: [{ value: 11 }, { value: 10 }] })
+  })
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['no row', { limit: 0 }, '400 invalid_inputs'],
+    ['the longest page', { limit: 5000 }, '200'],
+    ['a longer one', { limit: 5001 }, '400 invalid_inputs'],
+    ['no feature', { feature_id: [] }, '400 invalid_inputs'],
+    ['five properties', { filter_by: { a: '', b: '', c: '', d: '', e: '' } }, '200'],
+    ['six', { filter_by: { a: '', b: '', c: '', d: '', e: '', f: '' } }, '400 invalid_inputs'],
+    ['a property that is a number', { filter_by: { a: 5 } }, '400 invalid_inputs'],
+    ['an odd path', { filter_by: { 'a-b': 'x' } }, '400 invalid_inputs'],
+    ['a list', { filter_by: ['a'] }, '400 invalid_inputs'],
+  ])('%s: %o is %s (R170, R180)', async (_label, body, expected) => {
+    expect(await codeOf(story.world, 'events.list', body)).toBe(expected)
   })
 
   test('a cursor that is none is refused', async () => {

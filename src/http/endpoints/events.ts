@@ -1,7 +1,9 @@
+import { aggregateEvents } from '../../operations/aggregate.ts'
 import { listEvents } from '../../operations/events.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { deductionsToWire } from '../wire/balance.ts'
-import { listEventsInput } from '../wire/usage.ts'
+import { aggregateEventsInput, listEventsInput } from '../wire/events.ts'
+import { aggregateToWire } from './aggregate.ts'
 import { USUAL_PAGE } from './customers.ts'
 
 export const events: readonly Endpoint[] = [
@@ -15,6 +17,7 @@ export const events: readonly Endpoint[] = [
         customerId: input.customer_id,
         entityId: input.entity_id,
         names: input.feature_id,
+        filters: input.filter_by ?? [],
         from: input.custom_range?.start,
         to: input.custom_range?.end,
         cursor: input.start_cursor ?? '',
@@ -33,6 +36,28 @@ export const events: readonly Endpoint[] = [
       })),
       next_cursor: nextCursor,
     }),
+  }),
+  endpoint({
+    operation: 'events.aggregate',
+    shape: 'aggregate',
+    input: aggregateEventsInput,
+    kind: 'read',
+    run: (context, input) =>
+      aggregateEvents(context, {
+        customerId: input.customer_id,
+        entityId: input.entity_id,
+        names: input.feature_id,
+        span:
+          input.custom_range === undefined
+            ? (input.range ?? '1bc')
+            : { from: input.custom_range.start, to: input.custom_range.end },
+        binSize: input.bin_size,
+        groupBy: input.group_by ?? null,
+        filters: input.filter_by ?? [],
+        mostGroups: input.max_groups,
+        deductions: input.aggregate_on === 'deducted',
+      }),
+    show: aggregateToWire,
   }),
 ]
 

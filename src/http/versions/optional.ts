@@ -12,5 +12,6 @@ export const OPTIONAL = {
   /** Each of these is an expansion of the same name. */
   customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
   entity: ['invoices'],
+  bin: ['grouped_values'],
   billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],
 } as const

@@ -36,6 +36,9 @@ export const upTo20: VersionChange = {
       const { balance, ...rest } = withBalances(strippedUnless(answer, OPTIONAL.check, askedOfCheck(body)))
       return { ...rest, balance: balance ?? orNull(flag, balanceOfFlag) }
     },
+    // Source: R186.
+    aggregate: (answer) =>
+      eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
     track: ({ deductions: _, event_id: _event, ...answer }) => withBalances(stripped(answer, OPTIONAL.track)),
   },
 }

@@ -34,6 +34,7 @@ export const upTo22: VersionChange = {
     }),
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
+    aggregate: (answer) => eachListed(answer, (bin) => filled(bin, OPTIONAL.bin)),
   },
   // Source: K9. A batch is newer than these versions, and its clients insist on 202.
   plain: ['track'],

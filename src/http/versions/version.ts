@@ -50,6 +50,7 @@ export type Shape =
   | 'track'
   | 'batch'
   | 'events'
+  | 'aggregate'
   | 'other'
 
 /** Everything is done before it is answered, so 202 says no less than 200; but there are clients that insist on it (K8). */

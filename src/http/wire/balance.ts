@@ -143,7 +143,7 @@ function tiersToWire(tiers: readonly Tier[]): WireObject {
   }
 }
 
-function resetToWire(reset: ResetLine | null): WireObject | null {
+export function resetToWire(reset: ResetLine | null): WireObject | null {
   if (reset === null) return null
   // A count of one goes without saying (B29).
   return {

@@ -3,11 +3,8 @@ import { type Amount, ONE } from '../../domain/amount.ts'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
 import type { Feature } from '../../domain/feature.ts'
 import { customerData, entityData } from './customers.ts'
-import { amount, cursor, expandOf, id, instant, jsonObject, later } from './scalars.ts'
+import { amount, expandOf, id, instant, jsonObject, later } from './scalars.ts'
 import type { WireObject } from './wire.ts'
-
-/** Below this many events a page asks for nothing unusual (R170). */
-const MOST_EVENTS = 5000
 
 /** What versions before 2.1 do on the way: a missing customer or entity is created from what is said of it (R11). */
 export const creation = {
@@ -135,18 +132,6 @@ function refundProblem(input: TrackFields): { path: string[]; message: string } 
   if (input.overage_behavior === undefined) return null
   return { path: ['overage_behavior'], message: 'cannot be given with refund_of: no more is given back than was taken' }
 }
-
-export const listEventsInput = z.object({
-  customer_id: id.optional(),
-  entity_id: id.optional(),
-  feature_id: z
-    .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(id).min(1).max(100))
-    .optional(),
-  custom_range: z.object({ start: instant.optional(), end: instant.optional() }).optional(),
-  start_cursor: cursor,
-  limit: z.int().min(1).max(MOST_EVENTS).optional(),
-  filter_by: later('filter_by'),
-})
 
 export const setUsageInput = z.object({
   customer_id: id,

@@ -14,6 +14,8 @@ export interface Statement {
   readonly text: string
   /** Milliseconds after which nobody waits for the answer any more, where that is sooner than for all others. */
   readonly patience?: number
+  /** Settings for this statement alone, which then has a transaction of its own that cannot write. */
+  readonly within?: string
 }
 
 /** How long a statement may take, so that a server that hangs becomes an error. */
@@ -99,17 +101,20 @@ export class Connections {
 /** Asks once, and gives the connection back, or away when it is lost. */
 export async function ask<T extends object>(
   client: PoolClient,
-  { name, text, patience }: Statement,
+  { name, text, patience, within }: Statement,
   values: readonly unknown[],
 ): Promise<QueryResult<T>> {
   try {
     const limit = patience === undefined ? {} : { query_timeout: patience }
     const question: QueryConfig = { name, text, values: [...values], ...limit }
+    if (within !== undefined) await client.query(`begin read only; ${within}`)
     const result = await client.query<T>(question)
+    if (within !== undefined) await client.query('commit')
     client.release()
     return result
   } catch (error) {
-    client.release(isLost(error))
+    // Giving it away ends a transaction too.
+    client.release(within !== undefined || isLost(error))
     throw error
   }
 }

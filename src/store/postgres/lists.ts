@@ -14,6 +14,8 @@ import {
 } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, StoredCatalogue, Versions } from '../store.ts'
 import type { Connections, Statement } from './connections.ts'
+import { andProperties } from './properties.ts'
+import { Where } from './where.ts'
 
 /** A customer's own columns, and its other rows as JSON: one statement, so all of one instant. */
 export type LoadedRow = SqlRow & {
@@ -191,7 +193,8 @@ async function countsOf(
   return counts ?? { all: 0, filtered: 0 }
 }
 
-const KEY_OF = `coalesce(
+/** By the caller's id or the internal one, each with the environment. */
+export const KEY_OF = `coalesce(
   (select key from customers where id = ? and (env = ?) is true),
   (select key from customers where uid = ? and (env = ?) is true))`
 
@@ -204,6 +207,7 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
   if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
   if (query.names !== undefined) where.and('e.name = any (?)', query.names)
+  andProperties(where, query.properties ?? [])
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
@@ -231,31 +235,4 @@ export function ledger(connections: Connections, customer: string): Promise<SqlR
 /** A statement that is put together for one question. */
 export function passing(text: string): Statement {
   return { name: '', text }
-}
-
-/** A condition that is put together, with its values; each `?` becomes the number of its value. */
-class Where {
-  text: string
-  readonly values: unknown[] = []
-
-  constructor(condition: string, ...values: unknown[]) {
-    this.text = this.with(condition, ...values)
-  }
-
-  and(condition: string, ...values: unknown[]): void {
-    this.text += ` and ${this.with(condition, ...values)}`
-  }
-
-  /** Upper and lower case as in all of Unicode, whatever the language of the database. */
-  andMentions(columns: readonly string[], search: string): void {
-    const place = this.with('?', search.toLowerCase())
-    const mentions = columns.map((column) => `strpos(lower(${column} collate "und-x-icu"), ${place}) > 0`)
-    this.text += ` and (${mentions.join(' or ')})`
-  }
-
-  /** @returns the condition with its values numbered. */
-  with(condition: string, ...values: unknown[]): string {
-    let i = 0
-    return condition.replace(/\?/g, () => `$${this.values.push(values[i++])}`)
-  }
 }

@@ -5,6 +5,7 @@ import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
 import type {
+  AggregateQuery,
   ApiKey,
   Batch,
   CatalogueChange,
@@ -15,12 +16,15 @@ import type {
   EntityRow,
   EventQuery,
   EventRow,
+  EventSums,
+  GivenUp,
   Page,
   Store,
   StoredCatalogue,
   StoredCustomer,
   Versions,
 } from '../store.ts'
+import { aggregateEvents } from './aggregate.ts'
 import {
   CHANGE_CATALOGUE,
   COMMIT,
@@ -48,7 +52,7 @@ import { Tidying } from './tidying.ts'
 import { Writer } from './writer.ts'
 
 export interface PostgresOptions {
-  /** How many connections at the most, those for commits included. Default 10. */
+  /** How many connections at the most: two are for commits, from 5 on two are for aggregates. Default 10. */
   readonly connections?: number
   /** For how long it is tried to find out what became of a commit whose connection was lost, in milliseconds. Default 10,000. */
   readonly unknownAfter?: number
@@ -58,6 +62,8 @@ export interface PostgresOptions {
 
 /** As many commits as the engine has on their way; a third would only wait for its turn at the disk. */
 const WRITERS = 2
+/** Aggregates have connections of their own, opened when they are needed: they take long, and nobody else should wait for them. */
+const AGGREGATES = 2
 const DEFAULT_CONNECTIONS = 10
 const UNKNOWN_AFTER_MS = 10_000
 /** No place for a row: the partition was dropped by a process whose clock is ahead. */
@@ -67,6 +73,8 @@ const NO_PARTITION = '23514'
 export class PostgresStore implements Store {
   readonly #commits: Connections
   readonly #reads: Connections
+  /** Those of aggregates; where there are too few for that, the same as for all reads. */
+  readonly #sums: Connections
   readonly #partitions: Partitions
   readonly #writers: readonly Writer[]
   readonly #tidying: Tidying
@@ -90,7 +98,9 @@ export class PostgresStore implements Store {
   private constructor(url: string, options: PostgresOptions) {
     const { connections = DEFAULT_CONNECTIONS, unknownAfter = UNKNOWN_AFTER_MS } = options
     this.#commits = new Connections(url, WRITERS)
-    this.#reads = new Connections(url, Math.max(connections - WRITERS, 1))
+    const others = connections - WRITERS - AGGREGATES
+    this.#reads = new Connections(url, others > 0 ? others : Math.max(connections - WRITERS, 1))
+    this.#sums = others > 0 ? new Connections(url, AGGREGATES) : this.#reads
     this.#partitions = new Partitions(this.#reads)
     this.#tidying = new Tidying(this.#reads, this.#partitions)
     this.#writers = Array.from({ length: WRITERS }, () => new Writer(this.#commits, unknownAfter))
@@ -133,6 +143,10 @@ export class PostgresStore implements Store {
     return (await listEvents(this.#reads, query)).map(eventFromRow)
   }
 
+  aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
+    return aggregateEvents(this.#sums, query)
+  }
+
   async ledger(customerUid: string): Promise<Posting[]> {
     return (await ledger(this.#reads, customerUid)).map(postingFromRow)
   }
@@ -159,7 +173,7 @@ export class PostgresStore implements Store {
 
   async close(): Promise<void> {
     await Promise.allSettled([this.#tidying.stop(), ...this.#underway])
-    await Promise.all([this.#commits.close(), this.#reads.close()])
+    await Promise.all([...new Set([this.#commits, this.#reads, this.#sums])].map((connections) => connections.close()))
   }
 
   #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {

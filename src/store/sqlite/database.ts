@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
+import { propertyText } from '../../domain/property.ts'
 import {
   BALANCE_COLUMNS,
   CHANGING_BALANCE_COLUMNS,
@@ -7,6 +8,7 @@ import {
   EVENT_COLUMNS,
   FEATURE_COLUMNS,
   POSTING_COLUMNS,
+  propertiesFromText,
   REFUND_COLUMNS,
   type SqlRow,
   type SqlValue,
@@ -46,6 +48,12 @@ export class Database {
     // Upper and lower case as JavaScript has them: SQLite itself knows only those of ASCII.
     this.#db.function('contains', { deterministic: true }, (text, search) =>
       Number(typeof text === 'string' && text.toLowerCase().includes(String(search))),
+    )
+    this.#db.function('has', { deterministic: true }, (properties, path, value) =>
+      Number(
+        typeof properties === 'string' &&
+          propertyText(propertiesFromText(properties), String(path).split('.')) === value,
+      ),
     )
     if (mode === 'write') this.#prepareForWriting()
   }

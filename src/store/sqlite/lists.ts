@@ -97,23 +97,22 @@ function pageOf(
   return { ...counts, rows }
 }
 
+/** By the caller's id or the internal one, with the environment twice. */
+export const KEY_OF_CUSTOMER = `coalesce(
+  (select key from customers where env = ? and id = ?), (select key from customers where env = ? and uid = ?))`
+
 export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   const where = new Where('e.env = ?', query.env)
   // One customer reads events_of_customer backwards, all customers events_by_time. A single key and not `in`: with a list
   // SQLite walks the events of everyone in order of time instead.
   if (query.customerId !== undefined) {
-    where.and(
-      'e.customer = coalesce((select key from customers where env = ? and id = ?), (select key from customers where env = ? and uid = ?))',
-      query.env,
-      query.customerId,
-      query.env,
-      query.customerId,
-    )
+    where.and(`e.customer = ${KEY_OF_CUSTOMER}`, query.env, query.customerId, query.env, query.customerId)
   }
   // Along the customer's events from the newest on; what is given back is nearly always something recent.
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
   if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
   if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
+  for (const { path, value } of query.properties ?? []) where.and('has(e.properties, ?, ?)', path.join('.'), value)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)

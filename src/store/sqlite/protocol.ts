@@ -17,6 +17,7 @@ import {
   type SqlValue,
 } from '../rows.ts'
 import type {
+  AggregateQuery,
   ApiKey,
   Batch,
   CatalogueChange,
@@ -26,7 +27,9 @@ import type {
   CustomerReference,
   EntityQuery,
   EventQuery,
+  EventSums,
   FeatureUse,
+  GivenUp,
   KeyRecord,
 } from '../store.ts'
 
@@ -43,6 +46,7 @@ export interface Calls {
   listCustomers: { request: CustomerQuery; reply: RowPage<PackedCustomer> }
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
+  aggregateEvents: { request: AggregateQuery; reply: EventSums | GivenUp }
   ledger: { request: string; reply: SqlRow[] }
   clock: { request: null; reply: null }
   loadKeys: { request: null; reply: ApiKey[] }

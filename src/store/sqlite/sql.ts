@@ -5,9 +5,17 @@ import type { SqlRow, SqlValue } from '../rows.ts'
 export class Sql {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
+  #see: See = () => {}
 
   constructor(db: DatabaseSync) {
     this.#db = db
+    db.aggregate('seen', {
+      start: null,
+      step: (_, a, b, c, d, e, f, g) => {
+        this.#see(...([a, b, c, d, e, f, g] as SeenCells))
+        return null
+      },
+    })
   }
 
   transaction<T>(work: () => T): T {
@@ -44,6 +52,15 @@ export class Sql {
     return this.#statement(sql).iterate(...values) as Iterable<SqlRow>
   }
 
+  /**
+   * Shows each row to `see`, without making objects of rows, which takes three times as long (measured).
+   * @param sql a query for `seen(…)` of the seven cells that are to be shown.
+   */
+  show(sql: string, values: readonly SqlValue[], see: See): void {
+    this.#see = see
+    this.get(sql, values)
+  }
+
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
@@ -53,3 +70,6 @@ export class Sql {
     return statement
   }
 }
+
+type SeenCells = [SqlValue, SqlValue, SqlValue, SqlValue, SqlValue, SqlValue, SqlValue]
+type See = (...cells: SeenCells) => void

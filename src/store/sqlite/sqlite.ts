@@ -6,6 +6,7 @@ import type { Posting } from '../../domain/ledger.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
 import type {
+  AggregateQuery,
   ApiKey,
   Batch,
   CatalogueChange,
@@ -16,6 +17,8 @@ import type {
   EntityRow,
   EventQuery,
   EventRow,
+  EventSums,
+  GivenUp,
   Page,
   Store,
   StoredCatalogue,
@@ -31,13 +34,15 @@ class FolderInUse extends Error {
 
 /**
  * The embedded store: one SQLite file in WAL mode with `synchronous=FULL`, owned by one process. Commits have a connection
- * and a thread to themselves; lists read through a second one, started when it is first needed.
+ * and a thread to themselves; lists read through a second one and aggregates through a third, started when they are first needed.
  */
 export class SqliteStore implements Store {
   readonly #file: string
   readonly #lock: DatabaseSync
   readonly #writer: Connection
   #reader: Promise<Connection> | undefined
+  /** For what may take long, so that lists need not wait for it. */
+  #adder: Promise<Connection> | undefined
 
   /** Opens or creates the store in `folder`. @throws FolderInUse, or an error that says what is wrong with the file. */
   static async open(folder: string): Promise<SqliteStore> {
@@ -96,6 +101,11 @@ export class SqliteStore implements Store {
     return (await reader.call('listEvents', query)).map(eventFromRow)
   }
 
+  async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
+    this.#adder ??= this.#openReader()
+    return (await this.#adder).call('aggregateEvents', query)
+  }
+
   async ledger(customerUid: string): Promise<Posting[]> {
     const reader = await this.#reading()
     return (await reader.call('ledger', customerUid)).map(postingFromRow)
@@ -115,8 +125,7 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    const reader = await this.#reader
-    await reader?.call('close', null)
+    for (const reader of [await this.#reader, await this.#adder]) await reader?.call('close', null)
     await this.#writer.call('close', null)
     this.#lock.close()
   }

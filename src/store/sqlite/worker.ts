@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { aggregateEvents } from './aggregate.ts'
 import { Database } from './database.ts'
 import { clearSome, hasLeftovers } from './leftovers.ts'
 import { ledger, listCustomers, listEntities, listEvents, load } from './lists.ts'
@@ -26,6 +27,7 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
   listCustomers: (query) => listCustomers(opened().sql, query),
   listEntities: (query) => listEntities(opened().sql, query),
   listEvents: (query) => listEvents(opened().sql, query),
+  aggregateEvents: (query) => aggregateEvents(opened().sql, query),
   ledger: (customer) => ledger(opened().sql, customer),
   clock() {
     opened()

@@ -32,4 +32,34 @@ export async function events({ autumn, clock, release }: Journey): Promise<void>
       ['downloads', 5],
     ])
   }
+  await aggregates({ autumn, clock, release })
+}
+
+/** Every release asks for bins of a day where it is not told otherwise. */
+async function aggregates({ autumn, clock, release }: Pick<Journey, 'autumn' | 'clock' | 'release'>): Promise<void> {
+  const { list, total } = await autumn.events.aggregate({
+    customerId: 'finn',
+    featureId: ['messages', 'seats'],
+    range: '7d',
+  })
+  expect(list).toHaveLength(8)
+  expect(list.every(({ period }) => period <= clock.now)).toBe(true)
+  expect(list.map(({ values }) => values['messages'])).toEqual([0, 0, 0, 0, 0, 0, 0, 4.5])
+  expect(total).toEqual({ messages: { count: 6, sum: 4.5 }, seats: { count: 3, sum: 3 } })
+  const grouped = await autumn.events.aggregate({
+    ...{ customerId: 'finn', featureId: 'messages', groupBy: 'properties.model', range: '24h', binSize: 'month' },
+  } as Parameters<typeof autumn.events.aggregate>[0])
+  expect(grouped.list.at(-1)?.groupedValues).toEqual({ messages: { m: 1 } })
+  const start = clock.now - 1
+  const ranged = await autumn.events.aggregate({
+    ...{ customerId: 'finn', featureId: 'seats', customRange: { start, end: clock.now }, binSize: 'hour' },
+  } as Parameters<typeof autumn.events.aggregate>[0])
+  expect(ranged.total).toEqual({ seats: { count: 1, sum: 1 } })
+  if (release.paging === 'offset') return
+  const byEntity = await autumn.events.aggregate({
+    ...{ featureId: 'messages', groupBy: '$customer_id', range: '24h', maxGroups: 1 },
+  })
+  expect(Object.keys(byEntity.list.at(-1)?.groupedValues?.['messages'] ?? {})).toContain('AUTUMN_RESERVED')
+  const model = await autumn.events.aggregate({ featureId: 'messages', filterBy: { model: 'm' }, range: '24h' })
+  expect(model.total).toEqual({ messages: { count: 1, sum: 1 } })
 }

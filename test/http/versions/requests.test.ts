@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Version } from '../../../src/http/versions/version.ts'
 import { upgradeRequest } from '../../../src/http/versions/versions.ts'
-import { expectShown } from './shown.ts'
+import { expectShown, shown } from './shown.ts'
 
 const ALL: readonly Version[] = ['1.2', 'beta', '2.0', '2.1', '2.2', '2.3', '2.4']
 const from = (first: Version) => ALL.slice(ALL.indexOf(first))
@@ -144,6 +144,38 @@ describe('events', () => {
       { list, next_cursor: 'c' },
       { '2.4': { list, next_cursor: 'c' }, '2.2': page, '2.0': page, '1.2': page },
     )
+  })
+})
+
+describe('aggregates of events', () => {
+  const total = { messages: { count: 1, sum: 2 } }
+
+  test('R183, R186, K23: without groups', () => {
+    const bin = { period: 5, values: { messages: 2 } }
+    const flat = { list: [{ messages: 2, period: 5 }], total }
+    expectShown(
+      'aggregate',
+      { list: [bin], total },
+      {
+        '2.4': { list: [bin], total },
+        '2.2': { list: [{ ...bin, grouped_values: null }], total },
+        '2.0': flat,
+        '1.2': flat,
+      },
+    )
+  })
+
+  test('R183, R186: with groups, and with what was deducted', () => {
+    const bin = { period: 5, values: { messages: 2 }, grouped_values: { messages: { eu: 2, us: 0 } } }
+    const deductions = [{ period: 5, values: {} }]
+    const flat = { list: [{ messages: { eu: 2, us: 0 }, period: 5 }], total, deductions }
+    const answer = { list: [bin], total, deductions }
+    expectShown('aggregate', answer, { '2.4': answer, '2.2': answer, '2.0': flat, '1.2': flat })
+  })
+
+  test('a feature that is called period does not take the place of the time', () => {
+    const answer = { list: [{ period: 5, values: { period: 7 } }], total: {} }
+    expect(shown('2.0', 'aggregate', answer)).toEqual({ list: [{ period: 5 }], total: {} })
   })
 })
 

@@ -13,7 +13,7 @@ interface Example {
   readonly printed: string
 }
 
-/** The examples of a page with the output that is shown under them, each with what all of them begin with. */
+/** The examples of a page, each after what all of them begin with, with the output that is shown under them. */
 function read(page: string): Example[] {
   const text = readFileSync(join(ROOT, 'docs', page), 'utf8')
   const [introduction = '', ...sections] = text.split('\n## ')
@@ -23,9 +23,17 @@ function read(page: string): Example[] {
     const [heading = ''] = section.split('\n')
     const found = blocks(section)
     const languages = found.map(({ language }) => language).join(' ')
-    expect(languages, `"${heading}" shows the output under each example`).toMatch(/^js text( js text)*$/)
+    expect(languages, `"${heading}" shows the output under each example`).toMatch(/^(js text( js text)*)?$/)
     return found.flatMap(({ language, text: script }, i) =>
-      language === 'js' ? [{ heading, script: `${preamble?.text}\n${script}`, printed: found[i + 1]?.text ?? '' }] : [],
+      language === 'js'
+        ? [
+            {
+              heading: `${page}: ${heading}`,
+              script: `${preamble?.text}\n${script}`,
+              printed: found[i + 1]?.text ?? '',
+            },
+          ]
+        : [],
     )
   })
 }
@@ -34,12 +42,12 @@ function blocks(section: string): { language: string; text: string }[] {
   return [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = '', text = '']) => ({ language, text }))
 }
 
-const examples = ['balances.md', 'ai-credits.md'].flatMap(read)
+const examples = ['balances.md', 'ai-credits.md', 'events.md'].flatMap(read)
 
 // Beside what was built, where a script finds the package under its own name.
 let folder: string
 beforeAll(() => {
-  folder = mkdtempSync(join(ROOT, 'dist', '.balances-'))
+  folder = mkdtempSync(join(ROOT, 'dist', '.docs-'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
