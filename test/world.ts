@@ -31,6 +31,7 @@ export interface WorldOptions {
   /** Wraps the store, for tests of a failing world. */
   readonly wrap?: (store: Store) => Store
   readonly waitingPerCustomer?: number
+  readonly waitingInAll?: number
   readonly cacheWeight?: number
 }
 
@@ -80,6 +81,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     onBroken: (error) => faults.push(error),
     onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),
+    ...(options.waitingInAll === undefined ? {} : { waitingInAll: options.waitingInAll }),
     ...(options.cacheWeight === undefined ? {} : { cacheWeight: options.cacheWeight }),
   })
   await addKey(SANDBOX_KEY, 'sandbox')

@@ -69,11 +69,6 @@ export class Engine {
     this.#shared = confirmations === null ? null : new SharedReads(this.#commits, this.#catalogues, confirmations)
   }
 
-  /** The catalogue as it was known last: for what is shown beside an answer that was decided already. */
-  catalogue(env: Environment): Catalogue {
-    return this.#catalogues.get(env)
-  }
-
   /** A customer's own present. */
   moment(env: Environment, holdings: Holdings): Moment {
     return this.#commits.moment(env, holdings)

@@ -30,16 +30,17 @@ interface Definition<S extends z.ZodType, A extends object> {
   readonly kind: 'read' | 'write' | ((body: unknown) => 'read' | 'write')
   readonly bodyKey?: (body: unknown) => string | undefined
   run(context: Context, input: z.infer<S>): A | Refusal | Reply<A> | Promise<A | Refusal | Reply<A>>
-  show(answer: A, input: z.infer<S>, context: Context): WireObject
+  /** Of nothing but the answer and the input: an answer that is given again is shown again, to the same bytes. */
+  show(answer: A, input: z.infer<S>): WireObject
 }
 
 export function endpoint<S extends z.ZodType, A extends object>(definition: Definition<S, A>): Endpoint {
   const { operation, shape, input, kind } = definition
-  const finish = (result: A | Refusal | Reply<A>, parsed: z.infer<S>, context: Context): Answer => {
+  const finish = (result: A | Refusal | Reply<A>, parsed: z.infer<S>): Answer => {
     if (isRefusal(result)) return result
-    if (!isReply(result)) return { kind: 'answer', body: definition.show(result, parsed, context), replayed: false }
+    if (!isReply(result)) return { kind: 'answer', body: definition.show(result, parsed), replayed: false }
     if (isRefusal(result.outcome)) return result.outcome
-    return { kind: 'answer', body: definition.show(result.outcome.answer, parsed, context), replayed: result.replayed }
+    return { kind: 'answer', body: definition.show(result.outcome.answer, parsed), replayed: result.replayed }
   }
   return {
     operation,
@@ -52,9 +53,7 @@ export function endpoint<S extends z.ZodType, A extends object>(definition: Defi
       if (!parsed.success) return refusalOf(parsed.error.issues, body)
       const result = definition.run(context, parsed.data)
       // Staying synchronous where nothing has to be waited for saves the hot path a turn of the microtask queue.
-      return result instanceof Promise
-        ? result.then((one) => finish(one, parsed.data, context))
-        : finish(result, parsed.data, context)
+      return result instanceof Promise ? result.then((one) => finish(one, parsed.data)) : finish(result, parsed.data)
     },
   }
 }

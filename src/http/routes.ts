@@ -22,7 +22,8 @@ export interface Route {
   readonly gather?: (parts: Parts) => unknown
 }
 
-const ENDPOINTS = new Map(
+/** By operation. */
+export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   [...features, ...customers, ...entities, ...balances, ...usage, ...events, ...clock].map((one) => [
     one.operation,
     one,

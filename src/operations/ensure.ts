@@ -2,7 +2,7 @@ import type { CustomerDetails } from '../domain/customer.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import { ensureCustomer, type WantedEntity } from './customers.ts'
-import { type Context, featureOf, type SubjectFeature } from './decide.ts'
+import { type Context, entityIn, featureOf, type Subject, type SubjectFeature, unlessRepeated } from './decide.ts'
 import { featuresOf, type TrackRequest } from './track.ts'
 
 /** What is known of a customer and an entity that may have to be created. */
@@ -24,6 +24,21 @@ export async function withNewcomer<A>(
   const known = await context.engine.readCatalogue(context.env, (catalogue) =>
     'of' in request ? featuresOf(request, catalogue) : featureOf(request, catalogue),
   )
-  if (isRefusal(known)) return known
+  if (isRefusal(known)) return unlessRepeated(context, request, known)
+  const missing = await missingEntity(context, request)
+  if (missing !== null) {
+    // A retry has its answer already, and must not make anew what was deleted since.
+    const reply = await unlessRepeated<A>(context, request, missing)
+    if (reply.outcome !== missing) return reply
+  }
   return (await ensureCustomer(context, request, newcomer.details, newcomer.entity)) ?? act()
+}
+
+/** Where a request has a key, and its customer is there without the entity: the refusal that says so. */
+function missingEntity({ engine, env, keys }: Context, subject: Subject): Refusal | null | Promise<Refusal | null> {
+  if (keys.length === 0 || subject.entityId === undefined) return null
+  return engine.read(env, subject.customerId, (holdings) => {
+    const found = holdings === null ? null : entityIn(holdings, subject)
+    return isRefusal(found) ? found : null
+  })
 }

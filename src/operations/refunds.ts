@@ -6,7 +6,7 @@ import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import type { Reply } from '../engine/command.ts'
 import type { EventRow } from '../store/store.ts'
-import { type Context, deciding, nobody, type Subject } from './decide.ts'
+import { type Context, deciding, nobody, type Subject, unlessRepeated } from './decide.ts'
 import { inTheFuture, type TrackAnswer, trackResult } from './track.ts'
 
 export interface RefundRequest extends Subject {
@@ -29,9 +29,7 @@ export async function refundUse(context: Context, request: RefundRequest): Promi
   const { engine, env, keys } = context
   const { customerId, eventId } = request
   const event = await findEvent(context, request)
-  if (isRefusal(event)) return { outcome: event, replayed: false }
-  const problem = unfit(event, request)
-  if (problem !== null) return { outcome: problem, replayed: false }
+  if (isRefusal(event)) return unlessRepeated(context, { customerId }, event)
   return engine.submit({
     env,
     keys,
@@ -55,12 +53,11 @@ export async function refundUse(context: Context, request: RefundRequest): Promi
   })
 }
 
-async function findEvent(
-  { engine, env }: Context,
-  { customerId, eventId }: RefundRequest,
-): Promise<EventRow | Refusal> {
+/** The event that the request means, if it can be given back at all. */
+async function findEvent({ engine, env }: Context, request: RefundRequest): Promise<EventRow | Refusal> {
+  const { customerId, eventId } = request
   const [event] = await engine.listEvents({ env, customerId, uid: eventId, offset: 0, limit: 1 })
-  if (event !== undefined) return event
+  if (event !== undefined) return unfit(event, request) ?? event
   const known = await engine.read(env, customerId, (holdings) => holdings !== null)
   return known ? refuse('event_not_found', `Customer ${customerId} has no event ${eventId}`) : nobody({ customerId })
 }
