@@ -1,4 +1,5 @@
 import type { Environment } from './domain/customer.ts'
+import { type Retention, USUAL_RETENTION } from './domain/retention.ts'
 import type { Instant } from './domain/time.ts'
 import { Engine, type ReadMode } from './engine/engine.ts'
 import type { IdempotencyMode } from './engine/idempotency.ts'
@@ -19,6 +20,8 @@ export interface Parts {
   readonly onBroken: (error: Error) => void
   /** Told of faults and bugs; refusals are ordinary. */
   readonly onFault: (error: unknown, request: HttpRequest) => void
+  /** Default `USUAL_RETENTION`. */
+  readonly retention?: Retention
   readonly cacheWeight?: number
   readonly waitingPerCustomer?: number
   readonly waitingInAll?: number
@@ -35,6 +38,7 @@ export interface Assembled {
 
 /** Puts the parts together, on a store that is open: engine → operations → application. */
 export async function assemble({ onFault, ...parts }: Parts): Promise<Assembled> {
+  await parts.store.retain(parts.retention ?? USUAL_RETENTION)
   const engine = await Engine.start({ ...parts, newId: idGenerator(parts.clock) })
   const keys = await Keys.load(parts.store, parts.clock)
   const app = createApp({ engine, keys, ready: readiness(parts.store, parts.clock), onFault })

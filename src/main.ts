@@ -68,6 +68,7 @@ async function serve(config: Config): Promise<void> {
       clock: Date.now,
       idempotency: config.idempotency,
       reads: config.reads,
+      retention: config.retention,
       onBroken: (error) => stopAtOnce(error, log),
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),

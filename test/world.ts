@@ -1,3 +1,4 @@
+import { type Retention, USUAL_RETENTION } from '../src/domain/retention.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { assemble } from '../src/granary.ts'
 import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
@@ -30,6 +31,7 @@ export interface WorldOptions {
   readonly reads?: 'linearizable' | 'local'
   /** Wraps the store, for tests of a failing world. */
   readonly wrap?: (store: Store) => Store
+  readonly retention?: Partial<Retention>
   readonly waitingPerCustomer?: number
   readonly waitingInAll?: number
   readonly cacheWeight?: number
@@ -78,6 +80,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     clock: () => clock.now,
     idempotency: options.idempotency ?? 'replay',
     reads: options.reads ?? 'linearizable',
+    retention: { ...USUAL_RETENTION, ...options.retention },
     onBroken: (error) => faults.push(error),
     onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),

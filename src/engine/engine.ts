@@ -1,6 +1,7 @@
 import type { Environment } from '../domain/customer.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import type { Holdings } from '../domain/holdings.ts'
+import { type Retention, shownFrom, USUAL_RETENTION } from '../domain/retention.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import type {
   CustomerQuery,
@@ -32,6 +33,8 @@ export interface EngineOptions {
    * a process that is the only one all the same. Default linearizable. Without such a store there is no difference.
    */
   readonly reads?: ReadMode
+  /** What the store was told to keep. Default `USUAL_RETENTION`. */
+  readonly retention?: Retention
   readonly cacheWeight?: number
   readonly waitingPerCustomer?: number
   readonly waitingInAll?: number
@@ -48,6 +51,8 @@ const DEFAULTS = { cacheWeight: 2_000_000, waitingPerCustomer: 10_000, waitingIn
  */
 export class Engine {
   readonly #store: Store
+  readonly #clock: () => Instant
+  readonly #retention: Retention
   readonly #commits: GroupCommit
   readonly #catalogues: Catalogues
   /** Null where what is remembered is what is durable. */
@@ -60,10 +65,12 @@ export class Engine {
   }
 
   private constructor(options: EngineOptions) {
-    const { store, reads = 'linearizable' } = options
+    const { store, clock, reads = 'linearizable', retention = USUAL_RETENTION } = options
     const versions = reads === 'local' ? undefined : store.versions?.bind(store)
     const confirmations = versions === undefined ? null : new Confirmations(versions)
     this.#store = store
+    this.#clock = clock
+    this.#retention = retention
     this.#catalogues = new Catalogues(options, confirmations)
     this.#commits = new GroupCommit({ ...DEFAULTS, ...options, catalogues: this.#catalogues, confirmations })
     this.#shared = confirmations === null ? null : new SharedReads(this.#commits, this.#catalogues, confirmations)
@@ -117,8 +124,10 @@ export class Engine {
     return this.#catalogues.submit(command)
   }
 
-  listEvents(query: EventQuery): Promise<EventRow[]> {
-    return asking(() => this.#store.listEvents(query))
+  /** Those that are to be shown: what is past its retention may still be there for a while, and is never seen. */
+  listEvents(query: Omit<EventQuery, 'storedFrom'>): Promise<EventRow[]> {
+    const storedFrom = shownFrom(this.#clock(), this.#retention) ?? undefined
+    return asking(() => this.#store.listEvents({ ...query, storedFrom }))
   }
 
   /** Customers as they were saved, and the catalogue that held then; whoever shows them brings them up to date. */

@@ -10,6 +10,8 @@ import {
   withRefund,
 } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
+import { type Retention, removedBefore, USUAL_RETENTION } from '../domain/retention.ts'
+import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import {
   type ApiKey,
@@ -36,8 +38,17 @@ import {
 
 interface Row extends StoredCustomer {
   readonly postings: Posting[]
-  readonly events: UsageEvent[]
+  readonly events: StoredEvent[]
 }
+
+interface StoredEvent {
+  readonly event: UsageEvent
+  /** By the real time. */
+  readonly storedAt: Instant
+}
+
+/** Looking for old events means looking at everybody. */
+const TIDIED_EVERY_MS = 60_000
 
 const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], clockAhead: 0 }
 
@@ -48,6 +59,13 @@ export class MemoryStore implements Store {
   readonly #catalogues = new Map<Environment, StoredCatalogue>()
   readonly #keys = new Map<string, { bucket: number; record: KeyRecord }>()
   readonly #apiKeys = new Map<string, ApiKey>()
+  #retention = USUAL_RETENTION
+  #tidiedAt: Instant | null = null
+
+  async retain(retention: Retention): Promise<void> {
+    this.#retention = retention
+    this.#tidiedAt = null
+  }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
     return this.#catalogues.get(env) ?? EMPTY_CATALOGUE
@@ -61,7 +79,9 @@ export class MemoryStore implements Store {
   }
 
   async commit(batch: Batch): Promise<CommitResult[]> {
-    return batch.changes.map((change) => this.#apply(change, batch.at))
+    const results = batch.changes.map((change) => this.#apply(change, batch.at))
+    this.#tidy(batch.at)
+    return results
   }
 
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
@@ -124,8 +144,8 @@ export class MemoryStore implements Store {
       if (customer.env !== query.env) continue
       if (query.customerId !== undefined && query.customerId !== customer.id && query.customerId !== customer.uid)
         continue
-      for (const event of events)
-        if (isSelected(event, query)) rows.push({ ...event, customerId: customer.id ?? customer.uid })
+      for (const stored of events)
+        if (isSelected(stored, query)) rows.push({ ...stored.event, customerId: customer.id ?? customer.uid })
     }
     rows.sort((a, b) => b.timestamp - a.timestamp || (a.uid < b.uid ? 1 : -1))
     return rows.slice(query.offset, query.offset + query.limit)
@@ -189,7 +209,7 @@ export class MemoryStore implements Store {
     if (rows.customer !== null && !this.#rename(row?.holdings.customer ?? null, rows.customer))
       return { kind: 'id_taken' }
     const version = (rows.expected ?? 0) + 1
-    this.#customers.set(change.uid, write(row, rows, version))
+    this.#customers.set(change.uid, write(row, rows, version, at))
     this.#remember(rows.keys, at)
     return { kind: 'committed', version }
   }
@@ -204,11 +224,25 @@ export class MemoryStore implements Store {
   }
 
   #known(claims: readonly string[], at: number): KeyRecord[] {
-    const live = liveBuckets(at)
+    const live = liveBuckets(at, this.#retention)
     return claims.flatMap((hash) => {
       const entry = this.#keys.get(hash)
       return entry !== undefined && live.includes(entry.bucket) ? [entry.record] : []
     })
+  }
+
+  /** Removes old events now and then, and what was given back of them. */
+  #tidy(at: Instant): void {
+    const before = removedBefore(at, this.#retention)
+    if (before === null || (this.#tidiedAt !== null && at - this.#tidiedAt < TIDIED_EVERY_MS)) return
+    this.#tidiedAt = at
+    for (const [uid, row] of this.#customers) {
+      const events = row.events.filter(({ storedAt }) => storedAt >= before)
+      if (events.length === row.events.length) continue
+      const gone = new Set(row.events.filter(({ storedAt }) => storedAt < before).map(({ event }) => event.uid))
+      const refunds = new Map([...row.holdings.refunds].filter(([event]) => !gone.has(event)))
+      this.#customers.set(uid, { ...row, events, holdings: { ...row.holdings, refunds } })
+    }
   }
 
   #remember(keys: readonly KeyRecord[], at: number): void {
@@ -216,7 +250,7 @@ export class MemoryStore implements Store {
   }
 }
 
-function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
+function write(row: Row | undefined, rows: CustomerRows, version: number, at: Instant): Row {
   const customer = rows.customer ?? row?.holdings.customer
   if (customer === undefined) throw new Error('a new customer comes with its row')
   let holdings = row?.holdings ?? holdingsOf(customer, [], [], rows.latest, 0)
@@ -228,7 +262,10 @@ function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
     version,
     holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
     postings: appended(row?.postings, rows.postings),
-    events: appended(row?.events, rows.events),
+    events: appended(
+      row?.events,
+      rows.events.map((event) => ({ event, storedAt: at })),
+    ),
   }
 }
 
@@ -250,7 +287,7 @@ function appended<T>(list: T[] = [], added: readonly T[]): T[] {
 /** Everything but a refund lies within what it belongs to. */
 function orphansOf(rows: readonly Row[]): string[] {
   const orphans = rows.flatMap(({ holdings, events }) => {
-    const known = new Set(events.map(({ uid }) => uid))
+    const known = new Set(events.map(({ event }) => event.uid))
     return [...holdings.refunds.keys()].filter((event) => !known.has(event))
   })
   return orphans.length === 0
@@ -258,7 +295,9 @@ function orphansOf(rows: readonly Row[]): string[] {
     : [`${orphans.length} refunds belong to an event that is not there, such as ${orphans[0]}`]
 }
 
-function isSelected(event: UsageEvent, { uid, entity, names, from, to, after }: EventQuery): boolean {
+function isSelected({ event, storedAt }: StoredEvent, query: EventQuery): boolean {
+  const { uid, entity, names, from, to, storedFrom, after } = query
+  if (storedFrom !== undefined && storedAt < storedFrom) return false
   if (uid !== undefined && event.uid !== uid) return false
   if (entity !== undefined && event.entity !== entity) return false
   if (names !== undefined && !names.includes(event.name)) return false

@@ -4,6 +4,7 @@ import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
+import type { Retention } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 
@@ -12,6 +13,8 @@ import type { UsageEvent } from '../domain/usage.ts'
  * has applied nothing, unless it is rejected with `OutcomeUnknown`. Stores fetch and keep; no rule about balances lives behind this line.
  */
 export interface Store {
+  /** From now on that is kept, and for so long; before this is said, `USUAL_RETENTION`. */
+  retain(retention: Retention): Promise<void>
   /** Everything of one environment that all its customers share. */
   loadCatalogue(env: Environment): Promise<StoredCatalogue>
   /** One answer per reference, in order; null where there is no such customer. */
@@ -254,6 +257,8 @@ export interface EventQuery {
   /** Both inclusive. */
   readonly from?: Instant | undefined
   readonly to?: Instant | undefined
+  /** Stored then or later, by the real time. */
+  readonly storedFrom?: Instant | undefined
   /** Only what comes after this row, newest first. */
   readonly after?: { readonly timestamp: Instant; readonly uid: string } | undefined
   readonly offset: number
@@ -273,11 +278,10 @@ export interface ApiKey {
 
 /** Idempotency keys live in buckets of this length, so that forgetting them drops whole ranges of a clustered table. */
 export const KEY_BUCKET_MS = 12 * 3_600_000
-const KEY_RETENTION_MS = 24 * 3_600_000
 
 /** The buckets that may hold a key that is still live at `at`, newest first. */
-export function liveBuckets(at: Instant): number[] {
+export function liveBuckets(at: Instant, { keys }: Retention): number[] {
   const newest = Math.floor(at / KEY_BUCKET_MS)
-  const oldest = Math.floor((at - KEY_RETENTION_MS) / KEY_BUCKET_MS)
+  const oldest = Math.floor((at - keys) / KEY_BUCKET_MS)
   return Array.from({ length: newest - oldest + 1 }, (_, i) => newest - i)
 }

@@ -206,6 +206,8 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   if (query.names !== undefined) where.and('e.name = any (?)', query.names)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  // Leaves out whole months.
+  if (query.storedFrom !== undefined) where.and('e.stored_at >= ?', query.storedFrom)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   const rows = where.with('limit ? offset ?', query.limit, query.offset)

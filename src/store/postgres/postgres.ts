@@ -1,25 +1,27 @@
 import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
+import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
-import type {
-  ApiKey,
-  Batch,
-  CatalogueChange,
-  CommitResult,
-  CustomerQuery,
-  CustomerReference,
-  EntityQuery,
-  EntityRow,
-  EventQuery,
-  EventRow,
-  Page,
-  Store,
-  StoredCatalogue,
-  StoredCustomer,
-  Versions,
+import {
+  type ApiKey,
+  type Batch,
+  type CatalogueChange,
+  type CommitResult,
+  type CustomerQuery,
+  type CustomerReference,
+  type EntityQuery,
+  type EntityRow,
+  type EventQuery,
+  type EventRow,
+  liveBuckets,
+  type Page,
+  type Store,
+  type StoredCatalogue,
+  type StoredCustomer,
+  type Versions,
 } from '../store.ts'
 import {
   CHANGE_CATALOGUE,
@@ -29,7 +31,7 @@ import {
   encodeBatch,
   encodeCatalogueChange,
 } from './batch.ts'
-import { Connections, codeOf, noConnection, type Statement } from './connections.ts'
+import { CLOCK, Connections, codeOf, noConnection, type Statement } from './connections.ts'
 import {
   CATALOGUE,
   type CatalogueRow,
@@ -96,6 +98,10 @@ export class PostgresStore implements Store {
     this.#writers = Array.from({ length: WRITERS }, () => new Writer(this.#commits, unknownAfter))
   }
 
+  async retain(retention: Retention): Promise<void> {
+    this.#tidying.retention = retention
+  }
+
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
     return catalogueFromRow((await this.#reads.read<CatalogueRow>(CATALOGUE, [env]))[0])
   }
@@ -107,14 +113,18 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult[]> {
     const { at, changes } = batch
-    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
+    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch, this.#liveBuckets(at))), changes)
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
     this.#tidying.after(at, left)
     return results
   }
 
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
-    const results = await this.#send(change.at, CHANGE_CATALOGUE, encodeCatalogueChange(change))
+    const results = await this.#send(
+      change.at,
+      CHANGE_CATALOGUE,
+      encodeCatalogueChange(change, this.#liveBuckets(change.at)),
+    )
     return decodeCatalogueResult(results, change.expected)
   }
 
@@ -160,6 +170,10 @@ export class PostgresStore implements Store {
   async close(): Promise<void> {
     await Promise.allSettled([this.#tidying.stop(), ...this.#underway])
     await Promise.all([this.#commits.close(), this.#reads.close()])
+  }
+
+  #liveBuckets(at: Instant): number[] {
+    return liveBuckets(at, this.#tidying.retention)
   }
 
   #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
@@ -209,9 +223,4 @@ async function migrateWith(connections: Connections): Promise<number> {
     // A failed migration may have left its transaction open.
     client.release(true)
   }
-}
-
-const CLOCK: Statement = {
-  name: 'clock',
-  text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now',
 }

@@ -1,3 +1,4 @@
+import { USUAL_RETENTION } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Connections, Statement } from './connections.ts'
 import { passing } from './lists.ts'
@@ -18,6 +19,7 @@ export class Tidying {
   #wanted = false
   #stopped = false
   #begunAt = 0
+  retention = USUAL_RETENTION
   /** The time that the latest commit told; null before the first. */
   #at: Instant | null = null
 
@@ -58,7 +60,7 @@ export class Tidying {
   async #tidy(): Promise<void> {
     if (this.#at !== null) {
       await this.#partitions.makeAhead(this.#at)
-      await this.#partitions.dropForgotten(this.#at)
+      await this.#partitions.dropForgotten(this.#at, this.retention)
     }
     // Writers of processes that are gone. Nobody asks after so long what became of a batch.
     await this.#connections.read(passing("delete from writers where settled_at < now() - interval '1 hour'"), [])

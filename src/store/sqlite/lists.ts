@@ -116,6 +116,7 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  if (query.storedFrom !== undefined) where.and(`${STORED_AT} >= ?`, query.storedFrom)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   return sql.all(
@@ -124,6 +125,9 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
     [...where.values, query.limit, query.offset],
   )
 }
+
+/** Of an event `e`. */
+const STORED_AT = 'coalesce(e.stored_at, e.recorded_at)'
 
 export function ledger(sql: Sql, customer: string): SqlRow[] {
   // Walks the chain from the last posting back, a look-up by primary key each. `cross join` holds SQLite to that: to save

@@ -99,4 +99,10 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Prices in tiers: how many units a balance has paid for in its period.
   'alter table balances add column metered text',
+  // When an event was stored by the real time, which retention goes by. Those that are there have none: they count as stored
+  // when they were recorded, or now where a moved clock put that into the future.
+  `
+  alter table events add column stored_at integer;
+  update events set stored_at = unixepoch() * 1000 where recorded_at > unixepoch() * 1000;
+  `,
 ]
