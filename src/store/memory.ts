@@ -41,6 +41,14 @@ interface Row extends StoredCustomer {
   readonly events: StoredEvent[]
 }
 
+/** A deleted customer of whom something is kept. */
+interface Former {
+  readonly env: Environment
+  readonly uid: string
+  readonly postings: readonly Posting[]
+  events: readonly StoredEvent[]
+}
+
 interface StoredEvent {
   readonly event: UsageEvent
   /** By the real time. */
@@ -55,6 +63,7 @@ const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], clockAhead:
 /** A store that keeps everything in memory: a real implementation for tests and experiments, with nothing durable. */
 export class MemoryStore implements Store {
   readonly #customers = new Map<string, Row>()
+  readonly #former = new Map<string, Former>()
   readonly #uids = new Map<string, string>()
   readonly #catalogues = new Map<Environment, StoredCatalogue>()
   readonly #keys = new Map<string, { bucket: number; record: KeyRecord }>()
@@ -147,12 +156,16 @@ export class MemoryStore implements Store {
       for (const stored of events)
         if (isSelected(stored, query)) rows.push({ ...stored.event, customerId: customer.id ?? customer.uid })
     }
+    for (const { env, uid, events } of query.customerId === undefined ? this.#former.values() : []) {
+      if (env !== query.env) continue
+      for (const stored of events) if (isSelected(stored, query)) rows.push({ ...stored.event, customerId: uid })
+    }
     rows.sort((a, b) => b.timestamp - a.timestamp || (a.uid < b.uid ? 1 : -1))
     return rows.slice(query.offset, query.offset + query.limit)
   }
 
   async ledger(customerUid: string): Promise<Posting[]> {
-    return [...(this.#customers.get(customerUid)?.postings ?? [])]
+    return [...((this.#customers.get(customerUid) ?? this.#former.get(customerUid))?.postings ?? [])]
   }
 
   async loadKeys(): Promise<ApiKey[]> {
@@ -202,6 +215,7 @@ export class MemoryStore implements Store {
     if ((this.#catalogues.get(change.env)?.version ?? 0) !== rows.catalogue) return { kind: 'conflict' }
     if (rows.deleted) {
       if (row !== undefined) this.#rename(row.holdings.customer, null)
+      if (row !== undefined && this.#retention.deletedCustomers === 'anonymise') this.#keep(row)
       this.#customers.delete(change.uid)
       this.#remember(rows.keys, at)
       return { kind: 'committed', version: 0 }
@@ -231,11 +245,21 @@ export class MemoryStore implements Store {
     })
   }
 
+  #keep({ holdings: { customer }, postings, events }: Row): void {
+    const silent = events.map(({ event, storedAt }) => ({
+      event: { ...event, properties: {}, entity: null },
+      storedAt,
+    }))
+    this.#former.set(customer.uid, { env: customer.env, uid: customer.uid, postings, events: silent })
+  }
+
   /** Removes old events now and then, and what was given back of them. */
   #tidy(at: Instant): void {
     const before = removedBefore(at, this.#retention)
     if (before === null || (this.#tidiedAt !== null && at - this.#tidiedAt < TIDIED_EVERY_MS)) return
     this.#tidiedAt = at
+    for (const former of this.#former.values())
+      former.events = former.events.filter(({ storedAt }) => storedAt >= before)
     for (const [uid, row] of this.#customers) {
       const events = row.events.filter(({ storedAt }) => storedAt >= before)
       if (events.length === row.events.length) continue

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { Story } from './story.ts'
 
 const DAY = 86_400_000
+type Body = Record<string, unknown>
 
 test('events are shown for as long as is said and not a millisecond longer; what they took stays taken', async () => {
   const s = await Story.begin('2026-01-31T10:00:00Z', { retention: { events: 30 * DAY } })
@@ -31,6 +32,35 @@ test('events are shown for as long as is said and not a millisecond longer; what
   await s.holds('messages', '100/65/35')
   await s.track('messages', 1)
   expect(await values()).toEqual([1])
+})
+
+test('of a deleted customer nothing is left but what was used, when that is wanted; who is called so next starts clean', async () => {
+  const s = await Story.begin('2026-01-31T10:00:00Z', { retention: { deletedCustomers: 'anonymise' } })
+  const { world } = s
+  await world.ok('customers.update', { customer_id: 'alice', name: 'Alice Liddell', metadata: { phone: '1' } })
+  await s.grant('messages', { included: 100 })
+  await s.grant('seats', { included: 2 })
+  await s.seat('desk of alice')
+  const { event_id } = await s.track('messages', 3, { entity_id: 'desk of alice', properties: { text: 'to alice' } })
+  await s.track('messages', 5)
+  await world.ok('balances.track', { customer_id: 'alice', refund_of: event_id, value: -1 })
+  await world.ok('customers.delete', { customer_id: 'alice' })
+  await world.ok('customers.get_or_create', { customer_id: 'alice', name: 'Another Alice' })
+  await s.grant('messages', { included: 7 })
+
+  const events = async (more = {}) => (await world.ok('events.list', more)).list
+  // Clearing takes a moment, in which they are not shown at all.
+  for (let tries = 0; (await events()).length === 0; tries++) expect(tries).toBeLessThan(500)
+  expect((await events()).map(({ value, feature_id }: Body) => [value, feature_id]).toSorted()).toEqual([
+    [-1, 'messages'],
+    [3, 'messages'],
+    [5, 'messages'],
+  ])
+  expect(JSON.stringify(await events())).not.toMatch(/alice|text/i)
+  expect(await events({ customer_id: 'alice' })).toEqual([])
+  await s.holds('messages', '7/7/0')
+  expect(await s.refused('balances.track', { refund_of: event_id })).toMatchObject({ code: 'event_not_found' })
+  expect((await world.call('entities.get', { customer_id: 'alice', entity_id: 'desk of alice' })).status).toBe(404)
 })
 
 test('a clock that was moved makes nothing old: the real time counts', async () => {

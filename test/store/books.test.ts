@@ -79,6 +79,25 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('the books of a store (
     expect(await told(await books())).toEqual({ customers: 2, balances: 2, postings: 2, events: 1, found: [] })
   })
 
+  test('are right while a deleted customer is anonymised and afterwards: what is kept of it belongs to it', async () => {
+    const { store, books } = await open()
+    await store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' })
+    const rows = {
+      refunds: [{ event: 'evt_1', given: [] }],
+      events: Array.from({ length: 1200 }, (_, i) => event(`evt_${i}`, { properties: { i } })),
+      postings: [posting('cus_ent_1', '1')],
+      written: [grantOf('cus_ent_1')],
+    }
+    await commit(store, added(alice, rows), added(bob))
+    await Promise.all([commit(store, gone(alice, 1)), books().then(told), books().then(told)])
+    expect(await told(await books())).toMatchObject({ customers: 1, postings: 0, events: 0, found: [] })
+    for (let tries = 0; (await store.listEvents({ env: 'sandbox', offset: 0, limit: 9 })).length === 0; tries++) {
+      expect(tries).toBeLessThan(500)
+      await store.loadKeys()
+    }
+    expect(await told(await books())).toMatchObject({ customers: 1, postings: 0, events: 0, found: [] })
+  })
+
   test('are right after old events were removed: what was given back of them went too', async () => {
     const { store, books } = await open()
     await store.retain({ ...USUAL_RETENTION, events: 86_400_000 })

@@ -643,6 +643,99 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) 
     })
   })
 
+  describe('a deleted customer that is anonymised', () => {
+    const many = 1200
+    const rows = {
+      entitiesWritten: [seat('desk')],
+      written: [grantOf('cus_ent_1')],
+      refunds: [{ event: 'evt_0', given: [] }],
+      events: Array.from({ length: many }, (_, i) =>
+        // Many at one instant, and some before it, that were told later.
+        event(`evt_${i}`, { entity: 'desk', properties: { name: `secret ${i}` }, timestamp: AT - (i % 3) }),
+      ),
+      postings: [posting('cus_ent_1', '100'), posting('cus_ent_1', '-1', { cause: 'evt_0', entity: 'ent_desk' })],
+    }
+    const personal = person('alice', { name: 'Alice', email: 'alice@example.com', metadata: { phone: '1' } })
+    /** Until all that was said of it is cleared away. Each time is a question, so this does not spin. */
+    const anonymised = async () => {
+      for (let tries = 0; (await eventIds({ names: ['messages'], limit: 1 })).length === 0; tries++) {
+        expect(tries).toBeLessThan(500)
+        await store.loadKeys()
+      }
+    }
+    beforeEach(() => store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' }))
+
+    test('is found by nothing, and its events are there without what was said of them', async () => {
+      await commit(store, added(personal, rows))
+      expect(await commit(store, gone(personal, 1))).toEqual(['committed 0'])
+      // Never seen half cleared.
+      for (const { customerId, properties, entity } of await uses({ limit: 2000 }))
+        expect([customerId, properties, entity]).toEqual(['cus_alice', {}, null])
+      await anonymised()
+      const seen = await uses({ limit: 2000 })
+      expect(seen).toHaveLength(many)
+      const told = seen.map(({ customerId, properties, entity }) => JSON.stringify([customerId, properties, entity]))
+      expect(new Set(told)).toEqual(new Set(['["cus_alice",{},null]']))
+      expect(seen.at(0)).toMatchObject({ name: 'messages', value: amount('1'), timestamp: AT })
+      expect(await store.ledger('cus_alice')).toEqual(rows.postings)
+      for (const id of ['alice', 'cus_alice']) {
+        expect(await find(store, id)).toBeNull()
+        expect(await eventIds({ customerId: id })).toEqual([])
+      }
+      expect(await eventIds({ entity: 'desk' })).toEqual([])
+      expect([(await customers()).all, (await entities()).all]).toEqual([0, 0])
+      expect(await uses({ env: 'live' })).toEqual([])
+    })
+
+    test('leaves nothing to the one who is called like it a moment later', async () => {
+      const second = person('alice', { uid: 'cus_second' })
+      await commit(store, added(personal, rows))
+      await commit(store, gone(personal, 1), added(second, { events: [event('evt_new')] }))
+      await anonymised()
+      expect(await eventIds({ customerId: 'alice' })).toEqual(['evt_new'])
+      expect(await find(store, 'alice')).toMatchObject({ customer: second, postings: 0, balances: [], entities: [] })
+      expect(await store.ledger('cus_second')).toEqual([])
+      await commit(store, gone(second, 1))
+      for (let tries = 0; (await eventIds({ uid: 'evt_new' })).length === 0; tries++) expect(tries).toBeLessThan(500)
+      expect(
+        (await uses({ limit: 2000 })).map(({ customerId }) => customerId).filter((id) => id !== 'cus_alice'),
+      ).toEqual(['cus_second'])
+    })
+
+    test('stays so when the setting is changed, and whoever is deleted from then on is erased', async () => {
+      await commit(store, added(personal, rows), added(bob, { events: [event('evt_b')] }))
+      await commit(store, gone(personal, 1))
+      await store.retain(USUAL_RETENTION)
+      await commit(store, gone(bob, 1))
+      await anonymised()
+      expect(new Set((await uses({ limit: 2000 })).map(({ customerId }) => customerId))).toEqual(new Set(['cus_alice']))
+      expect(await store.ledger('cus_alice')).toEqual(rows.postings)
+    })
+
+    test('that was to be anonymised and was not deleted after all is erased, when it is deleted under another setting', async () => {
+      await commit(store, added(personal, rows))
+      expect(await commit(store, gone(personal, 7))).toEqual(['conflict'])
+      expect(await uses({ customerId: 'alice', limit: 2000 })).toHaveLength(many)
+      await store.retain(USUAL_RETENTION)
+      await commit(store, gone(personal, 1))
+      await commit(store, added(bob, { events: [event('evt_b')] }))
+      expect([await eventIds(), await store.ledger('cus_alice')]).toEqual([['evt_b'], []])
+    })
+
+    test('has its events no longer than others', async () => {
+      await store.retain({ ...USUAL_RETENTION, events: 30 * DAY, deletedCustomers: 'anonymise' })
+      await commit(store, added(personal, rows))
+      await commit(store, gone(personal, 1))
+      await anonymised()
+      expect(await eventIds({ storedFrom: AT + 1 })).toEqual([])
+      for (let tries = 0; (await eventIds({ limit: 1 })).length > 0; tries++) {
+        expect(tries).toBeLessThan(500)
+        await store.commit({ at: AT + 90 * DAY, changes: [added(person(`c${tries}`))] })
+      }
+      expect(await store.ledger('cus_alice')).toHaveLength(2)
+    })
+  })
+
   describe('the catalogue', () => {
     const [messages, seating, credits] = [
       feature('messages', { eventNames: ['chat'], display: { singular: 'message', plural: null }, createdAt: AT + 1 }),

@@ -198,7 +198,7 @@ const KEY_OF = `coalesce(
 export async function listEvents(connections: Connections, query: EventQuery): Promise<SqlRow[]> {
   // One customer reads its primary keys backwards, all customers events_by_time.
   const where = new Where('true')
-  if (query.customerId === undefined) where.and('e.env = ?', query.env)
+  if (query.customerId === undefined) where.and('e.env = ? and coalesce(c.key, f.key) is not null', query.env)
   else where.and(`e.customer = ${KEY_OF}`, query.customerId, query.env, query.customerId, query.env)
   // Along the customer's events from the newest on; what is given back is nearly always something recent.
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
@@ -213,17 +213,23 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   const rows = where.with('limit ? offset ?', query.limit, query.offset)
   return connections.read<SqlRow>(
     passing(
-      `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+      `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
        where ${where.text} order by e.timestamp desc, e.uid desc ${rows}`,
     ),
     where.values,
   )
 }
 
+const OF_CUSTOMER = 'coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer'
+/** Also of former customers that are anonymised. */
+const OF_ANYONE = `coalesce(c.id, c.uid, f.uid) as customer_id from events e left join customers c on c.key = e.customer
+  left join former_customers f on f.key = e.customer and f.anonymised = 1`
+
 const LEDGER: Statement = {
   name: 'ledger',
-  text: `select ${POSTING_COLUMNS.join(', ')} from postings
-    where customer = (select customer from customer_states where uid = $1) order by seq`,
+  text: `select ${POSTING_COLUMNS.join(', ')} from postings where customer = coalesce(
+      (select customer from customer_states where uid = $1), (select key from former_customers where uid = $1)
+    ) order by seq`,
 }
 
 export function ledger(connections: Connections, customer: string): Promise<SqlRow[]> {

@@ -113,18 +113,27 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult[]> {
     const { at, changes } = batch
-    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch, this.#liveBuckets(at))), changes)
+    const values = encodeBatch(batch, this.#liveBuckets(at))
+    const sent = this.#underWay(async () => {
+      const going = changes.filter(({ rows }) => rows?.deleted === true)
+      if (going.length > 0) await this.#settleFuture(going.map(({ uid }) => uid))
+      return this.#send(at, COMMIT, values)
+    })
+    const results = decodeResults(await sent, changes)
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
     this.#tidying.after(at, left)
     return results
   }
 
+  /** What becomes of those who are about to be deleted: durable before they are, and without meaning if they are not. */
+  async #settleFuture(uids: readonly string[]): Promise<void> {
+    const statement = this.#tidying.retention.deletedCustomers === 'anonymise' ? TO_BE_KEPT : NOT_TO_BE_KEPT
+    await this.#reads.read(statement, [uids])
+  }
+
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
-    const results = await this.#send(
-      change.at,
-      CHANGE_CATALOGUE,
-      encodeCatalogueChange(change, this.#liveBuckets(change.at)),
-    )
+    const values = encodeCatalogueChange(change, this.#liveBuckets(change.at))
+    const results = await this.#underWay(() => this.#send(change.at, CHANGE_CATALOGUE, values))
     return decodeCatalogueResult(results, change.expected)
   }
 
@@ -176,13 +185,14 @@ export class PostgresStore implements Store {
     return liveBuckets(at, this.#tidying.retention)
   }
 
-  #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
-    const sent = this.#sendPrepared(at, statement, values)
-    this.#underway.add(sent)
-    return sent.finally(() => this.#underway.delete(sent))
+  /** What `close` waits for. */
+  #underWay<T>(work: () => Promise<T>): Promise<T> {
+    const working = work()
+    this.#underway.add(working)
+    return working.finally(() => this.#underway.delete(working))
   }
 
-  async #sendPrepared(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
+  async #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
     const writer = this.#writers.reduce((best, one) => (one.waiting < best.waiting ? one : best))
     for (let attempt = 1; ; attempt++) {
       await this.#partitions.prepare(at)
@@ -201,6 +211,17 @@ export class PostgresStore implements Store {
       warn('the PostgreSQL server runs with fsync off: what was acknowledged is lost when its machine fails')
     }
   }
+}
+
+const TO_BE_KEPT: Statement = {
+  name: 'to_be_kept',
+  text: `insert into former_customers (key, uid, env) select key, uid, env from customers where uid = any ($1)
+    on conflict do nothing`,
+}
+/** That may have been settled before by a deletion that came to nothing. */
+const NOT_TO_BE_KEPT: Statement = {
+  name: 'not_to_be_kept',
+  text: 'delete from former_customers where key in (select key from customers where uid = any ($1))',
 }
 
 /** Brings a database's schema up to date. @returns how many steps were taken. @throws Error with a sentence. */

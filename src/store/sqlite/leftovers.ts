@@ -1,12 +1,15 @@
 import { type Retention, removedBefore, USUAL_RETENTION } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
-import type { SqlValue } from '../rows.ts'
+import type { SqlRow, SqlValue } from '../rows.ts'
 import type { Sql } from './sql.ts'
 
 /** How many rows of one kind go in one transaction. */
 const CLEARED_AT_ONCE = 500
 /** How often it is looked for old events. */
 const EVERY_MS = 60_000
+
+/** Of the rows of a customer. */
+const KEYS = { balances: 'customer, uid', entities: 'customer, uid', refunds: 'customer, event', events: 'seq' }
 
 /** What is to be cleared away little by little: the rows of deleted customers, and events that are past their retention. */
 export class Leftovers {
@@ -26,8 +29,14 @@ export class Leftovers {
     this.#lookedBefore = Number.NEGATIVE_INFINITY
   }
 
-  /** From now on nobody finds the customer; what belonged to it is cleared away later. */
+  /** From now on nobody finds the customer; what belonged to it is cleared away later, all of it or what is not to be kept. */
   bury(customer: number, lastPosting: SqlValue): void {
+    if (this.#retention.deletedCustomers === 'anonymise') {
+      this.#sql.run(
+        'insert into former_customers (key, uid, env, last_posting) select key, uid, env, ? from customers where key = ?',
+        [lastPosting, customer],
+      )
+    }
     this.#sql.run('delete from customers where key = ?', [customer])
     this.#sql.run('delete from customer_states where customer = ?', [customer])
     this.#sql.run('insert into deletions (customer, last_posting) values (?, ?)', [customer, lastPosting])
@@ -50,25 +59,50 @@ export class Leftovers {
   clearSome(): void {
     this.#sql.transaction(() => {
       const deletion = this.#sql.get('select customer, last_posting from deletions limit 1', [])
-      if (deletion !== undefined) this.#clearCustomer(deletion['customer'] ?? null, deletion['last_posting'] ?? null)
+      if (deletion !== undefined) this.#clearCustomer(deletion)
       else if (this.#oldBefore !== null && !this.#removeEvents(this.#oldBefore)) this.#oldBefore = null
     })
   }
 
-  #clearCustomer(customer: SqlValue, lastPosting: SqlValue): void {
+  #clearCustomer({ customer = null, last_posting: lastPosting = null }: SqlRow): void {
     let cleared = 0
-    for (const [table, key] of [
-      ['balances', '(customer, uid)'],
-      ['entities', '(customer, uid)'],
-      ['refunds', '(customer, event)'],
-      ['events', 'seq'],
-    ] as const) {
-      const some = `select ${key.replace(/[()]/g, '')} from ${table} where customer = ? limit ?`
-      cleared += this.#sql.run(`delete from ${table} where ${key} in (${some})`, [customer, CLEARED_AT_ONCE])
+    for (const table of ['balances', 'entities', 'refunds'] as const) cleared += this.#clearRows(table, customer)
+    const former = this.#sql.get('select * from former_customers where key = ?', [customer])
+    if (former === undefined) {
+      cleared += this.#clearRows('events', customer)
+      const left = this.#clearPostings(lastPosting)
+      this.#sql.run('update deletions set last_posting = ? where customer = ?', [left, customer])
+      if (cleared > 0 || left !== null) return
+    } else {
+      if (cleared + this.#anonymiseEvents(former) > 0) return
+      this.#sql.run('update former_customers set anonymised = 1 where key = ?', [customer])
     }
-    const left = this.#clearPostings(lastPosting)
-    if (cleared === 0 && left === null) this.#sql.run('delete from deletions where customer = ?', [customer])
-    else this.#sql.run('update deletions set last_posting = ? where customer = ?', [left, customer])
+    this.#sql.run('delete from deletions where customer = ?', [customer])
+  }
+
+  /** @returns how many. */
+  #clearRows(table: keyof typeof KEYS, customer: SqlValue): number {
+    const some = `select ${KEYS[table]} from ${table} where customer = ? limit ?`
+    return this.#sql.run(`delete from ${table} where (${KEYS[table]}) in (${some})`, [customer, CLEARED_AT_ONCE])
+  }
+
+  /** Along events_of_customer, from where it was left off. @returns how many were looked at. */
+  #anonymiseEvents({ key = null, cleared_timestamp: timestamp = null, cleared_seq: seq = null }: SqlRow): number {
+    const some = this.#sql.all(
+      `select seq, timestamp, properties is not null or entity is not null as tells from events
+       where customer = ? and (timestamp, seq) > (?, ?) order by timestamp, seq limit ?`,
+      [key, timestamp ?? Number.MIN_SAFE_INTEGER, seq ?? 0, CLEARED_AT_ONCE],
+    )
+    for (const event of some) {
+      if (event['tells'] === 1)
+        this.#sql.run('update events set properties = null, entity = null where seq = ?', [event['seq'] ?? null])
+    }
+    const last = some.at(-1)
+    if (last !== undefined) {
+      const reached = [last['timestamp'] ?? null, last['seq'] ?? null, key]
+      this.#sql.run('update former_customers set cleared_timestamp = ?, cleared_seq = ? where key = ?', reached)
+    }
+    return some.length
   }
 
   /** Clears from the end of a chain. @returns the new end, or null when nothing is left. */

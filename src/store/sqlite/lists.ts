@@ -101,7 +101,8 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   const where = new Where('e.env = ?', query.env)
   // One customer reads events_of_customer backwards, all customers events_by_time. A single key and not `in`: with a list
   // SQLite walks the events of everyone in order of time instead.
-  if (query.customerId !== undefined) {
+  if (query.customerId === undefined) where.and('coalesce(c.key, f.key) is not null')
+  else {
     where.and(
       'e.customer = coalesce((select key from customers where env = ? and id = ?), (select key from customers where env = ? and uid = ?))',
       query.env,
@@ -120,11 +121,16 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   return sql.all(
-    `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+    `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
      where ${where.text} order by e.timestamp desc, e.uid desc limit ? offset ?`,
     [...where.values, query.limit, query.offset],
   )
 }
+
+const OF_CUSTOMER = 'coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer'
+/** Also of former customers that are anonymised. */
+const OF_ANYONE = `coalesce(c.id, c.uid, f.uid) as customer_id from events e left join customers c on c.key = e.customer
+  left join former_customers f on f.key = e.customer and f.anonymised = 1`
 
 /** Of an event `e`. */
 const STORED_AT = 'coalesce(e.stored_at, e.recorded_at)'
@@ -136,10 +142,12 @@ export function ledger(sql: Sql, customer: string): SqlRow[] {
     `with recursive chain (link) as (
        select last_posting from customer_states join customers on key = customer where uid = ?
        union all
+       select last_posting from former_customers where uid = ?
+       union all
        select previous from chain cross join postings on seq = link where previous is not null
      )
      select ${POSTING_COLUMNS.join(', ')} from chain cross join postings on seq = link order by seq`,
-    [customer],
+    [customer, customer],
   )
 }
 

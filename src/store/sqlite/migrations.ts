@@ -105,4 +105,11 @@ export const MIGRATIONS: readonly string[] = [
   alter table events add column stored_at integer;
   update events set stored_at = unixepoch() * 1000 where recorded_at > unixepoch() * 1000;
   `,
+  // Deleted customers of whom events and postings are kept, and how far what the caller said of events has been cleared away.
+  `
+  create table former_customers (
+    key integer primary key, uid text not null unique, env text not null, anonymised integer not null default 0,
+    last_posting integer, cleared_timestamp integer, cleared_seq integer
+  ) strict;
+  `,
 ]
