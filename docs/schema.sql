@@ -127,6 +127,17 @@ create table features (
   unique (env, id)
 );
 
+create table former_customers (
+  key bigint not null,
+  uid text collate "C" not null,
+  env text not null,
+  anonymised integer not null default 0,
+  cleared_timestamp bigint,
+  cleared_uid text collate "C",
+  primary key (key),
+  unique (uid)
+);
+
 create table idempotency (
   bucket bigint not null,
   hash text collate "C" not null,
@@ -231,6 +242,11 @@ $function$;
 
 CREATE OR REPLACE FUNCTION public.granary_clear_1(p_rows integer)
  RETURNS boolean
+ LANGUAGE sql
+AS $function$ select granary_clear_2(p_rows) $function$;
+
+CREATE OR REPLACE FUNCTION public.granary_clear_2(p_rows integer)
+ RETURNS boolean
  LANGUAGE plpgsql
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
@@ -238,25 +254,52 @@ CREATE OR REPLACE FUNCTION public.granary_clear_1(p_rows integer)
  SET enable_mergejoin TO 'off'
  SET enable_material TO 'off'
 AS $function$
-  declare
-    v_customer bigint;
-    v_cleared bigint;
-    v_sum bigint := 0;
-  begin
-    select customer into v_customer from deletions order by customer limit 1 for update skip locked;
-    if not found then return false; end if;
-    delete from balances where customer = v_customer
-      and uid in (select uid from balances where customer = v_customer limit p_rows);
-    get diagnostics v_cleared = row_count;
-    v_sum := v_sum + v_cleared;
-    delete from entities where customer = v_customer
-      and uid in (select uid from entities where customer = v_customer limit p_rows);
-    get diagnostics v_cleared = row_count;
-    v_sum := v_sum + v_cleared;
-    delete from refunds where customer = v_customer
-      and event in (select event from refunds where customer = v_customer limit p_rows);
-    get diagnostics v_cleared = row_count;
-    v_sum := v_sum + v_cleared;
+declare
+  v_customer bigint;
+  v_former former_customers;
+  v_kept boolean;
+  v_event record;
+  v_cleared bigint;
+  v_sum bigint := 0;
+begin
+  select customer into v_customer from deletions order by customer limit 1 for update skip locked;
+  if not found then return false; end if;
+  delete from balances where customer = v_customer
+    and uid in (select uid from balances where customer = v_customer limit p_rows);
+  get diagnostics v_cleared = row_count;
+  v_sum := v_sum + v_cleared;
+  delete from entities where customer = v_customer
+    and uid in (select uid from entities where customer = v_customer limit p_rows);
+  get diagnostics v_cleared = row_count;
+  v_sum := v_sum + v_cleared;
+  delete from refunds where customer = v_customer
+    and event in (select event from refunds where customer = v_customer limit p_rows);
+  get diagnostics v_cleared = row_count;
+  v_sum := v_sum + v_cleared;
+
+  select * into v_former from former_customers where key = v_customer;
+  v_kept := found;
+  if v_kept then
+    for v_event in
+      select timestamp, uid, stored_at, properties is not null or entity is not null as tells from events
+      where customer = v_customer
+        and (timestamp, uid) > (coalesce(v_former.cleared_timestamp, -9223372036854775808), coalesce(v_former.cleared_uid, ''))
+      order by timestamp, uid limit p_rows
+    loop
+      if v_event.tells then
+        update events set properties = null, entity = null
+        where customer = v_customer and timestamp = v_event.timestamp and uid = v_event.uid
+          and stored_at = v_event.stored_at;
+      end if;
+      v_former.cleared_timestamp := v_event.timestamp;
+      v_former.cleared_uid := v_event.uid;
+      v_sum := v_sum + 1;
+    end loop;
+    update former_customers set
+      anonymised = case when v_sum = 0 then 1 else 0 end,
+      cleared_timestamp = v_former.cleared_timestamp, cleared_uid = v_former.cleared_uid
+    where key = v_customer;
+  else
     delete from postings where customer = v_customer
       and seq in (select seq from postings where customer = v_customer limit p_rows);
     get diagnostics v_cleared = row_count;
@@ -265,10 +308,12 @@ AS $function$
       select timestamp, uid, stored_at from events where customer = v_customer limit p_rows
     );
     get diagnostics v_cleared = row_count;
-    if v_sum + v_cleared = 0 then delete from deletions where customer = v_customer; end if;
-    return true;
-  end
-  $function$;
+    v_sum := v_sum + v_cleared;
+  end if;
+  if v_sum = 0 then delete from deletions where customer = v_customer; end if;
+  return true;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION public.granary_commit_1(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_env text[], p_uid text[], p_slot integer[], p_kind integer[], p_expected bigint[], p_catalogue bigint[], p_latest bigint[], p_postings bigint[], s_uid text[], q_change integer[], q_hash text[], c_change integer[], c_id text[], c_name text[], c_email text[], c_fingerprint text[], c_stripe_id text[], c_metadata text[], c_send_email_receipts integer[], c_shares_with_entities integer[], c_clock_ahead bigint[], c_created_at bigint[], c_claim text[], b_change integer[], b_uid text[], b_id text[], b_feature text[], b_entity text[], b_terms text[], b_allowance numeric[], b_remaining numeric[], b_adjustment numeric[], b_seats integer[], b_metered text[], b_reset_interval text[], b_reset_count integer[], b_reset_anchor bigint[], b_next_reset_at bigint[], b_renewed_at bigint[], b_rollover_policy text[], b_rollovers text[], b_expires_at bigint[], b_created_at bigint[], d_change integer[], d_uid text[], e_change integer[], e_uid text[], e_id text[], e_name text[], e_feature text[], e_created_at bigint[], g_change integer[], g_uid text[], r_change integer[], r_event text[], r_given text[], l_change integer[], l_seq bigint[], l_entity text[], l_feature text[], l_balance text[], l_rollover text[], l_kind text[], l_amount numeric[], l_granted numeric[], l_remaining_after numeric[], l_permit text[], l_cause text[], l_at bigint[], u_change integer[], u_timestamp bigint[], u_uid text[], u_name text[], u_value numeric[], u_properties text[], u_entity text[], u_refund_of text[], u_recorded_at bigint[], u_deductions text[], k_change integer[], k_hash text[], k_fingerprint text[], k_answer text[])
  RETURNS text

@@ -1,6 +1,7 @@
 import type { Invocation } from './cli/arguments.ts'
 import type { Environment } from './domain/customer.ts'
 import { environmentOfKey } from './domain/key.ts'
+import { type Retention, type RetentionAsWritten, readRetention } from './domain/retention.ts'
 import { LOG_LEVELS, type LogLevel } from './log.ts'
 
 /** Everything that can be set, validated once. Each has its default and unit here, and its line in README.md. */
@@ -14,6 +15,12 @@ export interface Config {
   readonly secretKey: { readonly key: string; readonly env: Environment } | null
   /** GRANARY_IDEMPOTENCY. Default replay. */
   readonly idempotency: 'replay' | 'reject'
+  /**
+   * GRANARY_IDEMPOTENCY_RETENTION: a length of time such as 72h, from 1h to 30d. Default 24h.
+   * GRANARY_EVENT_RETENTION: a length of time such as 400d, from 1d on. Default for ever.
+   * GRANARY_DELETED_CUSTOMERS. Default erase.
+   */
+  readonly retention: Retention
   /** GRANARY_READS. Default linearizable. */
   readonly reads: 'linearizable' | 'local'
   /** GRANARY_HTTP_FAST_PATH. Default on. */
@@ -52,6 +59,7 @@ export function readConfig(variables: Variables, invocation: Extract<Invocation,
     store: storeOf(variables, invocation.dataDir),
     secretKey: secretKeyOf(set('GRANARY_SECRET_KEY')),
     idempotency: oneOf('GRANARY_IDEMPOTENCY', set('GRANARY_IDEMPOTENCY') ?? 'replay', ['replay', 'reject']),
+    retention: retentionOf(set),
     reads: oneOf('GRANARY_READS', set('GRANARY_READS') ?? 'linearizable', ['linearizable', 'local']),
     fastPath: oneOf('GRANARY_HTTP_FAST_PATH', set('GRANARY_HTTP_FAST_PATH') ?? 'on', ['on', 'off']),
     modelPrices: set('GRANARY_MODEL_PRICES') ?? null,
@@ -83,6 +91,23 @@ function storeOf(variables: Variables, dataDir: string | undefined): StoreConfig
     )
   }
   return database ?? { kind: 'folder', dataDir: dataDir ?? setIn(variables)('GRANARY_DATA_DIR') ?? './data' }
+}
+
+const RETENTION_SETTINGS = {
+  idempotencyKeys: 'GRANARY_IDEMPOTENCY_RETENTION',
+  events: 'GRANARY_EVENT_RETENTION',
+  deletedCustomers: 'GRANARY_DELETED_CUSTOMERS',
+} as const satisfies Record<keyof RetentionAsWritten, string>
+
+function retentionOf(set: (name: string) => string | undefined): Retention {
+  const { idempotencyKeys, events, deletedCustomers } = RETENTION_SETTINGS
+  const read = readRetention({
+    idempotencyKeys: set(idempotencyKeys),
+    events: set(events),
+    deletedCustomers: set(deletedCustomers)?.toLowerCase(),
+  })
+  if ('problem' in read) throw new BadSetting(`${RETENTION_SETTINGS[read.part]} ${read.problem}`)
+  return read
 }
 
 /** What is empty is not set. */

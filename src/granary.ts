@@ -1,4 +1,5 @@
 import type { Environment } from './domain/customer.ts'
+import { type Retention, USUAL_RETENTION } from './domain/retention.ts'
 import type { Instant } from './domain/time.ts'
 import type { ModelPrices } from './domain/tokens.ts'
 import { Engine, type ReadMode } from './engine/engine.ts'
@@ -22,6 +23,8 @@ export interface Parts {
   readonly onBroken: (error: Error) => void
   /** Told of faults and bugs; refusals are ordinary. */
   readonly onFault: (error: unknown, request: HttpRequest) => void
+  /** Default `USUAL_RETENTION`. */
+  readonly retention?: Retention
   readonly cacheWeight?: number
   readonly waitingPerCustomer?: number
   readonly waitingInAll?: number
@@ -38,6 +41,7 @@ export interface Assembled {
 
 /** Puts the parts together, on a store that is open: engine → operations → application. */
 export async function assemble({ onFault, modelPrices = new Map(), ...parts }: Parts): Promise<Assembled> {
+  await parts.store.retain(parts.retention ?? USUAL_RETENTION)
   const engine = await Engine.start({ ...parts, newId: idGenerator(parts.clock) })
   const keys = await Keys.load(parts.store, parts.clock)
   const app = createApp({ engine, keys, modelPrices, ready: readiness(parts.store, parts.clock), onFault })

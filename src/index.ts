@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import type * as answers from './answers.ts'
 import type { Environment } from './domain/customer.ts'
 import { environmentOfKey } from './domain/key.ts'
+import { type Retention, readRetention } from './domain/retention.ts'
 import { later, readSpan } from './domain/time.ts'
 import { assemble } from './granary.ts'
 import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './http/app.ts'
@@ -89,6 +90,16 @@ export interface GranaryOptions {
    * answered; `local` is for a process that is the only one all the same.
    */
   readonly reads?: 'linearizable' | 'local'
+  /**
+   * What is kept and for how long: idempotency keys from `1h` to `30d` (default `24h`), usage events from `1d` on (default
+   * for ever), and whether events and postings of deleted customers go (`erase`, the default) or stay without what could tell
+   * whose they were (`anonymise`).
+   */
+  readonly retention?: {
+    readonly idempotencyKeys?: string
+    readonly events?: string
+    readonly deletedCustomers?: Retention['deletedCustomers']
+  }
   /** Told when something failed that is nobody's mistake but the machine's or ours. By default it is written to stderr. */
   readonly onFault?: (error: unknown) => void
 }
@@ -125,10 +136,13 @@ export class GranaryError extends Error {
 
 /**
  * Starts Granary in this process: the same engine, rules and answers as the server, without a port.
- * @throws Error for a secret key of another form, for prices that cannot be read, or what the store throws when it cannot be read.
+ * @throws Error for a secret key of another form, for prices that cannot be read, RangeError for a retention out of range, or
+ * what the store throws when it cannot be read.
  */
 export async function createGranary(options: GranaryOptions = {}): Promise<Granary> {
   const { store = new MemoryStore(), clock = Date.now, env = 'sandbox', secretKeys = [] } = options
+  const retention = readRetention(options.retention ?? {})
+  if ('problem' in retention) throw new RangeError(`retention.${retention.part} ${retention.problem}`)
   const onFault = options.onFault ?? ((error: unknown) => process.stderr.write(`granary: ${String(error)}\n`))
   let broken: Error | null = null
   const { engine, app, addKey } = await assemble({
@@ -137,6 +151,7 @@ export async function createGranary(options: GranaryOptions = {}): Promise<Grana
     idempotency: options.idempotency ?? 'replay',
     reads: options.reads ?? 'linearizable',
     ...(options.modelPrices === undefined ? {} : { modelPrices: readModelPrices(options.modelPrices) }),
+    retention,
     onFault,
     // Another program's process is not ours to end: from here on everything is refused.
     onBroken(error) {

@@ -72,6 +72,7 @@ async function serve(config: Config): Promise<void> {
       idempotency: config.idempotency,
       reads: config.reads,
       modelPrices,
+      retention: config.retention,
       onBroken: (error) => stopAtOnce(error, log),
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),

@@ -65,6 +65,21 @@ describe('inside of another program', () => {
     await expect(wrong).rejects.toThrow('p.models.m.cost.input: must not be negative')
   })
 
+  test('what is kept, and for how long, may be said', async () => {
+    const clock = movableClock('2026-01-15T10:00:00Z')
+    granary = await furnished({ clock, retention: { idempotencyKeys: '72h', events: '30d' } })
+    await granary.call('balances.create', { ...MESSAGES, included: 10 })
+    const use = () => granary.call('balances.track', MESSAGES, { idempotencyKey: 'k1' })
+    const first = await use()
+    clock.advance('72h')
+    expect(await use()).toEqual(first)
+    clock.advance('28d')
+    expect((await granary.call('events.list', {})).list).toEqual([])
+    for (const [part, text] of Object.entries({ idempotencyKeys: '1y', events: 'ever', deletedCustomers: 'keep' })) {
+      await expect(createGranary({ retention: { [part]: text } })).rejects.toThrow(`retention.${part} is "${text}"`)
+    }
+  })
+
   test('entities, lists and deletion are there', async () => {
     granary = await furnished()
     await granary.call('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 2 })

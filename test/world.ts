@@ -1,3 +1,4 @@
+import { type Retention, USUAL_RETENTION } from '../src/domain/retention.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { assemble } from '../src/granary.ts'
 import type { HttpRequest, HttpResponse } from '../src/http/app.ts'
@@ -32,7 +33,9 @@ export interface WorldOptions {
   readonly modelPrices?: ModelPriceTable
   /** Wraps the store, for tests of a failing world. */
   readonly wrap?: (store: Store) => Store
+  readonly retention?: Partial<Retention>
   readonly waitingPerCustomer?: number
+  readonly waitingInAll?: number
   readonly cacheWeight?: number
 }
 
@@ -80,9 +83,11 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     idempotency: options.idempotency ?? 'replay',
     reads: options.reads ?? 'linearizable',
     modelPrices: readModelPrices(options.modelPrices ?? {}),
+    retention: { ...USUAL_RETENTION, ...options.retention },
     onBroken: (error) => faults.push(error),
     onFault: (error) => faults.push(error),
     ...(options.waitingPerCustomer === undefined ? {} : { waitingPerCustomer: options.waitingPerCustomer }),
+    ...(options.waitingInAll === undefined ? {} : { waitingInAll: options.waitingInAll }),
     ...(options.cacheWeight === undefined ? {} : { cacheWeight: options.cacheWeight }),
   })
   await addKey(SANDBOX_KEY, 'sandbox')

@@ -50,7 +50,8 @@ migrate brings the tables of DATABASE_URL up to date, which the server also does
   --help               this text
   --version            the version
 
-More settings: GRANARY_IDEMPOTENCY, LOG_LEVEL, DATABASE_POOL_SIZE. See README.md.
+More settings: GRANARY_IDEMPOTENCY, GRANARY_IDEMPOTENCY_RETENTION, GRANARY_EVENT_RETENTION, GRANARY_DELETED_CUSTOMERS,
+LOG_LEVEL, DATABASE_POOL_SIZE. See README.md.
 `
 
 /** The exit code of `granary verify` when it could not look; 1 would say that the books are wrong. */

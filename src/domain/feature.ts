@@ -50,7 +50,11 @@ export interface Catalogue {
   readonly byUid: ReadonlyMap<string, Feature>
   readonly payersOf: ReadonlyMap<string, readonly Payer[]>
   readonly byEventName: ReadonlyMap<string, readonly Feature[]>
+  readonly memberIds: MemberIds
 }
+
+/** The callers' ids of the members of all credit systems, by internal id; what shows a credit system shows them. */
+export type MemberIds = Readonly<Record<string, string>>
 
 export function catalogueOf(version: number, features: readonly Feature[], clockAhead = 0): Catalogue {
   const payersOf = new Map<string, Payer[]>()
@@ -68,6 +72,7 @@ export function catalogueOf(version: number, features: readonly Feature[], clock
     byUid: new Map(features.map((feature) => [feature.uid, feature])),
     payersOf,
     byEventName,
+    memberIds: Object.fromEntries(features.filter(({ uid }) => payersOf.has(uid)).map(({ uid, id }) => [uid, id])),
   }
 }
 

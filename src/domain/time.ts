@@ -126,6 +126,12 @@ export function readSpan(text: string): Span | null {
   return { count: Number(match[1]), unit: match[2] as SpanUnit }
 }
 
+/** In milliseconds; null for months and years, which are not always as long. */
+export function lengthOf({ count, unit }: Span): number | null {
+  const size = SPAN_UNITS[unit]
+  return 'ms' in size ? size.ms * count : null
+}
+
 /** The instant `span` after `from`, at most `END_OF_TIME`. */
 export function later(from: Instant, { count, unit }: Span): Instant {
   const size = SPAN_UNITS[unit]

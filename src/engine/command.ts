@@ -21,8 +21,11 @@ export interface Command<A> {
   /** As the caller wrote it: the caller's id or the internal one. */
   readonly customerId: string
   readonly keys: readonly IdempotencyKey[]
-  /** Its keys belong to the name that the caller wrote and not to the customer, because they must outlive it. */
-  readonly keyedByName?: boolean
+  /**
+   * Whose its keys are, if not the customer's: those of a request after which the same names find nobody, or somebody else,
+   * belong to the names that the caller wrote. No internal id of a customer.
+   */
+  readonly keyedBy?: string
   decide(situation: Situation): Outcome<A>
 }
 

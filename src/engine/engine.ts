@@ -2,6 +2,7 @@ import type { Environment } from '../domain/customer.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import type { Refusal } from '../domain/refusal.ts'
+import { type Retention, shownFrom, USUAL_RETENTION } from '../domain/retention.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import type {
   AggregateQuery,
@@ -36,6 +37,8 @@ export interface EngineOptions {
    * a process that is the only one all the same. Default linearizable. Without such a store there is no difference.
    */
   readonly reads?: ReadMode
+  /** What the store was told to keep. Default `USUAL_RETENTION`. */
+  readonly retention?: Retention
   readonly cacheWeight?: number
   readonly waitingPerCustomer?: number
   readonly waitingInAll?: number
@@ -52,6 +55,8 @@ const DEFAULTS = { cacheWeight: 2_000_000, waitingPerCustomer: 10_000, waitingIn
  */
 export class Engine {
   readonly #store: Store
+  readonly #clock: () => Instant
+  readonly #retention: Retention
   readonly #commits: GroupCommit
   readonly #catalogues: Catalogues
   /** Null where what is remembered is what is durable. */
@@ -64,18 +69,15 @@ export class Engine {
   }
 
   private constructor(options: EngineOptions) {
-    const { store, reads = 'linearizable' } = options
+    const { store, clock, reads = 'linearizable', retention = USUAL_RETENTION } = options
     const versions = reads === 'local' ? undefined : store.versions?.bind(store)
     const confirmations = versions === undefined ? null : new Confirmations(versions)
     this.#store = store
+    this.#clock = clock
+    this.#retention = retention
     this.#catalogues = new Catalogues(options, confirmations)
     this.#commits = new GroupCommit({ ...DEFAULTS, ...options, catalogues: this.#catalogues, confirmations })
     this.#shared = confirmations === null ? null : new SharedReads(this.#commits, this.#catalogues, confirmations)
-  }
-
-  /** The catalogue as it was known last: for what is shown beside an answer that was decided already. */
-  catalogue(env: Environment): Catalogue {
-    return this.#catalogues.get(env)
   }
 
   /** A customer's own present. */
@@ -135,12 +137,18 @@ export class Engine {
     return this.#catalogues.submit(command)
   }
 
-  listEvents(query: EventQuery): Promise<EventRow[]> {
-    return asking(() => this.#store.listEvents(query))
+  /** Those that are to be shown: what is past its retention may still be there for a while, and is never seen. */
+  listEvents(query: Omit<EventQuery, 'storedFrom'>): Promise<EventRow[]> {
+    return asking(() => this.#store.listEvents({ ...query, storedFrom: this.#shownFrom() }))
   }
 
-  aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
-    return asking(() => this.#store.aggregateEvents(query))
+  /** As `listEvents`: what is past its retention does not count. */
+  aggregateEvents(query: Omit<AggregateQuery, 'storedFrom'>): Promise<EventSums | GivenUp> {
+    return asking(() => this.#store.aggregateEvents({ ...query, storedFrom: this.#shownFrom() }))
+  }
+
+  #shownFrom(): Instant | undefined {
+    return shownFrom(this.#clock(), this.#retention) ?? undefined
   }
 
   /** Customers as they were saved, and the catalogue that held then; whoever shows them brings them up to date. */

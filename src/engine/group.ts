@@ -123,7 +123,7 @@ export class Group {
     const { entry } = this
     // Without a customer there are only keys to be looked up. One that is created here has none yet that could be known.
     const uid = (this.after ?? entry.holdings)?.customer.uid ?? ''
-    const asked = this.members.filter(({ waiting }) => entry.holdings !== null || waiting.command.keyedByName === true)
+    const asked = this.members.filter(({ waiting }) => entry.holdings !== null || waiting.command.keyedBy !== undefined)
     const claims = [...new Set(asked.flatMap(({ hashes }) => hashes))]
     const after = this.deletes ? entry.holdings : this.after
     return { env: entry.env, uid, claims, rows: after === null ? null : this.#rows(after) }
@@ -176,11 +176,11 @@ export class Group {
 
   /**
    * Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. Those of a
-   * deletion belong to the name: a late retry must not delete whoever has that name by then.
+   * deletion, say, belong to the name: a late retry must not delete whoever has that name by then.
    */
   #hash(command: Command<unknown>, holdings: Holdings | null): readonly string[] {
     if (command.keys.length === 0) return NO_HASHES
-    const scope = command.keyedByName === true ? `named ${command.customerId}` : holdings?.customer.uid
+    const scope = command.keyedBy ?? holdings?.customer.uid
     return scope === undefined ? NO_HASHES : command.keys.map((key) => keyHash(this.entry.env, scope, key))
   }
 }

@@ -43,7 +43,8 @@ interface Definition<S extends z.ZodType, A extends object> {
   readonly bodyKey?: (body: unknown) => string | undefined
   /** @param body that `input` was read from. */
   run(context: Context, input: z.infer<S>, body: unknown): A | Refusal | Reply<A> | Promise<A | Refusal | Reply<A>>
-  show(answer: A, input: z.infer<S>, context: Context): WireObject
+  /** Of nothing but the answer and the input: an answer that is given again is shown again, to the same bytes. */
+  show(answer: A, input: z.infer<S>): WireObject
   /** Default 200. */
   readonly status?: (input: z.infer<S>) => Status
   readonly faults?: (answer: A) => readonly unknown[]
@@ -51,18 +52,18 @@ interface Definition<S extends z.ZodType, A extends object> {
 
 export function endpoint<S extends z.ZodType, A extends object>(definition: Definition<S, A>): Endpoint {
   const { operation, shape, bodyLimit, input, kind } = definition
-  const shown = (answer: A, replayed: boolean, parsed: z.infer<S>, context: Context): Answer => ({
+  const shown = (answer: A, replayed: boolean, parsed: z.infer<S>): Answer => ({
     kind: 'answer',
     status: definition.status?.(parsed) ?? 200,
-    body: definition.show(answer, parsed, context),
+    body: definition.show(answer, parsed),
     replayed,
     faults: definition.faults?.(answer) ?? NO_FAULTS,
   })
-  const finish = (result: A | Refusal | Reply<A>, parsed: z.infer<S>, context: Context): Answer => {
+  const finish = (result: A | Refusal | Reply<A>, parsed: z.infer<S>): Answer => {
     if (isRefusal(result)) return result
-    if (!isReply(result)) return shown(result, false, parsed, context)
+    if (!isReply(result)) return shown(result, false, parsed)
     const { outcome, replayed } = result
-    return isRefusal(outcome) ? outcome : shown(outcome.answer, replayed, parsed, context)
+    return isRefusal(outcome) ? outcome : shown(outcome.answer, replayed, parsed)
   }
   return {
     operation,
@@ -76,9 +77,7 @@ export function endpoint<S extends z.ZodType, A extends object>(definition: Defi
       if (!parsed.success) return refusalOf(parsed.error.issues, body)
       const result = definition.run(context, parsed.data, body)
       // Staying synchronous where nothing has to be waited for saves the hot path a turn of the microtask queue.
-      return result instanceof Promise
-        ? result.then((one) => finish(one, parsed.data, context))
-        : finish(result, parsed.data, context)
+      return result instanceof Promise ? result.then((one) => finish(one, parsed.data)) : finish(result, parsed.data)
     },
   }
 }

@@ -24,7 +24,8 @@ export interface Route {
   readonly gather?: (parts: Parts) => unknown
 }
 
-const ENDPOINTS = new Map(
+/** By operation. */
+export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   [...features, ...customers, ...entities, ...balances, ...usage, ...tokens, ...batches, ...events, ...clock].map(
     (one) => [one.operation, one],
   ),

@@ -26,6 +26,7 @@ import {
   type Subject,
   type SubjectFeature,
   type Success,
+  unlessRepeated,
 } from './decide.ts'
 
 /** Opens a balance. Refusals: those of `grant`, and `feature_not_found`, `customer_not_found`, `entity_not_found` (B69). */
@@ -142,7 +143,7 @@ export async function setUsage(
   details: CustomerDetails,
 ): Promise<Reply<Success>> {
   const feature = await context.engine.readCatalogue(context.env, (catalogue) => featureOf(subject, catalogue))
-  if (isRefusal(feature)) return { outcome: feature, replayed: false }
+  if (isRefusal(feature)) return unlessRepeated(context, subject, feature)
   // A customer that is created here has no entities, so naming one would only leave an empty customer behind.
   if (subject.entityId === undefined) {
     const problem = await ensureCustomer(context, { customerId: subject.customerId }, details, undefined)

@@ -1,7 +1,7 @@
 import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
-import type { Feature } from '../domain/feature.ts'
+import type { Feature, MemberIds } from '../domain/feature.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
@@ -30,6 +30,8 @@ export interface CheckAnswer {
   readonly eventId: string | null
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
+  /** For showing the feature. */
+  readonly memberIds: MemberIds
 }
 
 /** May the customer use `required` of the feature now? A read: answered at once when the customer is in memory (R31-R45). */
@@ -49,7 +51,14 @@ export function check(
     const access = judge(current, whose, feature, required, properties, catalogue)
     const wouldBe = (then: Holdings) => judge(then, whose, feature, required, properties, catalogue).allowed
     const denial = access.allowed ? null : deny(current, whose, feature, catalogue, wouldBe)
-    return { access, denial, customerId: nameOf(holdings.customer), eventId: null, summaries: null }
+    return {
+      access,
+      denial,
+      customerId: nameOf(holdings.customer),
+      eventId: null,
+      summaries: null,
+      memberIds: catalogue.memberIds,
+    }
   })
 }
 
@@ -111,6 +120,7 @@ function useWhole(
       customerId,
       eventId: null,
       summaries: null,
+      memberIds: catalogue.memberIds,
     },
   })
   if (isRefusal(usage)) return no(before)
@@ -124,6 +134,7 @@ function useWhole(
       customerId,
       eventId: recorded ? eventUid : null,
       summaries: summariesAfter(usage, catalogue).all,
+      memberIds: catalogue.memberIds,
     },
     events: recorded ? [eventOf(bench, eventUid, used, usage.deductions)] : [],
   }

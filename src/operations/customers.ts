@@ -159,6 +159,7 @@ export function updateCustomer(
     env,
     keys,
     customerId: id,
+    ...(newId === undefined ? {} : { keyedBy: byName(id) }),
     decide(situation) {
       const outcome = deciding({ customerId: id }, 'customers.update', ({ holdings, catalogue, moment }) => {
         const after = { ...holdings, customer: amend(holdings.customer, details, newId) }
@@ -177,9 +178,14 @@ export function deleteCustomer({ engine, env, keys }: Context, id: string): Prom
     env,
     keys,
     customerId: id,
-    keyedByName: true,
+    keyedBy: byName(id),
     decide: ({ holdings }) => (holdings === null ? customerNotFound(id) : { kind: 'gone', answer: SUCCESS }),
   })
+}
+
+/** Whose the keys of a request are after which the customer has this name no longer. */
+function byName(id: string): string {
+  return `named ${id}`
 }
 
 export interface CustomerListRequest {

@@ -6,7 +6,7 @@ import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { ModelPrices } from '../domain/tokens.ts'
 import type { UsageEvent } from '../domain/usage.ts'
-import type { IdempotencyKey, Outcome, Situation } from '../engine/command.ts'
+import type { Command, IdempotencyKey, Outcome, Reply, Situation } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
 
 /** Who asks, and through what. */
@@ -92,6 +92,20 @@ export function saved<A>(before: Holdings | null, result: Result<A>, journal: Jo
   const { answer, holdings, events = [] } = result
   if (holdings === before && events.length === 0) return { kind: 'unchanged', answer }
   return { kind: 'done', answer, after: settle(holdings, journal), postings: journal.postings, events }
+}
+
+/**
+ * A refusal for a reason that was found before the command could be decided: what a key that is known already gets goes
+ * before it, because by then the first request may have brought about the reason itself.
+ * @param whose in whose lane, and whose the keys are.
+ */
+export async function unlessRepeated<A>(
+  { engine, env, keys }: Context,
+  whose: Pick<Command<A>, 'customerId' | 'keyedBy'>,
+  refusal: Refusal,
+): Promise<Reply<A>> {
+  if (keys.length === 0) return { outcome: refusal, replayed: false }
+  return engine.submit<A>({ env, keys, ...whose, decide: () => refusal })
 }
 
 /**

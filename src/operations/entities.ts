@@ -18,6 +18,7 @@ import {
   type Result,
   SUCCESS,
   type Success,
+  unlessRepeated,
 } from './decide.ts'
 import { type EntityView, entityView } from './view.ts'
 
@@ -127,13 +128,15 @@ async function change<A>(
   rule: (bench: Bench, entity: Entity) => Result<A>,
 ): Promise<Reply<A>> {
   const { engine, env, keys } = context
+  // Without a customer the same request may find nobody when it is sent again, or the entity of somebody else.
+  const keyedBy = reference.customerId === undefined ? { keyedBy: `entity ${reference.entityId}` } : {}
   const customerId = await customerOf(context, reference)
-  if (isRefusal(customerId)) return { outcome: customerId, replayed: false }
+  if (isRefusal(customerId)) return unlessRepeated(context, { customerId: reference.entityId, ...keyedBy }, customerId)
   const act = (bench: Bench) => {
     const entity = findEntity(bench.holdings, reference.entityId)
     return entity === undefined ? entityNotFound(reference.entityId) : rule(bench, entity)
   }
-  return engine.submit({ env, keys, customerId, decide: deciding({ customerId }, cause, act) })
+  return engine.submit({ env, keys, customerId, ...keyedBy, decide: deciding({ customerId }, cause, act) })
 }
 
 /** The customer that the caller named, or the only one that has such an entity. */

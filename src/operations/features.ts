@@ -1,4 +1,10 @@
-import { type Feature, type FeatureTypeAsWritten, resolveType } from '../domain/feature.ts'
+import {
+  type Catalogue,
+  type Feature,
+  type FeatureTypeAsWritten,
+  type MemberIds,
+  resolveType,
+} from '../domain/feature.ts'
 import { lastReference, type Redefinition, redefine } from '../domain/redefine.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
@@ -6,8 +12,7 @@ import { type Context, featureNotFound, SUCCESS, type Success } from './decide.t
 
 export interface FeatureView {
   readonly feature: Feature
-  /** The caller's ids of a credit system's members, by internal id. */
-  readonly memberIds: Readonly<Record<string, string>>
+  readonly memberIds: MemberIds
 }
 
 export interface NewFeature {
@@ -30,7 +35,7 @@ export function createFeature({ engine, env, keys }: Context, input: NewFeature)
       const { id, name, eventNames, display } = input
       const uid = newId('feat')
       const written: Feature = { uid, id, name, type, eventNames, display, archived: false, createdAt: now }
-      return { written, answer: (next) => viewOf(written, next.byUid) }
+      return { written, answer: (next) => viewOf(written, next) }
     },
   })
 }
@@ -54,7 +59,7 @@ export function updateFeature(
         'invalid_feature',
         `Feature ${id} is in use: its type and its id can change only while no customer has a balance or an entity of it`,
       )
-      return { written, unless: { ...unused, feature, whenUsed }, answer: (next) => viewOf(written, next.byUid) }
+      return { written, unless: { ...unused, feature, whenUsed }, answer: (next) => viewOf(written, next) }
     },
   })
 }
@@ -83,23 +88,21 @@ export function getFeature(
   { engine, env }: Context,
   id: string,
 ): FeatureView | Refusal | Promise<FeatureView | Refusal> {
-  return engine.readCatalogue(env, ({ byId, byUid }) => {
-    const feature = byId.get(id)
-    return feature === undefined ? featureNotFound(id) : viewOf(feature, byUid)
+  return engine.readCatalogue(env, (catalogue) => {
+    const feature = catalogue.byId.get(id)
+    return feature === undefined ? featureNotFound(id) : viewOf(feature, catalogue)
   })
 }
 
 /** All features in order of creation, archived ones last (B233). */
 export function listFeatures({ engine, env }: Context): readonly FeatureView[] | Promise<readonly FeatureView[]> {
-  return engine.readCatalogue(env, ({ features, byUid }) =>
-    features.toSorted((a, b) => Number(a.archived) - Number(b.archived)).map((feature) => viewOf(feature, byUid)),
+  return engine.readCatalogue(env, (catalogue) =>
+    catalogue.features
+      .toSorted((a, b) => Number(a.archived) - Number(b.archived))
+      .map((feature) => viewOf(feature, catalogue)),
   )
 }
 
-export function viewOf(feature: Feature, byUid: ReadonlyMap<string, Feature>): FeatureView {
-  const memberIds: Record<string, string> = {}
-  if (feature.type.kind === 'credit_system') {
-    for (const { feature: uid } of feature.type.costs) memberIds[uid] = byUid.get(uid)?.id ?? uid
-  }
-  return { feature, memberIds }
+function viewOf(feature: Feature, { memberIds }: Catalogue): FeatureView {
+  return { feature, memberIds: feature.type.kind === 'credit_system' ? memberIds : {} }
 }

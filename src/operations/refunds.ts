@@ -6,7 +6,7 @@ import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import type { Command, Reply } from '../engine/command.ts'
 import type { EventRow } from '../store/store.ts'
-import { type Context, deciding, nobody, type Subject } from './decide.ts'
+import { type Context, deciding, nobody, type Subject, unlessRepeated } from './decide.ts'
 import { inTheFuture, type Manner, type TrackAnswer, trackResult } from './track.ts'
 
 export interface RefundRequest extends Subject, Manner {
@@ -27,7 +27,7 @@ export interface RefundRequest extends Subject, Manner {
  */
 export async function refundUse(context: Context, request: RefundRequest): Promise<Reply<TrackAnswer>> {
   const command = await refundCommand(context, request)
-  return isRefusal(command) ? { outcome: command, replayed: false } : context.engine.submit(command)
+  return isRefusal(command) ? unlessRepeated(context, request, command) : context.engine.submit(command)
 }
 
 /** What `refundUse` gives the engine, once the event is found; or why it cannot be given back. */
@@ -36,8 +36,6 @@ export async function refundCommand(context: Context, request: RefundRequest): P
   const { customerId, eventId } = request
   const event = await findEvent(context, request)
   if (isRefusal(event)) return event
-  const problem = unfit(event, request)
-  if (problem !== null) return problem
   return {
     env,
     keys,
@@ -61,12 +59,11 @@ export async function refundCommand(context: Context, request: RefundRequest): P
   }
 }
 
-async function findEvent(
-  { engine, env }: Context,
-  { customerId, eventId }: RefundRequest,
-): Promise<EventRow | Refusal> {
+/** The event that the request means, if it can be given back at all. */
+async function findEvent({ engine, env }: Context, request: RefundRequest): Promise<EventRow | Refusal> {
+  const { customerId, eventId } = request
   const [event] = await engine.listEvents({ env, customerId, uid: eventId, offset: 0, limit: 1 })
-  if (event !== undefined) return event
+  if (event !== undefined) return unfit(event, request) ?? event
   const known = await engine.read(env, customerId, (holdings) => holdings !== null)
   return known ? refuse('event_not_found', `Customer ${customerId} has no event ${eventId}`) : nobody({ customerId })
 }

@@ -1,7 +1,7 @@
 import { flagOf } from '../domain/access.ts'
 import type { Customer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
-import type { Catalogue } from '../domain/feature.ts'
+import type { Catalogue, MemberIds } from '../domain/feature.ts'
 import { entitiesOf, type Holdings, within } from '../domain/holdings.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
@@ -12,6 +12,8 @@ import { nameOf } from './decide.ts'
 interface Held {
   readonly summaries: readonly Summary[]
   readonly flags: readonly Flag[]
+  /** For showing those features. */
+  readonly memberIds: MemberIds
 }
 
 /** A customer with all that it holds, as it stands at the moment of asking. */
@@ -19,6 +21,8 @@ export interface CustomerView extends Held {
   readonly customer: Customer
   /** The customer's present, where its clock or its environment's was moved; else null. */
   readonly movedTo: Instant | null
+  /** How far it was moved in all, in milliseconds. */
+  readonly ahead: number
   /** Null unless asked for. */
   readonly entities: readonly NamedEntity[] | null
 }
@@ -43,9 +47,11 @@ export function customerView(
   withEntities: boolean,
 ): CustomerView {
   const { customer } = holdings
+  const ahead = customer.clockAhead + catalogue.clockAhead
   return {
     customer,
-    movedTo: customer.clockAhead + catalogue.clockAhead > 0 ? now : null,
+    movedTo: ahead > 0 ? now : null,
+    ahead,
     entities: withEntities ? entitiesOf(holdings).map((entity) => named(holdings, entity, catalogue)) : null,
     ...held(holdings, null, catalogue),
   }
@@ -73,5 +79,5 @@ function held(holdings: Holdings, entity: string | null, catalogue: Catalogue): 
     const summary = summaryFor(holdings, entity, feature)
     if (summary !== null) summaries.push(summary)
   }
-  return { summaries, flags }
+  return { summaries, flags, memberIds: catalogue.memberIds }
 }

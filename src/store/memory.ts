@@ -12,6 +12,8 @@ import {
 } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import { fits } from '../domain/property.ts'
+import { type Retention, removedBefore, USUAL_RETENTION } from '../domain/retention.ts'
+import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import { takingOf } from './rows.ts'
 import {
@@ -43,18 +45,43 @@ import { Tally } from './tally.ts'
 
 interface Row extends StoredCustomer {
   readonly postings: Posting[]
-  readonly events: UsageEvent[]
+  readonly events: StoredEvent[]
 }
+
+/** A deleted customer of whom something is kept. */
+interface Former {
+  readonly env: Environment
+  readonly uid: string
+  readonly postings: readonly Posting[]
+  events: readonly StoredEvent[]
+}
+
+interface StoredEvent {
+  readonly event: UsageEvent
+  /** By the real time. */
+  readonly storedAt: Instant
+}
+
+/** Looking for old events means looking at everybody. */
+const TIDIED_EVERY_MS = 60_000
 
 const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], clockAhead: 0 }
 
 /** A store that keeps everything in memory: a real implementation for tests and experiments, with nothing durable. */
 export class MemoryStore implements Store {
   readonly #customers = new Map<string, Row>()
+  readonly #former = new Map<string, Former>()
   readonly #uids = new Map<string, string>()
   readonly #catalogues = new Map<Environment, StoredCatalogue>()
   readonly #keys = new Map<string, { bucket: number; record: KeyRecord }>()
   readonly #apiKeys = new Map<string, ApiKey>()
+  #retention = USUAL_RETENTION
+  #tidiedAt: Instant | null = null
+
+  async retain(retention: Retention): Promise<void> {
+    this.#retention = retention
+    this.#tidiedAt = null
+  }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
     return this.#catalogues.get(env) ?? EMPTY_CATALOGUE
@@ -68,7 +95,9 @@ export class MemoryStore implements Store {
   }
 
   async commit(batch: Batch): Promise<CommitResult[]> {
-    return batch.changes.map((change) => this.#apply(change, batch.at))
+    const results = batch.changes.map((change) => this.#apply(change, batch.at))
+    this.#tidy(batch.at)
+    return results
   }
 
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
@@ -131,16 +160,16 @@ export class MemoryStore implements Store {
   }
 
   async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
-    const { entity, from, to } = query
+    const { entity, from, to, storedFrom } = query
     const tally = new Tally(query)
-    for (const event of this.#eventsOf(query, { entity, from, to })) {
+    for (const event of this.#eventsOf(query, { entity, from, to, storedFrom })) {
       tally.add({ ...event, value: formatAmount(event.value), deductions: event.deductions.map(takingOf) })
     }
     return tally.finish()
   }
 
   async ledger(customerUid: string): Promise<Posting[]> {
-    return [...(this.#customers.get(customerUid)?.postings ?? [])]
+    return [...((this.#customers.get(customerUid) ?? this.#former.get(customerUid))?.postings ?? [])]
   }
 
   async loadKeys(): Promise<ApiKey[]> {
@@ -181,8 +210,13 @@ export class MemoryStore implements Store {
       const { customer } = holdings
       if (customer.env !== env) continue
       if (customerId !== undefined && customerId !== customer.id && customerId !== customer.uid) continue
-      for (const event of events)
-        if (isSelected(event, selection)) yield { ...event, customerId: customer.id ?? customer.uid }
+      for (const stored of events)
+        if (isSelected(stored, selection)) yield { ...stored.event, customerId: customer.id ?? customer.uid }
+    }
+    for (const former of customerId === undefined ? this.#former.values() : []) {
+      if (former.env !== env) continue
+      for (const stored of former.events)
+        if (isSelected(stored, selection)) yield { ...stored.event, customerId: former.uid }
     }
   }
 
@@ -200,6 +234,7 @@ export class MemoryStore implements Store {
     if ((this.#catalogues.get(change.env)?.version ?? 0) !== rows.catalogue) return { kind: 'conflict' }
     if (rows.deleted) {
       if (row !== undefined) this.#rename(row.holdings.customer, null)
+      if (row !== undefined && this.#retention.deletedCustomers === 'anonymise') this.#keep(row)
       this.#customers.delete(change.uid)
       this.#remember(rows.keys, at)
       return { kind: 'committed', version: 0 }
@@ -207,7 +242,7 @@ export class MemoryStore implements Store {
     if (rows.customer !== null && !this.#rename(row?.holdings.customer ?? null, rows.customer))
       return { kind: 'id_taken' }
     const version = (rows.expected ?? 0) + 1
-    this.#customers.set(change.uid, write(row, rows, version))
+    this.#customers.set(change.uid, write(row, rows, version, at))
     this.#remember(rows.keys, at)
     return { kind: 'committed', version }
   }
@@ -222,11 +257,35 @@ export class MemoryStore implements Store {
   }
 
   #known(claims: readonly string[], at: number): KeyRecord[] {
-    const live = liveBuckets(at)
+    const live = liveBuckets(at, this.#retention)
     return claims.flatMap((hash) => {
       const entry = this.#keys.get(hash)
       return entry !== undefined && live.includes(entry.bucket) ? [entry.record] : []
     })
+  }
+
+  #keep({ holdings: { customer }, postings, events }: Row): void {
+    const silent = events.map(({ event, storedAt }) => ({
+      event: { ...event, properties: {}, entity: null },
+      storedAt,
+    }))
+    this.#former.set(customer.uid, { env: customer.env, uid: customer.uid, postings, events: silent })
+  }
+
+  /** Removes old events now and then, and what was given back of them. */
+  #tidy(at: Instant): void {
+    const before = removedBefore(at, this.#retention)
+    if (before === null || (this.#tidiedAt !== null && at - this.#tidiedAt < TIDIED_EVERY_MS)) return
+    this.#tidiedAt = at
+    for (const former of this.#former.values())
+      former.events = former.events.filter(({ storedAt }) => storedAt >= before)
+    for (const [uid, row] of this.#customers) {
+      const events = row.events.filter(({ storedAt }) => storedAt >= before)
+      if (events.length === row.events.length) continue
+      const gone = new Set(row.events.filter(({ storedAt }) => storedAt < before).map(({ event }) => event.uid))
+      const refunds = new Map([...row.holdings.refunds].filter(([event]) => !gone.has(event)))
+      this.#customers.set(uid, { ...row, events, holdings: { ...row.holdings, refunds } })
+    }
   }
 
   #remember(keys: readonly KeyRecord[], at: number): void {
@@ -234,7 +293,7 @@ export class MemoryStore implements Store {
   }
 }
 
-function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
+function write(row: Row | undefined, rows: CustomerRows, version: number, at: Instant): Row {
   const customer = rows.customer ?? row?.holdings.customer
   if (customer === undefined) throw new Error('a new customer comes with its row')
   let holdings = row?.holdings ?? holdingsOf(customer, [], [], rows.latest, 0)
@@ -246,7 +305,10 @@ function write(row: Row | undefined, rows: CustomerRows, version: number): Row {
     version,
     holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
     postings: appended(row?.postings, rows.postings),
-    events: appended(row?.events, rows.events),
+    events: appended(
+      row?.events,
+      rows.events.map((event) => ({ event, storedAt: at })),
+    ),
   }
 }
 
@@ -268,7 +330,7 @@ function appended<T>(list: T[] = [], added: readonly T[]): T[] {
 /** Everything but a refund lies within what it belongs to. */
 function orphansOf(rows: readonly Row[]): string[] {
   const orphans = rows.flatMap(({ holdings, events }) => {
-    const known = new Set(events.map(({ uid }) => uid))
+    const known = new Set(events.map(({ event }) => event.uid))
     return [...holdings.refunds.keys()].filter((event) => !known.has(event))
   })
   return orphans.length === 0
@@ -276,9 +338,11 @@ function orphansOf(rows: readonly Row[]): string[] {
     : [`${orphans.length} refunds belong to an event that is not there, such as ${orphans[0]}`]
 }
 
-type Selection = Pick<EventQuery, 'uid' | 'entity' | 'names' | 'properties' | 'from' | 'to' | 'after'>
+type Selection = Pick<EventQuery, 'uid' | 'entity' | 'names' | 'properties' | 'from' | 'to' | 'after' | 'storedFrom'>
 
-function isSelected(event: UsageEvent, { uid, entity, names, properties, from, to, after }: Selection): boolean {
+function isSelected({ event, storedAt }: StoredEvent, selection: Selection): boolean {
+  const { uid, entity, names, properties, from, to, storedFrom, after } = selection
+  if (storedFrom !== undefined && storedAt < storedFrom) return false
   if (uid !== undefined && event.uid !== uid) return false
   if (entity !== undefined && event.entity !== entity) return false
   if (names !== undefined && !names.includes(event.name)) return false

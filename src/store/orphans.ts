@@ -5,10 +5,14 @@ export interface OrphanCheck {
   readonly rows: string
 }
 
+/** Of former customers these are kept. */
+const KEPT: readonly string[] = ['postings', 'events']
+
 /** What deleted customers left is cleared away little by little: it is not looked at. */
 const ofNobody = (table: string) => `
   not exists (select 1 from customers where key = ${table}.customer)
-  and not exists (select 1 from deletions where deletions.customer = ${table}.customer)`
+  and not exists (select 1 from deletions where deletions.customer = ${table}.customer)
+  ${KEPT.includes(table) ? `and not exists (select 1 from former_customers where key = ${table}.customer)` : ''}`
 
 /**
  * The tables of the SQL stores are not tied together by foreign keys, which would cost every commit its look-ups; so here is
@@ -36,6 +40,19 @@ export function commonChecks(posting: string): OrphanCheck[] {
     {
       wrong: 'customers that are there are to be cleared away like deleted ones',
       rows: 'select uid as name from customers join deletions on customer = key',
+    },
+    {
+      wrong: 'former customers are neither anonymised nor about to be',
+      rows: `
+        select uid as name from former_customers where anonymised = 0
+          and not exists (select 1 from customers where customers.key = former_customers.key)
+          and not exists (select 1 from deletions where customer = former_customers.key)`,
+    },
+    {
+      wrong: 'events of former customers tell what was said of them',
+      rows: `
+        select events.uid as name from events join former_customers on key = customer
+        where anonymised = 1 and (properties is not null or entity is not null)`,
     },
     {
       wrong: 'balances belong to an entity that is not there',

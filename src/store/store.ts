@@ -7,6 +7,7 @@ import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Price } from '../domain/price.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
+import type { Retention } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 
@@ -15,6 +16,8 @@ import type { UsageEvent } from '../domain/usage.ts'
  * has applied nothing, unless it is rejected with `OutcomeUnknown`. Stores fetch and keep; no rule about balances lives behind this line.
  */
 export interface Store {
+  /** From now on that is kept, and for so long; before this is said, `USUAL_RETENTION`. */
+  retain(retention: Retention): Promise<void>
   /** Everything of one environment that all its customers share. */
   loadCatalogue(env: Environment): Promise<StoredCatalogue>
   /** One answer per reference, in order; null where there is no such customer. */
@@ -264,6 +267,8 @@ export interface EventQuery {
   /** Both inclusive. */
   readonly from?: Instant | undefined
   readonly to?: Instant | undefined
+  /** Stored then or later, by the real time. */
+  readonly storedFrom?: Instant | undefined
   /** Only what comes after this row, newest first. */
   readonly after?: { readonly timestamp: Instant; readonly uid: string } | undefined
   readonly offset: number
@@ -286,6 +291,8 @@ export interface AggregateQuery {
   /** Both inclusive. */
   readonly from: Instant
   readonly to: Instant
+  /** Only what was stored then or later, by the wall clock of its commit. */
+  readonly storedFrom?: Instant | undefined
   /** Where the bins begin, ascending. An event is in the last that begins at or before it; the first begins at or before `from`. */
   readonly bins: readonly Instant[]
   /** By what events are kept apart within a bin; null where they are not. */
@@ -359,11 +366,10 @@ export interface ApiKey {
 
 /** Idempotency keys live in buckets of this length, so that forgetting them drops whole ranges of a clustered table. */
 export const KEY_BUCKET_MS = 12 * 3_600_000
-const KEY_RETENTION_MS = 24 * 3_600_000
 
 /** The buckets that may hold a key that is still live at `at`, newest first. */
-export function liveBuckets(at: Instant): number[] {
+export function liveBuckets(at: Instant, { keys }: Retention): number[] {
   const newest = Math.floor(at / KEY_BUCKET_MS)
-  const oldest = Math.floor((at - KEY_RETENTION_MS) / KEY_BUCKET_MS)
+  const oldest = Math.floor((at - keys) / KEY_BUCKET_MS)
   return Array.from({ length: newest - oldest + 1 }, (_, i) => newest - i)
 }

@@ -17,6 +17,7 @@ import { openCutter } from '../postgres/cutter.ts'
 import { openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
 import { cleanUp, Granary, newFolder, serving, type Variables } from '../process/granary.ts'
 import { KEY, serveOn } from '../process/together.ts'
+import { added, commit, event, person, posting } from '../store/rows.ts'
 import { chance, seedOfRun } from './chance.ts'
 import { Client } from './clients.ts'
 
@@ -39,6 +40,8 @@ interface Place {
   readonly variables: Variables
   open(): Promise<Store>
   books(): Books | Promise<Books>
+  /** How many deleted customers are still to be cleared away. */
+  deletions(): number | Promise<number>
 }
 
 async function place(kind: 'SQLite' | 'PostgreSQL'): Promise<Place> {
@@ -49,12 +52,25 @@ const ALWAYS = { GRANARY_SECRET_KEY: KEY, PORT: '0' }
 
 function inFolder(folder: string): Place {
   const variables = { ...ALWAYS, GRANARY_DATA_DIR: folder }
-  return { variables, open: () => SqliteStore.open(folder), books: () => openBooks(folder) }
+  const deletions = () => {
+    const file = new DatabaseSync(join(folder, 'granary.db'), { readOnly: true, timeout: 5000 })
+    const count = Number(file.prepare('select count(*) as n from deletions').get()?.['n'])
+    file.close()
+    return count
+  }
+  return { variables, open: () => SqliteStore.open(folder), books: () => openBooks(folder), deletions }
 }
 
 function inDatabase(url: string): Place {
   const variables = { ...ALWAYS, DATABASE_URL: url }
-  return { variables, open: () => PostgresStore.open(url), books: () => openPostgresBooks(url) }
+  const deletions = async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    const { rows } = await client.query<{ n: number }>('select count(*)::integer as n from deletions')
+    await client.end()
+    return rows[0]?.n ?? 0
+  }
+  return { variables, open: () => PostgresStore.open(url), books: () => openPostgresBooks(url), deletions }
 }
 
 async function furnish(url: string): Promise<void> {
@@ -147,6 +163,43 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that dies', { 
         `${kind}, death ${point}: ${rounds} deaths, ${count.asked} uses unanswered, ${count.found} of them durable; ` +
           `0 lost, 0 twice after the retry (${seconds(began)})`,
       )
+    },
+  )
+})
+
+describe.each(['SQLite', 'PostgreSQL'] as const)('on %s a process that is killed', { timeout: TIMEOUT }, (kind) => {
+  test.each(['erase', 'anonymise'] as const)(
+    'while it clears away whom it was to %s goes on where it was',
+    async (how) => {
+      const here = await place(kind)
+      const store = await here.open()
+      const large = Array.from({ length: 8000 }, (_, i) => event(`evt_${i}`, { entity: 'desk', properties: { i } }))
+      await commit(store, added(person('large'), { events: large, postings: [posting('cus_ent_1', '1')] }))
+      await store.close()
+      const variables = { ...here.variables, GRANARY_DELETED_CUSTOMERS: how }
+      const first = await serving([], variables)
+      const client = new Client(first.url, KEY)
+      await client.ok('customers.delete', { customer_id: 'large' })
+      await first.end('SIGKILL')
+      client.close()
+      const halfway = await here.deletions()
+
+      // Whatever it is set to by then.
+      const next = await serving([], { ...variables, GRANARY_DELETED_CUSTOMERS: undefined })
+      const other = new Client(next.url, KEY)
+      for (let tries = 0; (await here.deletions()) > 0; tries++) {
+        expect(tries).toBeLessThan(10_000)
+        await other.ok('events.list', {})
+      }
+      const { list } = await other.ok('events.list', { limit: 5 })
+      expect(list.map((one: { customer_id: string; properties: object }) => [one.customer_id, one.properties])).toEqual(
+        how === 'erase' ? [] : Array.from({ length: 5 }, () => ['cus_large', {}]),
+      )
+      other.close()
+      await next.end('SIGTERM')
+      await expectBooksToBeProved(here.books())
+      console.log(`${kind}, killed while it was to ${how}: ${halfway} of 1 customers were still to be cleared away`)
+      expect(halfway).toBe(1)
     },
   )
 })
@@ -279,10 +332,10 @@ describe('a process on PostgreSQL', { timeout: TIMEOUT }, () => {
       expect(granary.stdout).toBe('')
       expect((await looker.query(waiting)).rowCount).toBe(1)
       if (alone === 'alone') {
-        // Its session goes on by itself, because the server has been told everything.
+        // Its session goes on by itself with the step that the server has been told of, and no other is sent.
         await holder.query('rollback')
         while ((await steps(looker)) === 0) await turn()
-        expect(await steps(looker)).toBe(POSTGRES_MIGRATIONS.length)
+        expect(await steps(looker)).toBe(1)
       } else {
         await server.kill()
         await server.start()
@@ -294,6 +347,9 @@ describe('a process on PostgreSQL', { timeout: TIMEOUT }, () => {
       }
       await Promise.all([holder, looker].map((one) => one.end().catch(() => null)))
       const next = await serveOn(url)
+      const migrated = await connected(url)
+      expect(await steps(migrated)).toBe(POSTGRES_MIGRATIONS.length)
+      await migrated.end()
       await furnish(next.url)
       await useEach(next.url, 1)
       expect(await remainingOf(next.url)).toEqual(CUSTOMERS.map(() => 9_999))

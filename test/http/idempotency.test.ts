@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorld, type World } from '../world.ts'
 
-describe.each(['memory', 'sqlite'] as const)('idempotency keys on %s', (store) => {
+describe.each(['memory', 'sqlite', 'postgres'] as const)('idempotency keys on %s', (store) => {
   let world: World
   beforeEach(async () => {
     world = await openWorld({ store })
@@ -56,6 +56,70 @@ describe.each(['memory', 'sqlite'] as const)('idempotency keys on %s', (store) =
     const reply = await world.call('balances.track', { ...use, value: 4 }, { 'idempotency-key': 'k1' })
     expect([reply.status, reply.body.code]).toEqual([409, 'idempotency_key_reused'])
     expect(await remaining()).toBe(7)
+  })
+
+  test('a request may carry both keys, and is found again by either', async () => {
+    const keyed = { ...use, idempotency_key: 'b1' }
+    const first = await world.call('balances.track', keyed, { 'idempotency-key': 'h1' })
+    for (const header of ['h1', 'h2', undefined]) {
+      const again = await world.call('balances.track', keyed, { 'idempotency-key': header })
+      expect([again.headers['idempotent-replayed'], again.body]).toEqual(['true', first.body])
+    }
+    const other = await world.call('balances.track', { ...use, idempotency_key: 'b2' }, { 'idempotency-key': 'h1' })
+    expect([other.status, other.body.code]).toEqual([409, 'idempotency_key_reused'])
+    expect(await remaining()).toBe(7)
+  })
+
+  test('the same key at the same time for different requests has the effect of one of them', async () => {
+    const replies = await Promise.all(
+      [1, 2, 3].map((value) => world.call('balances.track', { ...use, value }, { 'idempotency-key': 'k1' })),
+    )
+    expect(replies.map(({ status }) => status).toSorted()).toEqual([200, 409, 409])
+    const done = replies.find(({ status }) => status === 200)
+    expect(await remaining()).toBe(10 - done?.body.value)
+  })
+
+  test('the keys of a deleted customer go with it: who has its name next starts clean', async () => {
+    const headers = { 'idempotency-key': 'k1' }
+    await world.ok('balances.track', use, headers)
+    await world.ok('customers.delete', { customer_id: 'alice' })
+    expect((await world.call('balances.track', use, headers)).status).toBe(404)
+    await world.ok('customers.get_or_create', { customer_id: 'alice' })
+    await world.ok('balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 20 })
+    const anew = await world.call('balances.track', use, headers)
+    expect([anew.status, anew.headers['idempotent-replayed']]).toEqual([200, undefined])
+    expect(await remaining()).toBe(17)
+  })
+
+  test('a late retry of a new name leaves whoever has the old one by then alone', async () => {
+    const rename = { customer_id: 'alice', new_customer_id: 'anna' }
+    const first = await world.call('customers.update', rename, { 'idempotency-key': 'k1' })
+    await world.ok('customers.get_or_create', { customer_id: 'alice', name: 'Another Alice' })
+    const late = await world.call('customers.update', rename, { 'idempotency-key': 'k1' })
+    expect([late.status, late.headers['idempotent-replayed'], late.body]).toEqual([200, 'true', first.body])
+    expect((await world.ok('customers.get', { customer_id: 'alice' })).name).toBe('Another Alice')
+  })
+
+  test('a late retry of deleting an entity by its id alone leaves the one of somebody else alone', async () => {
+    await world.ok('features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false })
+    const desk = { entity_id: 'desk', feature_id: 'seats' }
+    await world.ok('entities.create', { customer_id: 'alice', ...desk })
+    const deletion = () => world.call('entities.delete', { entity_id: 'desk' }, { 'idempotency-key': 'k1' })
+    expect((await deletion()).status).toBe(200)
+    await world.ok('entities.create', { customer_id: 'bob', ...desk })
+    const late = await deletion()
+    expect([late.status, late.headers['idempotent-replayed']]).toEqual([200, 'true'])
+    expect((await world.call('entities.get', { customer_id: 'bob', entity_id: 'desk' })).status).toBe(200)
+  })
+
+  test('a retry of a use that had created its entity does not create it again once it is deleted', async () => {
+    await world.ok('features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false })
+    const keyed = { ...use, entity_id: 'lamp', auto_create: true, entity_data: { feature_id: 'seats' } }
+    const first = await world.call('balances.track', keyed, { 'idempotency-key': 'k1' })
+    await world.ok('entities.delete', { customer_id: 'alice', entity_id: 'lamp' })
+    const late = await world.call('balances.track', keyed, { 'idempotency-key': 'k1' })
+    expect([late.headers['idempotent-replayed'], late.body]).toEqual(['true', first.body])
+    expect((await world.call('entities.get', { customer_id: 'alice', entity_id: 'lamp' })).status).toBe(404)
   })
 
   test('the order of the keys in a body does not matter, nor through which alias it came', async () => {

@@ -166,6 +166,17 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
     /^1 customers that are there are to be cleared away like deleted ones, such as cus_\w+$/m,
   ],
   [
+    'somebody who was to be anonymised and is neither there nor deleted',
+    "insert into former_customers (key, uid, env) values (999, 'cus_former', 'sandbox')",
+    /^1 former customers are neither anonymised nor about to be, such as cus_former$/m,
+  ],
+  [
+    'what was said of the events of somebody who is anonymised',
+    `update events set properties = '{}' where customer = ${KEY('alice')};
+     insert into former_customers (key, uid, env, anonymised) values (${KEY('alice')}, 'cus_former', 'sandbox', 1)`,
+    /^\d events of former customers tell what was said of them, such as evt_\w+$/m,
+  ],
+  [
     'an event that was given back and is gone',
     `delete from events where uid in (select event from refunds)`,
     /^1 refunds belong to an event that is not there, such as evt_\w+$/m,

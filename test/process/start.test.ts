@@ -156,6 +156,11 @@ describe('a setting that cannot be used', () => {
       { GRANARY_HTTP_FAST_PATH: 'x' },
       /GRANARY_HTTP_FAST_PATH is "x".*on, off/,
     ],
+    ['keys kept too long', [], { GRANARY_IDEMPOTENCY_RETENTION: '31d' }, /RETENTION is "31d".*1h to 30d, such as 72h/],
+    ['keys kept for no time', [], { GRANARY_IDEMPOTENCY_RETENTION: '0h' }, /GRANARY_IDEMPOTENCY_RETENTION is "0h"/],
+    ['events kept for months', [], { GRANARY_EVENT_RETENTION: '13mo' }, /EVENT_RETENTION is "13mo".*such as 400d/],
+    ['events kept for an hour', [], { GRANARY_EVENT_RETENTION: '1h' }, /GRANARY_EVENT_RETENTION is "1h".*from 1d on/],
+    ['deleted customers kept', [], { GRANARY_DELETED_CUSTOMERS: 'keep' }, /CUSTOMERS is "keep".*erase, anonymise/],
     ['an address that is not of this machine', ['--host', '203.0.113.1'], {}, /203\.0\.113\.1/],
   ]
   test.each(mistakes)('%s', async (_, args, variables, message) => {

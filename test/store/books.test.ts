@@ -1,4 +1,5 @@
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { USUAL_RETENTION } from '../../src/domain/retention.ts'
 import { verify } from '../../src/operations/verify.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { openBooks as openPostgresBooks } from '../../src/store/postgres/books.ts'
@@ -22,6 +23,7 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('the books of a store (
     await file?.close()
     file = null
     await database?.empty()
+    await database?.store.retain(USUAL_RETENTION)
   })
 
   afterAll(() => database?.close())
@@ -75,6 +77,39 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('the books of a store (
     await commit(store, added(alice, rows), added(bob, { catalogue: 2 }), added(carol, rows))
     await commit(store, gone(carol, 1, { catalogue: 2 }))
     expect(await told(await books())).toEqual({ customers: 2, balances: 2, postings: 2, events: 1, found: [] })
+  })
+
+  test('are right while a deleted customer is anonymised and afterwards: what is kept of it belongs to it', async () => {
+    const { store, books } = await open()
+    await store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' })
+    const rows = {
+      refunds: [{ event: 'evt_1', given: [] }],
+      events: Array.from({ length: 1200 }, (_, i) => event(`evt_${i}`, { properties: { i } })),
+      postings: [posting('cus_ent_1', '1')],
+      written: [grantOf('cus_ent_1')],
+    }
+    await commit(store, added(alice, rows), added(bob))
+    await Promise.all([commit(store, gone(alice, 1)), books().then(told), books().then(told)])
+    expect(await told(await books())).toMatchObject({ customers: 1, postings: 0, events: 0, found: [] })
+    for (let tries = 0; (await store.listEvents({ env: 'sandbox', offset: 0, limit: 9 })).length === 0; tries++) {
+      expect(tries).toBeLessThan(500)
+      await store.loadKeys()
+    }
+    expect(await told(await books())).toMatchObject({ customers: 1, postings: 0, events: 0, found: [] })
+  })
+
+  test('are right after old events were removed: what was given back of them went too', async () => {
+    const { store, books } = await open()
+    await store.retain({ ...USUAL_RETENTION, events: 86_400_000 })
+    const rows = { refunds: [{ event: 'evt_1', given: [] }], events: [event('evt_1')] }
+    await commit(store, added(alice, rows))
+    const later = AT + 60 * 86_400_000
+    await store.commit({ at: later, changes: [added(bob, { ...rows, events: [event('evt_1')] })] })
+    for (let tries = 0; (await store.listEvents({ env: 'sandbox', offset: 0, limit: 9 })).length > 0; tries++) {
+      expect(tries).toBeLessThan(500)
+      await store.commit({ at: later, changes: [added(person(`c${tries}`))] })
+    }
+    expect(await told(await books())).toMatchObject({ postings: 0, events: 1, found: [] })
   })
 
   test('are those of one instant, however long they are read', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
 import { claimOf } from '../../src/domain/customer.ts'
 import { AT_PAR, flatTariff } from '../../src/domain/price.ts'
+import { USUAL_RETENTION } from '../../src/domain/retention.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import type { CustomerQuery, EntityQuery, EventQuery, Store } from '../../src/store/store.ts'
 import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
@@ -27,6 +28,7 @@ import {
 } from './rows.ts'
 
 const HOUR = 3_600_000
+const DAY = 24 * HOUR
 const alice = person('alice')
 const bob = person('bob')
 
@@ -44,6 +46,7 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) 
     // Opening one takes so long that all tests together would take a minute; emptying one takes a moment.
     await opened?.empty()
     store = opened?.store ?? new MemoryStore()
+    await store.retain(USUAL_RETENTION)
   })
 
   afterAll(() => opened?.close())
@@ -456,12 +459,80 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) 
       expect(await asked(AT + 48 * HOUR)).toEqual(['committed'])
     })
 
+    test.each([
+      ['1h', 1, 13],
+      ['72h', 72, 84],
+      ['30d', 720, 732],
+    ])('kept for %s are known for so long, and twelve hours later no more', async (_, hours, later) => {
+      await store.retain({ ...USUAL_RETENTION, keys: hours * HOUR })
+      const asked = async (at: number) => {
+        const [result] = await store.commit({ at, changes: [{ env: 'sandbox', uid: '', claims: ['k1'], rows: null }] })
+        return result?.kind
+      }
+      // After all that the store was told of the time before.
+      const at = Date.UTC(2030, hours, 1, 0, 0, 1)
+      await store.commit({ at, changes: [added(alice, { keys: [record('k1')] })] })
+      expect(await asked(at + hours * HOUR)).toBe('known')
+      expect(await asked(at + later * HOUR)).toBe('committed')
+      await store.commit({ at: at + later * HOUR, changes: [changed(alice, 1, { keys: [record('k1', 'again')] })] })
+      expect(await asked(at + later * HOUR)).toBe('known')
+    })
+
     test('of catalogue changes are the same', async () => {
       const first = { written: feature('messages'), keys: [record('k1')], claims: ['k1'] }
       expect(worded(await store.changeCatalogue(change(0, first)))).toBe('committed 1')
       const second = { written: feature('seats'), claims: ['k1'] }
       expect(worded(await store.changeCatalogue(change(1, second)))).toBe('known k1=yes')
       expect((await store.loadCatalogue('sandbox')).features.map(({ id }) => id)).toEqual(['messages'])
+    })
+  })
+
+  describe('old events', () => {
+    const retention = { ...USUAL_RETENTION, events: 30 * DAY }
+    const day = (n: number) => Date.UTC(2026, 0, 1 + n)
+    /** One after the other, a use on each of these days. */
+    const use = async (...days: readonly number[]) => {
+      for (const [i, n] of days.entries()) {
+        const rows = { events: [event(`evt_${n}`, { timestamp: AT })], refunds: [{ event: `evt_${n}`, given: [] }] }
+        const one = i === 0 ? added(alice, rows) : changed(alice, i, rows)
+        await store.commit({ at: day(n), changes: [one] })
+      }
+    }
+    /** Until there are so many: removing takes its time. Each time is a commit, so this does not spin. */
+    const until = async (left: readonly string[], at: number) => {
+      for (let tries = 0; (await eventIds()).toSorted().join() !== left.join(); tries++) {
+        expect(tries).toBeLessThan(500)
+        await store.commit({ at, changes: [added(person(`c${tries}`))] })
+      }
+    }
+
+    test('are told apart by when they were stored, whenever they happened', async () => {
+      await use(0, 40, 80)
+      expect(await eventIds({ storedFrom: day(40) })).toEqual(['evt_80', 'evt_40'])
+      expect(await eventIds({ storedFrom: day(40) + 1, customerId: 'alice' })).toEqual(['evt_80'])
+      expect(await eventIds({ storedFrom: day(0), uid: 'evt_0' })).toEqual(['evt_0'])
+      expect(await eventIds({ storedFrom: day(0) + 1, uid: 'evt_0' })).toEqual([])
+    })
+
+    test('are removed with what was given back of them, and younger ones stay', async () => {
+      await store.retain(retention)
+      // PostgreSQL removes whole months.
+      await use(0, 70, 80)
+      await until(['evt_70', 'evt_80'], day(80))
+      expect([...((await store.load([{ env: 'sandbox', id: 'alice' }]))[0]?.holdings.refunds.keys() ?? [])]).toEqual([
+        'evt_70',
+        'evt_80',
+      ])
+      await until([], day(200))
+    })
+
+    test('are kept for ever when nothing else is said, and again when that is said later', async () => {
+      await use(0, 40)
+      await store.commit({ at: day(9000), changes: [added(bob)] })
+      await store.retain(retention)
+      await store.retain(USUAL_RETENTION)
+      await store.commit({ at: day(9001), changes: [added(person('carol'))] })
+      expect(await eventIds()).toEqual(['evt_40', 'evt_0'])
     })
   })
 
@@ -569,6 +640,99 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) 
 
     test('that nobody was is a conflict', async () => {
       expect(await commit(store, gone(alice, 1))).toEqual(['conflict'])
+    })
+  })
+
+  describe('a deleted customer that is anonymised', () => {
+    const many = 1200
+    const rows = {
+      entitiesWritten: [seat('desk')],
+      written: [grantOf('cus_ent_1')],
+      refunds: [{ event: 'evt_0', given: [] }],
+      events: Array.from({ length: many }, (_, i) =>
+        // Many at one instant, and some before it, that were told later.
+        event(`evt_${i}`, { entity: 'desk', properties: { name: `secret ${i}` }, timestamp: AT - (i % 3) }),
+      ),
+      postings: [posting('cus_ent_1', '100'), posting('cus_ent_1', '-1', { cause: 'evt_0', entity: 'ent_desk' })],
+    }
+    const personal = person('alice', { name: 'Alice', email: 'alice@example.com', metadata: { phone: '1' } })
+    /** Until all that was said of it is cleared away. Each time is a question, so this does not spin. */
+    const anonymised = async () => {
+      for (let tries = 0; (await eventIds({ names: ['messages'], limit: 1 })).length === 0; tries++) {
+        expect(tries).toBeLessThan(500)
+        await store.loadKeys()
+      }
+    }
+    beforeEach(() => store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' }))
+
+    test('is found by nothing, and its events are there without what was said of them', async () => {
+      await commit(store, added(personal, rows))
+      expect(await commit(store, gone(personal, 1))).toEqual(['committed 0'])
+      // Never seen half cleared.
+      for (const { customerId, properties, entity } of await uses({ limit: 2000 }))
+        expect([customerId, properties, entity]).toEqual(['cus_alice', {}, null])
+      await anonymised()
+      const seen = await uses({ limit: 2000 })
+      expect(seen).toHaveLength(many)
+      const told = seen.map(({ customerId, properties, entity }) => JSON.stringify([customerId, properties, entity]))
+      expect(new Set(told)).toEqual(new Set(['["cus_alice",{},null]']))
+      expect(seen.at(0)).toMatchObject({ name: 'messages', value: amount('1'), timestamp: AT })
+      expect(await store.ledger('cus_alice')).toEqual(rows.postings)
+      for (const id of ['alice', 'cus_alice']) {
+        expect(await find(store, id)).toBeNull()
+        expect(await eventIds({ customerId: id })).toEqual([])
+      }
+      expect(await eventIds({ entity: 'desk' })).toEqual([])
+      expect([(await customers()).all, (await entities()).all]).toEqual([0, 0])
+      expect(await uses({ env: 'live' })).toEqual([])
+    })
+
+    test('leaves nothing to the one who is called like it a moment later', async () => {
+      const second = person('alice', { uid: 'cus_second' })
+      await commit(store, added(personal, rows))
+      await commit(store, gone(personal, 1), added(second, { events: [event('evt_new')] }))
+      await anonymised()
+      expect(await eventIds({ customerId: 'alice' })).toEqual(['evt_new'])
+      expect(await find(store, 'alice')).toMatchObject({ customer: second, postings: 0, balances: [], entities: [] })
+      expect(await store.ledger('cus_second')).toEqual([])
+      await commit(store, gone(second, 1))
+      for (let tries = 0; (await eventIds({ uid: 'evt_new' })).length === 0; tries++) expect(tries).toBeLessThan(500)
+      expect(
+        (await uses({ limit: 2000 })).map(({ customerId }) => customerId).filter((id) => id !== 'cus_alice'),
+      ).toEqual(['cus_second'])
+    })
+
+    test('stays so when the setting is changed, and whoever is deleted from then on is erased', async () => {
+      await commit(store, added(personal, rows), added(bob, { events: [event('evt_b')] }))
+      await commit(store, gone(personal, 1))
+      await store.retain(USUAL_RETENTION)
+      await commit(store, gone(bob, 1))
+      await anonymised()
+      expect(new Set((await uses({ limit: 2000 })).map(({ customerId }) => customerId))).toEqual(new Set(['cus_alice']))
+      expect(await store.ledger('cus_alice')).toEqual(rows.postings)
+    })
+
+    test('that was to be anonymised and was not deleted after all is erased, when it is deleted under another setting', async () => {
+      await commit(store, added(personal, rows))
+      expect(await commit(store, gone(personal, 7))).toEqual(['conflict'])
+      expect(await uses({ customerId: 'alice', limit: 2000 })).toHaveLength(many)
+      await store.retain(USUAL_RETENTION)
+      await commit(store, gone(personal, 1))
+      await commit(store, added(bob, { events: [event('evt_b')] }))
+      expect([await eventIds(), await store.ledger('cus_alice')]).toEqual([['evt_b'], []])
+    })
+
+    test('has its events no longer than others', async () => {
+      await store.retain({ ...USUAL_RETENTION, events: 30 * DAY, deletedCustomers: 'anonymise' })
+      await commit(store, added(personal, rows))
+      await commit(store, gone(personal, 1))
+      await anonymised()
+      expect(await eventIds({ storedFrom: AT + 1 })).toEqual([])
+      for (let tries = 0; (await eventIds({ limit: 1 })).length > 0; tries++) {
+        expect(tries).toBeLessThan(500)
+        await store.commit({ at: AT + 90 * DAY, changes: [added(person(`c${tries}`))] })
+      }
+      expect(await store.ledger('cus_alice')).toHaveLength(2)
     })
   })
 

@@ -29,6 +29,7 @@ export const TABLES = [
   'entities',
   'events',
   'features',
+  'former_customers',
   'idempotency',
   'postings',
   'refunds',

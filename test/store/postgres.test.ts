@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Customer } from '../../src/domain/customer.ts'
 import { claimOf } from '../../src/domain/customer.ts'
+import { USUAL_RETENTION } from '../../src/domain/retention.ts'
 import { MIGRATIONS } from '../../src/store/postgres/migrations.ts'
 import { migrateDatabase, type PostgresOptions, PostgresStore } from '../../src/store/postgres/postgres.ts'
 import { type CustomerChange, OutcomeUnknown } from '../../src/store/store.ts'
@@ -513,6 +514,22 @@ describe('what a deleted customer leaves', () => {
     await Promise.all([another(open.url), another(open.url)])
     await cleared(open)
     expect(await left(open)).toEqual([0, 0, 0, 0, 0])
+  })
+
+  test('is anonymised from where it was left off by the next start, also by several at once and of an older version', async () => {
+    const open = await opened()
+    await open.store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' })
+    const events = large(3000).events.map((one) => ({ ...one, entity: 'desk', properties: { a: 1 } }))
+    await commit(open.store, added(alice, { ...large(3000), events }))
+    await Promise.all([commit(open.store, gone(alice, 1)), open.reopen()])
+    await open.column('select granary_clear_1(500)')
+    await Promise.all([another(open.url), another(open.url)])
+    await cleared(open)
+    const telling = 'select count(*)::integer from events where properties is not null or entity is not null'
+    expect(await open.column(telling)).toEqual([0])
+    // Balances, entities, events, postings, refunds.
+    expect(await left(open)).toEqual([0, 0, 3000, 3000, 0])
+    expect(await open.column('select anonymised from former_customers')).toEqual([1])
   })
 
   test('is never found under the key of someone else: no key is used twice', async () => {

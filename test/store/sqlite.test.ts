@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
 import { flatTariff } from '../../src/domain/price.ts'
+import { USUAL_RETENTION } from '../../src/domain/retention.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -97,6 +98,24 @@ describe('what a deleted customer leaves in the file', () => {
     expect(await find(open.store, 'alice')).toBeNull()
     await cleared(open)
     expect(TABLES.filter((table) => open.column(`select 1 from ${table} limit 1`).length > 0)).toEqual([])
+  })
+
+  test('is anonymised from where it was left off by the next start, whatever that one is set to', async () => {
+    const open = await opened()
+    await open.store.retain({ ...USUAL_RETENTION, deletedCustomers: 'anonymise' })
+    const events = large(3000).events.map((one) => ({ ...one, entity: 'desk', properties: { a: 1 } }))
+    await commit(open.store, added(alice, { ...large(3000), events }))
+    await Promise.all([commit(open.store, gone(alice, 1)), open.store.loadKeys(), open.store.loadKeys(), open.reopen()])
+    const telling = 'select count(*) from events where properties is not null or entity is not null'
+    const [before] = open.column(telling)
+    expect(before).toBeGreaterThan(0)
+    expect(open.column('select anonymised from former_customers')).toEqual([0])
+    await cleared(open)
+    expect([open.column(telling), open.column('select count(*) from events')]).toEqual([[0], [3000]])
+    expect(open.column('select count(*) from postings')).toEqual([3000])
+    expect(open.column('select anonymised from former_customers')).toEqual([1])
+    const left = TABLES.filter((table) => open.column(`select 1 from ${table} limit 1`).length > 0)
+    expect(left.toSorted()).toEqual(['events', 'former_customers', 'postings'])
   })
 
   test('of several at once is all cleared away', async () => {

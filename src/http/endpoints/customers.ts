@@ -93,7 +93,7 @@ export const customers: readonly Endpoint[] = [
         limit: input.limit ?? USUAL_PAGE,
         counted: input.with_counts ?? false,
       }),
-    show: (page, input, context) => showPage(page, (view) => showCustomer(view, input, context)),
+    show: (page, input) => showPage(page, (view) => showCustomer(view, input)),
   }),
   endpoint({
     operation: 'customers.set_balances',

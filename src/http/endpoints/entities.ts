@@ -19,8 +19,8 @@ export const entities: readonly Endpoint[] = [
     kind: 'write',
     run: (context, input) =>
       createEntities(context, input.customer_id, input.requests, detailsOf(input.customer_data ?? {})),
-    show(views, input, context) {
-      const shown = views.map((view) => showEntity(view, input.expand, context))
+    show(views, input) {
+      const shown = views.map((view) => showEntity(view, input.expand))
       const [only, another] = shown
       // One is answered as itself, several as a list (B214).
       return only !== undefined && another === undefined ? only : { list: shown }
@@ -32,7 +32,7 @@ export const entities: readonly Endpoint[] = [
     input: getEntityInput,
     kind: 'read',
     run: (context, input) => getEntity(context, referenceOf(input)),
-    show: (view, input, context) => showEntity(view, input.expand, context),
+    show: (view, input) => showEntity(view, input.expand),
   }),
   endpoint({
     operation: 'entities.update',
@@ -40,7 +40,7 @@ export const entities: readonly Endpoint[] = [
     input: updateEntityInput,
     kind: 'write',
     run: (context, input) => updateEntity(context, referenceOf(input), input.name),
-    show: (view, input, context) => showEntity(view, input.expand, context),
+    show: (view, input) => showEntity(view, input.expand),
   }),
   endpoint({
     operation: 'entities.delete',
@@ -63,7 +63,7 @@ export const entities: readonly Endpoint[] = [
         limit: input.limit ?? USUAL_PAGE,
         counted: input.with_counts ?? false,
       }),
-    show: (page, input, context) => showPage(page, (view) => showEntity(view, input.expand, context)),
+    show: (page, input) => showPage(page, (view) => showEntity(view, input.expand)),
   }),
 ]
 

@@ -1,6 +1,6 @@
+import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
-import type { Context } from '../../operations/decide.ts'
-import { type FeatureView, viewOf } from '../../operations/features.ts'
+import type { FeatureView } from '../../operations/features.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
 import type { CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
 import {
@@ -23,9 +23,8 @@ export function showFeature({ feature, memberIds }: FeatureView): WireObject {
 }
 
 /** How to show a feature inside another object, or null where that was not asked for. */
-export function expanding(expand: readonly string[], wanted: string, { engine, env }: Context): ShowFeature | null {
-  if (!expand.includes(wanted)) return null
-  return (feature) => showFeature(viewOf(feature, engine.catalogue(env).byUid))
+export function expanding(expand: readonly string[], wanted: string, memberIds: MemberIds): ShowFeature | null {
+  return expand.includes(wanted) ? (feature) => showFeature({ feature, memberIds }) : null
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
@@ -58,21 +57,21 @@ interface CustomerOptions {
   readonly with_autumn_id?: boolean | undefined
 }
 
-export function showCustomer(view: CustomerView, options: CustomerOptions, context: Context): WireObject {
-  const { customer, entities, movedTo } = view
+export function showCustomer(view: CustomerView, options: CustomerOptions): WireObject {
+  const { customer, entities, movedTo, ahead } = view
   const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
-  const { balances, flags } = showHeld(view, expand, context)
+  const { balances, flags } = showHeld(view, expand)
   return customerToWire(customer, balances, flags, {
     expanded: expand,
     entities: entities === null ? null : entities.map((entity) => showHead(entity)),
     withInternalId,
     movedTo,
-    ahead: customer.clockAhead + context.engine.catalogue(context.env).clockAhead,
+    ahead,
   })
 }
 
-export function showEntity(view: EntityView, expand: readonly string[] = NOTHING, context: Context): WireObject {
-  const { balances, flags } = showHeld(view, expand, context)
+export function showEntity(view: EntityView, expand: readonly string[] = NOTHING): WireObject {
+  const { balances, flags } = showHeld(view, expand)
   return entityToWire(showHead(view), balances, flags, expand)
 }
 
@@ -81,12 +80,11 @@ function showHead({ entity, customer, customerId, featureId }: NamedEntity): Wir
 }
 
 function showHeld(
-  { summaries, flags }: Pick<CustomerView, 'summaries' | 'flags'>,
+  { summaries, flags, memberIds }: Pick<CustomerView, 'summaries' | 'flags' | 'memberIds'>,
   expand: readonly string[],
-  context: Context,
 ): { balances: WireObject; flags: WireObject } {
-  const ofBalances = expanding(expand, 'balances.feature', context)
-  const ofFlags = expanding(expand, 'flags.feature', context)
+  const ofBalances = expanding(expand, 'balances.feature', memberIds)
+  const ofFlags = expanding(expand, 'flags.feature', memberIds)
   // Not by assignment: `__proto__` is a possible feature id and must become a key like any other.
   return {
     balances: Object.fromEntries(summaries.map((one) => [one.feature.id, showBalance(one, ofBalances, true)])),

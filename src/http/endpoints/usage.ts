@@ -29,7 +29,7 @@ export const usage: readonly Endpoint[] = [
           : check(context, subject, input.required, properties)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
-    show({ access, denial, customerId, eventId, summaries }, input, context) {
+    show({ access, denial, customerId, eventId, summaries, memberIds }, input) {
       const { allowed, required, summary, flag, feature } = access
       const { with_preview, expand = NOTHING, send_event } = input
       return {
@@ -40,9 +40,9 @@ export const usage: readonly Endpoint[] = [
         balance:
           summary === null
             ? null
-            : showBalance(summary, expanding(expand, 'balance.feature', context), send_event !== true),
+            : showBalance(summary, expanding(expand, 'balance.feature', memberIds), send_event !== true),
         balances: summaries === null ? undefined : balancesToWire(summaries, null),
-        flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', context)),
+        flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', memberIds)),
         event_id: eventId ?? undefined,
         reason: denial?.reason,
         available_at: denial === null ? undefined : denial.availableAt,

@@ -10,7 +10,7 @@ import {
   type UseSum,
 } from '../store.ts'
 import { type Connections, codeOf } from './connections.ts'
-import { KEY_OF } from './lists.ts'
+import { KEY_OF, OF_WHOM, WHO } from './lists.ts'
 import { andProperties, propertyAt, readable, textOf } from './properties.ts'
 import { Where } from './where.ts'
 
@@ -70,7 +70,7 @@ interface Places {
 }
 
 /** Along the primary key for one customer, else along events_by_time. */
-function whichEvents({ env, customerId, entity, from, to, properties }: AggregateQuery): Where {
+function whichEvents({ env, customerId, entity, from, to, storedFrom, properties }: AggregateQuery): Where {
   const where = new Where('true')
   if (customerId === undefined) {
     where.and('e.env = ? and e.timestamp between ? and ?', env, from, to)
@@ -82,13 +82,14 @@ function whichEvents({ env, customerId, entity, from, to, properties }: Aggregat
     where.and(`(e.customer, e.timestamp) >= (${key}, ?) and (e.customer, e.timestamp) <= (${key}, ?)`, from, to)
   }
   if (entity !== undefined) where.and('e.entity = ?', entity)
+  if (storedFrom !== undefined) where.and('e.stored_at >= ?', storedFrom)
   andProperties(where, properties)
   return where
 }
 
 /** What the groups are told by. The JSON of an event is read once (`offset 0` keeps it from being put in wherever it is used). */
 function joinFor(groupBy: GroupBy | null, where: Where): string {
-  if (groupBy?.kind === 'customer') return 'join customers c on c.key = e.customer'
+  if (groupBy?.kind === 'customer') return OF_WHOM
   if (groupBy?.kind !== 'property') return ''
   return `cross join lateral (select ${propertyAt(where.with('?', groupBy.path))} as value offset 0) as p`
 }
@@ -101,7 +102,7 @@ function groupOf(groupBy: GroupBy | null): string | null {
       // The empty text is no group, as in the contract.
       return `nullif(${textOf('p.value')}, '')`
     case 'customer':
-      return 'coalesce(c.id, c.uid)'
+      return WHO
     case 'entity':
       return 'e.entity'
     case 'name':

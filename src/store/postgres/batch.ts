@@ -16,15 +16,7 @@ import {
   refundToRow,
   type SqlValue,
 } from '../rows.ts'
-import {
-  type Batch,
-  type CatalogueChange,
-  type CommitResult,
-  type CustomerChange,
-  type CustomerRows,
-  type KeyRecord,
-  liveBuckets,
-} from '../store.ts'
+import type { Batch, CatalogueChange, CommitResult, CustomerChange, CustomerRows, KeyRecord } from '../store.ts'
 import type { Statement } from './connections.ts'
 
 /** What `commit-1.ts` asks of a change: look up its keys, change a customer, add one, delete one. */
@@ -62,8 +54,8 @@ function calling(name: string, parameters: number): Statement {
   return { name, text: `select ${name}(${list}) as results` }
 }
 
-/** All parameters of COMMIT but the first two. */
-export function encodeBatch({ at, changes }: Batch): unknown[] {
+/** All parameters of COMMIT but the first two. @param buckets that may hold a live key. */
+export function encodeBatch({ at, changes }: Batch, buckets: readonly number[]): unknown[] {
   const tables = Object.fromEntries(
     Object.entries(WIDTHS).map(([name, width]) => [name, new Columns(width)]),
   ) as unknown as Tables
@@ -71,7 +63,7 @@ export function encodeBatch({ at, changes }: Batch): unknown[] {
   for (const [i, change] of changes.entries()) encodeChange(tables, slots, change, i + 1)
   for (const uid of slots.keys()) tables.slots.add([uid])
   const names = Object.keys(WIDTHS) as (keyof Tables)[]
-  return [at, liveBuckets(at), ...names.flatMap((name) => tables[name].literals())]
+  return [at, buckets, ...names.flatMap((name) => tables[name].literals())]
 }
 
 function encodeChange(tables: Tables, slots: Map<string, number>, change: CustomerChange, number: number): void {
@@ -100,12 +92,12 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
   for (const event of rows.events) tables.events.add([number, ...eventToRow(event)])
 }
 
-/** All parameters of CHANGE_CATALOGUE but the first two. */
-export function encodeCatalogueChange(change: CatalogueChange): unknown[] {
-  const { env, at, now, expected, written, removed, clockAhead, unused, claims, keys } = change
+/** All parameters of CHANGE_CATALOGUE but the first two. @param buckets that may hold a live key. */
+export function encodeCatalogueChange(change: CatalogueChange, buckets: readonly number[]): unknown[] {
+  const { env, now, expected, written, removed, clockAhead, unused, claims, keys } = change
   return [
     now,
-    liveBuckets(at),
+    buckets,
     env,
     expected,
     clockAhead,

@@ -18,6 +18,12 @@ export interface Statement {
   readonly within?: string
 }
 
+/** The server's, in Unix milliseconds. */
+export const CLOCK: Statement = {
+  name: 'clock',
+  text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now',
+}
+
 /** How long a statement may take, so that a server that hangs becomes an error. */
 const STATEMENT_MS = 30_000
 /** The server should be first to give up: then it is known that nothing has happened. */

@@ -201,7 +201,7 @@ export const KEY_OF = `coalesce(
 export async function listEvents(connections: Connections, query: EventQuery): Promise<SqlRow[]> {
   // One customer reads its primary keys backwards, all customers events_by_time.
   const where = new Where('true')
-  if (query.customerId === undefined) where.and('e.env = ?', query.env)
+  if (query.customerId === undefined) where.and('e.env = ? and coalesce(c.key, f.key) is not null', query.env)
   else where.and(`e.customer = ${KEY_OF}`, query.customerId, query.env, query.customerId, query.env)
   // Along the customer's events from the newest on; what is given back is nearly always something recent.
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
@@ -210,22 +210,32 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   andProperties(where, query.properties ?? [])
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  // Leaves out whole months.
+  if (query.storedFrom !== undefined) where.and('e.stored_at >= ?', query.storedFrom)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   const rows = where.with('limit ? offset ?', query.limit, query.offset)
   return connections.read<SqlRow>(
     passing(
-      `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+      `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
        where ${where.text} order by e.timestamp desc, e.uid desc ${rows}`,
     ),
     where.values,
   )
 }
 
+const OF_CUSTOMER = 'coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer'
+/** Whose an event `e` is, former customers that are anonymised included. */
+export const OF_WHOM = `left join customers c on c.key = e.customer
+  left join former_customers f on f.key = e.customer and f.anonymised = 1`
+export const WHO = 'coalesce(c.id, c.uid, f.uid)'
+const OF_ANYONE = `${WHO} as customer_id from events e ${OF_WHOM}`
+
 const LEDGER: Statement = {
   name: 'ledger',
-  text: `select ${POSTING_COLUMNS.join(', ')} from postings
-    where customer = (select customer from customer_states where uid = $1) order by seq`,
+  text: `select ${POSTING_COLUMNS.join(', ')} from postings where customer = coalesce(
+      (select customer from customer_states where uid = $1), (select key from former_customers where uid = $1)
+    ) order by seq`,
 }
 
 export function ledger(connections: Connections, customer: string): Promise<SqlRow[]> {

@@ -1,5 +1,6 @@
 import type { Client, PoolClient } from 'pg'
 import { CATALOGUE_1 } from './catalogue-1.ts'
+import { CLEAR_2 } from './clear-2.ts'
 import { COMMIT_1 } from './commit-1.ts'
 
 /**
@@ -149,6 +150,7 @@ export const MIGRATIONS: readonly string[] = [
   ${COMMIT_1}
   ${CATALOGUE_1}
   `,
+  CLEAR_2,
 ]
 
 /** Held while the schema is looked at and changed. Other locks of the store have the same first number. */

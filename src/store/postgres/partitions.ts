@@ -1,11 +1,19 @@
-import type { PoolClient } from 'pg'
+import type { PoolClient, QueryConfig } from 'pg'
+import { type Retention, removedBefore } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import { KEY_BUCKET_MS, liveBuckets } from '../store.ts'
-import type { Connections } from './connections.ts'
+import { CLOCK, type Connections, type Statement } from './connections.ts'
 
 const DAY_MS = 86_400_000
 const BUCKETS_A_DAY = DAY_MS / KEY_BUCKET_MS
 const PARTITIONS_LOCK = [1735549294, 3]
+/** For reading a month of events. */
+const FORGETTING_MS = 3_600_000
+
+const NAMES: Statement = {
+  name: 'partitions',
+  text: 'select inhrelid::regclass::text as name from pg_inherits where inhparent = $1::regclass order by 1',
+}
 
 /** A part of a table, from one value of its column up to another. */
 interface Partition {
@@ -50,22 +58,57 @@ export class Partitions {
     this.#there.clear()
   }
 
-  /** Drops the idempotency keys that are forgotten by now. */
-  async dropForgotten(at: Instant): Promise<void> {
+  /** Drops the idempotency keys that are forgotten by now, and the months of which all events are past their retention. */
+  async dropForgotten(at: Instant, retention: Retention): Promise<void> {
+    // Only what is old by the database's clock too: one process whose clock is ahead must not forget for all.
+    const [clock] = await this.#connections.read<{ now: number }>(CLOCK, [])
+    const now = Math.min(at, clock?.now ?? at)
+    const oldestBucket = liveBuckets(now, retention).at(-1) ?? 0
+    const forgotten = (await this.#named('idempotency')).filter((name) => dayNamed(name).to <= oldestBucket)
+    await this.#drop(forgotten)
+    const before = removedBefore(now, retention)
+    if (before === null) return
+    for (const name of (await this.#named('events')).filter((one) => monthNamed(one).to <= before)) {
+      await this.#forgetRefunds(name)
+      await this.#drop([name])
+    }
+  }
+
+  async #named(table: Partition['table']): Promise<string[]> {
+    const rows = await this.#connections.read<{ name: string }>(NAMES, [table])
+    return rows.map(({ name }) => name)
+  }
+
+  async #drop(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return
     await this.#locked(async (client) => {
-      // Only what is old by the database's clock too: one process whose clock is ahead must not forget for all.
-      const clock = await client.query<{ now: number }>('select (extract(epoch from now()) * 1000)::bigint as now')
-      const oldest = liveBuckets(Math.min(at, clock.rows[0]?.now ?? at)).at(-1) ?? 0
-      const { rows } = await client.query<{ name: string }>(
-        "select inhrelid::regclass::text as name from pg_inherits where inhparent = 'idempotency'::regclass",
-      )
-      // Those who write keys wait while this waits for those who do.
+      // Those who write wait while this waits for those who do.
       await client.query("set local lock_timeout = '1s'")
-      for (const { name } of rows) {
-        const day = Number(name.replace(/^.*_/, ''))
-        if ((day + 1) * BUCKETS_A_DAY <= oldest) await client.query(`drop table ${name}`)
-      }
+      // Another process may have been first.
+      for (const name of names) await client.query(`drop table if exists ${name}`)
     })
+  }
+
+  /** What was given back of events that are about to go. They are read whole, which may take its time and holds up nobody. */
+  async #forgetRefunds(name: string): Promise<void> {
+    const client = await this.#connections.connect()
+    try {
+      await client.query({
+        text: `
+          begin;
+          set local statement_timeout = 0;
+          set local enable_seqscan = on;
+          set local enable_hashjoin = on;
+          delete from refunds using ${name} as old where refunds.customer = old.customer and refunds.event = old.uid;
+          commit`,
+        query_timeout: FORGETTING_MS,
+      } as QueryConfig)
+      client.release()
+    } catch (error) {
+      // Ends the transaction too.
+      client.release(true)
+      throw error
+    }
   }
 
   async #make(partitions: readonly Partition[]): Promise<void> {
@@ -100,12 +143,27 @@ export class Partitions {
 
 function monthOf(at: Instant): Partition {
   const date = new Date(at)
-  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+  return monthFrom(date.getUTCFullYear(), date.getUTCMonth())
+}
+
+function monthNamed(name: string): Partition {
+  const [, year, month] = /_(\d+)_(\d+)$/.exec(name) ?? []
+  return monthFrom(Number(year), Number(month) - 1)
+}
+
+function monthFrom(year: number, month: number): Partition {
   const name = `events_${year}_${String(month + 1).padStart(2, '0')}`
   return { table: 'events', name, from: Date.UTC(year, month, 1), to: Date.UTC(year, month + 1, 1) }
 }
 
 function dayOf(at: Instant): Partition {
-  const day = Math.floor(at / DAY_MS)
+  return dayFrom(Math.floor(at / DAY_MS))
+}
+
+function dayNamed(name: string): Partition {
+  return dayFrom(Number(name.replace(/^.*_/, '')))
+}
+
+function dayFrom(day: number): Partition {
   return { table: 'idempotency', name: `idempotency_${day}`, from: day * BUCKETS_A_DAY, to: (day + 1) * BUCKETS_A_DAY }
 }

@@ -1,28 +1,30 @@
 import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
+import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
-import type {
-  AggregateQuery,
-  ApiKey,
-  Batch,
-  CatalogueChange,
-  CommitResult,
-  CustomerQuery,
-  CustomerReference,
-  EntityQuery,
-  EntityRow,
-  EventQuery,
-  EventRow,
-  EventSums,
-  GivenUp,
-  Page,
-  Store,
-  StoredCatalogue,
-  StoredCustomer,
-  Versions,
+import {
+  type AggregateQuery,
+  type ApiKey,
+  type Batch,
+  type CatalogueChange,
+  type CommitResult,
+  type CustomerQuery,
+  type CustomerReference,
+  type EntityQuery,
+  type EntityRow,
+  type EventQuery,
+  type EventRow,
+  type EventSums,
+  type GivenUp,
+  liveBuckets,
+  type Page,
+  type Store,
+  type StoredCatalogue,
+  type StoredCustomer,
+  type Versions,
 } from '../store.ts'
 import { aggregateEvents } from './aggregate.ts'
 import {
@@ -33,7 +35,7 @@ import {
   encodeBatch,
   encodeCatalogueChange,
 } from './batch.ts'
-import { Connections, codeOf, noConnection, type Statement } from './connections.ts'
+import { CLOCK, Connections, codeOf, noConnection, type Statement } from './connections.ts'
 import {
   CATALOGUE,
   type CatalogueRow,
@@ -106,6 +108,10 @@ export class PostgresStore implements Store {
     this.#writers = Array.from({ length: WRITERS }, () => new Writer(this.#commits, unknownAfter))
   }
 
+  async retain(retention: Retention): Promise<void> {
+    this.#tidying.retention = retention
+  }
+
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
     return catalogueFromRow((await this.#reads.read<CatalogueRow>(CATALOGUE, [env]))[0])
   }
@@ -117,14 +123,27 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult[]> {
     const { at, changes } = batch
-    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
+    const values = encodeBatch(batch, this.#liveBuckets(at))
+    const sent = this.#underWay(async () => {
+      const going = changes.filter(({ rows }) => rows?.deleted === true)
+      if (going.length > 0) await this.#settleFuture(going.map(({ uid }) => uid))
+      return this.#send(at, COMMIT, values)
+    })
+    const results = decodeResults(await sent, changes)
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
     this.#tidying.after(at, left)
     return results
   }
 
+  /** What becomes of those who are about to be deleted: durable before they are, and without meaning if they are not. */
+  async #settleFuture(uids: readonly string[]): Promise<void> {
+    const statement = this.#tidying.retention.deletedCustomers === 'anonymise' ? TO_BE_KEPT : NOT_TO_BE_KEPT
+    await this.#reads.read(statement, [uids])
+  }
+
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
-    const results = await this.#send(change.at, CHANGE_CATALOGUE, encodeCatalogueChange(change))
+    const values = encodeCatalogueChange(change, this.#liveBuckets(change.at))
+    const results = await this.#underWay(() => this.#send(change.at, CHANGE_CATALOGUE, values))
     return decodeCatalogueResult(results, change.expected)
   }
 
@@ -176,13 +195,18 @@ export class PostgresStore implements Store {
     await Promise.all([...new Set([this.#commits, this.#reads, this.#sums])].map((connections) => connections.close()))
   }
 
-  #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
-    const sent = this.#sendPrepared(at, statement, values)
-    this.#underway.add(sent)
-    return sent.finally(() => this.#underway.delete(sent))
+  #liveBuckets(at: Instant): number[] {
+    return liveBuckets(at, this.#tidying.retention)
   }
 
-  async #sendPrepared(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
+  /** What `close` waits for. */
+  #underWay<T>(work: () => Promise<T>): Promise<T> {
+    const working = work()
+    this.#underway.add(working)
+    return working.finally(() => this.#underway.delete(working))
+  }
+
+  async #send(at: Instant, statement: Statement, values: readonly unknown[]): Promise<string> {
     const writer = this.#writers.reduce((best, one) => (one.waiting < best.waiting ? one : best))
     for (let attempt = 1; ; attempt++) {
       await this.#partitions.prepare(at)
@@ -201,6 +225,17 @@ export class PostgresStore implements Store {
       warn('the PostgreSQL server runs with fsync off: what was acknowledged is lost when its machine fails')
     }
   }
+}
+
+const TO_BE_KEPT: Statement = {
+  name: 'to_be_kept',
+  text: `insert into former_customers (key, uid, env) select key, uid, env from customers where uid = any ($1)
+    on conflict do nothing`,
+}
+/** That may have been settled before by a deletion that came to nothing. */
+const NOT_TO_BE_KEPT: Statement = {
+  name: 'not_to_be_kept',
+  text: 'delete from former_customers where key in (select key from customers where uid = any ($1))',
 }
 
 /** Brings a database's schema up to date. @returns how many steps were taken. @throws Error with a sentence. */
@@ -223,9 +258,4 @@ async function migrateWith(connections: Connections): Promise<number> {
     // A failed migration may have left its transaction open.
     client.release(true)
   }
-}
-
-const CLOCK: Statement = {
-  name: 'clock',
-  text: 'select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now',
 }

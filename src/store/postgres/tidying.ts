@@ -1,3 +1,4 @@
+import { USUAL_RETENTION } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { Connections, Statement } from './connections.ts'
 import { passing } from './lists.ts'
@@ -8,7 +9,7 @@ const CLEARED_AT_ONCE = 500
 /** How often it is looked whether there is anything to be tidied up, also what another process has left. */
 const EVERY_MS = 60_000
 
-const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_1($1) as more' }
+const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_2($1) as more' }
 
 /** What nobody waits for, after the answers have left. Whatever fails is tried again the next time. */
 export class Tidying {
@@ -18,6 +19,7 @@ export class Tidying {
   #wanted = false
   #stopped = false
   #begunAt = 0
+  retention = USUAL_RETENTION
   /** The time that the latest commit told; null before the first. */
   #at: Instant | null = null
 
@@ -58,7 +60,7 @@ export class Tidying {
   async #tidy(): Promise<void> {
     if (this.#at !== null) {
       await this.#partitions.makeAhead(this.#at)
-      await this.#partitions.dropForgotten(this.#at)
+      await this.#partitions.dropForgotten(this.#at, this.retention)
     }
     // Writers of processes that are gone. Nobody asks after so long what became of a batch.
     await this.#connections.read(passing("delete from writers where settled_at < now() - interval '1 hour'"), [])

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { propertyText } from '../../domain/property.ts'
+import { type Retention, USUAL_RETENTION } from '../../domain/retention.ts'
 import {
   BALANCE_COLUMNS,
   CHANGING_BALANCE_COLUMNS,
@@ -21,7 +22,7 @@ import {
   type KeyRecord,
   liveBuckets,
 } from '../store.ts'
-import { bury } from './leftovers.ts'
+import { Leftovers } from './leftovers.ts'
 import { MIGRATIONS } from './migrations.ts'
 import {
   Cells,
@@ -40,11 +41,14 @@ const FORGOTTEN_AT_ONCE = 200
 export class Database {
   readonly #db: DatabaseSync
   readonly sql: Sql
+  readonly leftovers: Leftovers
+  #retention = USUAL_RETENTION
   #forgottenUpTo = 0
 
   constructor(file: string, mode: 'write' | 'read') {
     this.#db = new DatabaseSync(file, { readOnly: mode === 'read', timeout: 5000 })
     this.sql = new Sql(this.#db)
+    this.leftovers = new Leftovers(this.sql)
     // Upper and lower case as JavaScript has them: SQLite itself knows only those of ASCII.
     this.#db.function('contains', { deterministic: true }, (text, search) =>
       Number(typeof text === 'string' && text.toLowerCase().includes(String(search))),
@@ -76,6 +80,12 @@ export class Database {
     }
   }
 
+  retain(retention: Retention): void {
+    this.#retention = retention
+    this.#forgottenUpTo = 0
+    this.leftovers.retain(retention)
+  }
+
   close(): void {
     this.#db.close()
   }
@@ -98,6 +108,7 @@ export class Database {
       const input = new Cells(cells)
       const results = Array.from({ length: count }, () => this.#apply(readChange(input), at, catalogues))
       this.#forget(at)
+      this.leftovers.passed(at)
       return results
     })
   }
@@ -163,7 +174,7 @@ export class Database {
     const state = rows.expected === null ? this.#create(env, uid, rows) : this.#lookUp(uid, rows.expected)
     if (state === null) return { kind: 'conflict' }
     if (rows.deleted) {
-      bury(this.sql, state.customer, state.lastPosting)
+      this.leftovers.bury(state.customer, state.lastPosting)
       this.#remember(rows.keys, at)
       return { kind: 'committed', version: 0 }
     }
@@ -171,7 +182,7 @@ export class Database {
       const sets = CUSTOMER_COLUMNS.map((column) => `${column} = ?`).join(', ')
       this.sql.run(`update customers set ${sets} where key = ?`, [...rows.customer, state.customer])
     }
-    this.#write(env, state, rows)
+    this.#write(env, state, rows, at)
     this.#remember(rows.keys, at)
     return { kind: 'committed', version: (rows.expected ?? 0) + 1 }
   }
@@ -208,7 +219,7 @@ export class Database {
     return { customer: Number(row['customer']), lastPosting: row['last_posting'] ?? null }
   }
 
-  #write(env: string, { customer, lastPosting }: CustomerState, rows: DecodedRows): void {
+  #write(env: string, { customer, lastPosting }: CustomerState, rows: DecodedRows, at: number): void {
     for (const balance of rows.written) {
       const changing = CHANGING_CELLS.map((cell) => balance[cell] ?? null)
       // Nearly always the balance is there and only a few of its columns have moved.
@@ -224,7 +235,7 @@ export class Database {
     for (const refund of rows.refunds) this.sql.run(WRITE_REFUND, [customer, ...refund])
     let previous = lastPosting
     for (const posting of rows.postings) previous = this.sql.insert(ADD_POSTING, [customer, previous, ...posting])
-    for (const event of rows.events) this.sql.run(ADD_EVENT, [customer, env, ...event])
+    for (const event of rows.events) this.sql.run(ADD_EVENT, [customer, env, at, ...event])
     this.sql.run(
       'update customer_states set version = ?, latest = ?, postings = ?, last_posting = ? where customer = ?',
       [(rows.expected ?? 0) + 1, rows.latest, rows.postingsBefore + rows.postings.length, previous, customer],
@@ -234,7 +245,7 @@ export class Database {
   #known(claims: readonly string[], at: number): KeyRecord[] {
     const records: KeyRecord[] = []
     for (const hash of claims) {
-      for (const bucket of liveBuckets(at)) {
+      for (const bucket of liveBuckets(at, this.#retention)) {
         const row = this.sql.get('select hash, fingerprint, answer from idempotency where bucket = ? and hash = ?', [
           bucket,
           hash,
@@ -260,7 +271,7 @@ export class Database {
   }
 
   #forget(at: number): void {
-    const oldest = liveBuckets(at).at(-1) ?? 0
+    const oldest = liveBuckets(at, this.#retention).at(-1) ?? 0
     if (this.#forgottenUpTo >= oldest) return
     const forgotten = this.sql.run(
       'delete from idempotency where (bucket, hash) in (select bucket, hash from idempotency where bucket < ? limit ?)',
@@ -303,4 +314,4 @@ const ADD_POSTING = `
   insert into postings (customer, previous, ${POSTING_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(POSTING_COLUMNS.length)})`
 
 const ADD_EVENT = `
-  insert into events (customer, env, ${EVENT_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(EVENT_COLUMNS.length)})`
+  insert into events (customer, env, stored_at, ${EVENT_COLUMNS.join(', ')}) values (?, ?, ?${', ?'.repeat(EVENT_COLUMNS.length)})`

@@ -105,7 +105,8 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   const where = new Where('e.env = ?', query.env)
   // One customer reads events_of_customer backwards, all customers events_by_time. A single key and not `in`: with a list
   // SQLite walks the events of everyone in order of time instead.
-  if (query.customerId !== undefined) {
+  if (query.customerId === undefined) where.and('coalesce(c.key, f.key) is not null')
+  else {
     where.and(`e.customer = ${KEY_OF_CUSTOMER}`, query.env, query.customerId, query.env, query.customerId)
   }
   // Along the customer's events from the newest on; what is given back is nearly always something recent.
@@ -115,14 +116,25 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   for (const { path, value } of query.properties ?? []) where.and('has(e.properties, ?, ?)', path.join('.'), value)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
+  if (query.storedFrom !== undefined) where.and(`${STORED_AT} >= ?`, query.storedFrom)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   return sql.all(
-    `select ${columns}, coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer
+    `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
      where ${where.text} order by e.timestamp desc, e.uid desc limit ? offset ?`,
     [...where.values, query.limit, query.offset],
   )
 }
+
+const OF_CUSTOMER = 'coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer'
+/** Whose an event `e` is, former customers that are anonymised included. */
+export const OF_WHOM = `left join customers c on c.key = e.customer
+  left join former_customers f on f.key = e.customer and f.anonymised = 1`
+export const WHO = 'coalesce(c.id, c.uid, f.uid)'
+const OF_ANYONE = `${WHO} as customer_id from events e ${OF_WHOM}`
+
+/** Of an event `e`. */
+export const STORED_AT = 'coalesce(e.stored_at, e.recorded_at)'
 
 export function ledger(sql: Sql, customer: string): SqlRow[] {
   // Walks the chain from the last posting back, a look-up by primary key each. `cross join` holds SQLite to that: to save
@@ -131,10 +143,12 @@ export function ledger(sql: Sql, customer: string): SqlRow[] {
     `with recursive chain (link) as (
        select last_posting from customer_states join customers on key = customer where uid = ?
        union all
+       select last_posting from former_customers where uid = ?
+       union all
        select previous from chain cross join postings on seq = link where previous is not null
      )
      select ${POSTING_COLUMNS.join(', ')} from chain cross join postings on seq = link order by seq`,
-    [customer],
+    [customer, customer],
   )
 }
 

@@ -99,4 +99,17 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // Prices in tiers: how many units a balance has paid for in its period.
   'alter table balances add column metered text',
+  // When an event was stored by the real time, which retention goes by. Those that are there have none: they count as stored
+  // when they were recorded, or now where a moved clock put that into the future.
+  `
+  alter table events add column stored_at integer;
+  update events set stored_at = unixepoch() * 1000 where recorded_at > unixepoch() * 1000;
+  `,
+  // Deleted customers of whom events and postings are kept, and how far what the caller said of events has been cleared away.
+  `
+  create table former_customers (
+    key integer primary key, uid text not null unique, env text not null, anonymised integer not null default 0,
+    last_posting integer, cleared_timestamp integer, cleared_seq integer
+  ) strict;
+  `,
 ]

@@ -1,3 +1,4 @@
+import type { Retention } from '../../domain/retention.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
@@ -39,6 +40,7 @@ import type {
  */
 export interface Calls {
   open: { request: null; reply: null }
+  retain: { request: Retention; reply: null }
   loadCatalogue: { request: string; reply: { version: number; clockAhead: number; features: SqlRow[] } }
   load: { request: readonly CustomerReference[]; reply: (PackedCustomer | null)[] }
   commit: { request: EncodedBatch; reply: CommitResult[] }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
+import type { Retention } from '../../domain/retention.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
 import type {
@@ -64,6 +65,10 @@ export class SqliteStore implements Store {
     this.#file = file
     this.#lock = lock
     this.#writer = writer
+  }
+
+  async retain(retention: Retention): Promise<void> {
+    await this.#writer.call('retain', retention)
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {

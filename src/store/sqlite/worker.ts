@@ -1,7 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { aggregateEvents } from './aggregate.ts'
 import { Database } from './database.ts'
-import { clearSome, hasLeftovers } from './leftovers.ts'
 import { ledger, listCustomers, listEntities, listEvents, load } from './lists.ts'
 import type { CallName, Calls, Reply, Request } from './protocol.ts'
 
@@ -14,6 +13,10 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
   open() {
     database = new Database(file, mode)
     clearLittleByLittle()
+    return null
+  },
+  retain(retention) {
+    opened().retain(retention)
     return null
   },
   loadCatalogue: (env) => opened().loadCatalogue(env),
@@ -45,15 +48,15 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
   },
 }
 
-/** Clears away what deleted customers left, a little between any two calls, so that no call waits long for it. */
+/** Clears away what deleted customers and old events left, a little between any two calls, so that no call waits long for it. */
 function clearLittleByLittle(): void {
-  if (clearing || mode === 'read' || database === undefined || !hasLeftovers(database.sql)) return
+  if (clearing || mode === 'read' || database === undefined || !database.leftovers.any) return
   clearing = true
   setImmediate(() => {
     clearing = false
     if (database === undefined) return
     try {
-      clearSome(database.sql)
+      database.leftovers.clearSome()
     } catch {
       // A full disk, perhaps. Nobody waits for this; the next commit tries again, and tells if the disk is broken.
       return
