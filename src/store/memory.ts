@@ -132,7 +132,7 @@ export class MemoryStore implements Store {
 
   async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
     const { entity, from, to } = query
-    const tally = new Tally(query)
+    const tally = new Tally(query, Date.now() + query.patience)
     for (const event of this.#eventsOf(query, { entity, from, to })) {
       tally.add({ ...event, value: formatAmount(event.value), deductions: event.deductions.map(takingOf) })
     }
