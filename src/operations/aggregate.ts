@@ -42,7 +42,7 @@ export interface Bin {
 
 /** The longest that a store may add up. */
 const PATIENCE_MS = 10_000
-/** How many numbers `bins` may hold: about a megabyte of an answer. No question needs more memory than that, whatever it asks. */
+/** How many numbers `bins` may hold, and how many sums of deductions there may be: about a megabyte of an answer. No question needs more memory than that, whatever it asks. */
 const MOST_NUMBERS = 50_000
 
 /**
@@ -72,9 +72,9 @@ export async function aggregateEvents(context: Context, request: AggregateReques
     deductions: request.deductions,
     patience: PATIENCE_MS,
   })
-  if ('kind' in sums) return sums.why === 'too_slow' ? tooSlow() : tooMuch()
+  if ('kind' in sums) return sums.why === 'too_slow' ? tooSlow() : tooManyGroups()
   const bins = binsOf(sums.uses, shown, request)
-  if (bins === null) return tooMuch()
+  if (bins === null || sums.deductions.length > MOST_NUMBERS) return tooMuch()
   return {
     bins,
     totals: totalsOf(sums.uses, names),
@@ -167,6 +167,13 @@ function tooMuch(): Refusal {
   return refuse(
     'invalid_request',
     `The answer would hold more than ${MOST_NUMBERS} numbers: ask for a shorter time, larger bins, fewer features or fewer groups`,
+  )
+}
+
+function tooManyGroups(): Refusal {
+  return refuse(
+    'invalid_request',
+    'There are too many groups to add up: ask for a shorter time, or group by something that has fewer values',
   )
 }
 

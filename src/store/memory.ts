@@ -161,7 +161,7 @@ export class MemoryStore implements Store {
 
   async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
     const { entity, from, to, storedFrom } = query
-    const tally = new Tally(query)
+    const tally = new Tally(query, Date.now() + query.patience)
     for (const event of this.#eventsOf(query, { entity, from, to, storedFrom })) {
       tally.add({ ...event, value: formatAmount(event.value), deductions: event.deductions.map(takingOf) })
     }

@@ -42,10 +42,11 @@ export class Tally {
   #bin = 0
   #givenUp: GivenUp | null = null
 
-  constructor(query: AggregateQuery) {
+  /** @param deadline by the clock of the machine, after which it is given up. */
+  constructor(query: AggregateQuery, deadline: number) {
     this.#query = query
     this.#names = new Set(query.names)
-    this.#deadline = performance.now() + query.patience
+    this.#deadline = deadline
     this.#uses = query.bins.map(() => new Map())
     this.#deductions = query.bins.map(() => new Map())
   }
@@ -57,7 +58,7 @@ export class Tally {
 
   /** Counts an event that is within the query's time and of its customer and entity, if the rest of the query fits too. */
   add(event: Counted): void {
-    if (this.#events++ % LOOK_EVERY === 0 && performance.now() > this.#deadline) this.#giveUp('too_slow')
+    if (this.#events++ % LOOK_EVERY === 0 && Date.now() > this.#deadline) this.#giveUp('too_slow')
     if (this.#givenUp !== null || !fits(event.properties, this.#query.properties)) return
     const bin = this.#binOf(event.timestamp)
     const group = this.#groupOf(event)

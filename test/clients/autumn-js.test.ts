@@ -438,6 +438,31 @@ describe.each(['memory', 'sqlite'] as const)('the published client on %s', (stor
       })
     })
 
+    test('are added up by the day, in groups, and with what they took', async () => {
+      await grant('messages', 4)
+      for (const [region, value] of Object.entries({ eu: 5, us: 0.5 }))
+        await autumn.track({ customerId: 'ada', featureId: 'messages', value, properties: { region } })
+      const { list, total, deductions } = await autumn.events.aggregate({
+        customerId: 'ada',
+        featureId: 'messages',
+        range: '7d',
+        groupBy: 'properties.region',
+        maxGroups: 5,
+        aggregateOn: 'deducted',
+      })
+      expect(list).toHaveLength(8)
+      expect(list.at(-1)).toMatchObject({ values: { messages: 5.5 }, groupedValues: { messages: { eu: 5, us: 0.5 } } })
+      expect(total).toEqual({ messages: { count: 2, sum: 5.5 } })
+      const [bin] = deductions ?? []
+      expect(bin?.period).toBe(list.at(-1)?.period)
+      expect(bin?.values['messages']).toMatchObject({ featureType: 'metered', deducted: 4, events: 1 })
+      const [balance] = bin?.values['messages']?.balances ?? []
+      expect(balance).toMatchObject({ entityId: null, planId: null, creditCost: null, deducted: 4, events: 1 })
+      expect(Object.values(bin?.groupedValues ?? {})).toMatchObject([{ eu: { deducted: 4 } }])
+      const unknown = autumn.events.aggregate({ customerId: 'nobody', featureId: 'messages' })
+      expect(codeOf(await errorOf(unknown))).toBe('customer_not_found')
+    })
+
     test('are filtered by feature and by time, and can be back-dated', async () => {
       await grant('messages', 10)
       await autumn.track({ customerId: 'ada', featureId: 'messages', timestamp: server.clock.now - DAY })

@@ -7,7 +7,7 @@ import type { GroupBy } from '../../src/domain/property.ts'
 import type { DeductionLine, UsageEvent } from '../../src/domain/usage.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { type AggregateQuery, type EventSums, MOST_SUMS, OTHER_GROUPS, type Store } from '../../src/store/store.ts'
-import { runs } from '../laws/runs.ts'
+import { PATIENCE_MS, runs } from '../laws/runs.ts'
 import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
 import { type OpenFile, openFile } from './file.ts'
 import { AT, added, changed, commit, event, gone, person } from './rows.ts'
@@ -313,7 +313,7 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('sums of events (%s)', 
     expect(await uses({ groupBy: null })).toEqual([`0 messages: ${MANY} events, ${MANY}`])
   })
 
-  test('agree with a naive model, whatever is asked', async () => {
+  test('agree with a naive model, whatever is asked', { timeout: PATIENCE_MS }, async () => {
     const customers = [alice, bob]
     await fc.assert(
       fc.asyncProperty(

@@ -6,6 +6,7 @@ import {
   type DeductionSum,
   type EventSums,
   type GivenUp,
+  MOST_SUMS,
   OTHER_GROUPS,
   type UseSum,
 } from '../store.ts'
@@ -45,10 +46,12 @@ export async function aggregateEvents(connections: Connections, query: Aggregate
     other: where.with('?', OTHER_GROUPS),
     from: `events e ${joinFor(query.groupBy, where)}`,
   }
-  const text = query.deductions ? `${uses(places, where)} union all ${deductions(places, where)}` : uses(places, where)
+  const all = query.deductions ? `${uses(places, where)} union all ${deductions(places, where)}` : uses(places, where)
+  const text = `select * from (${all}) as sums limit ${MOST_SUMS + 1}`
   const within = `set local statement_timeout = ${query.patience}; ${ALLOWED}`
   try {
     const rows = await connections.read<SumRow>({ name: '', text, within }, where.values)
+    if (rows.length > MOST_SUMS) return { kind: 'given_up', why: 'too_many' }
     return {
       uses: rows.flatMap((row) => (row.balance === null ? [useFrom(row)] : [])),
       deductions: rows.flatMap((row) => (row.balance === null ? [] : [deductionFrom(row, row.balance)])),

@@ -2,15 +2,16 @@ import { propertiesFromText, type SqlValue, takingsFromText } from '../rows.ts'
 import type { AggregateQuery, EventSums, GivenUp } from '../store.ts'
 import { type Counted, Tally } from '../tally.ts'
 import { KEY_OF_CUSTOMER, OF_WHOM, STORED_AT, WHO } from './lists.ts'
+import type { TimedQuery } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
 /**
  * SQLite has no exact decimals, so the rows are counted here, one by one as the query finds them: along events_of_customer for
  * one customer, else along events_by_time. One statement, so all of one instant.
  */
-export function aggregateEvents(sql: Sql, query: AggregateQuery): EventSums | GivenUp {
+export function aggregateEvents(sql: Sql, { query, deadline }: TimedQuery): EventSums | GivenUp {
   const { text, values } = statementFor(query)
-  const tally = new Tally(query)
+  const tally = new Tally(query, deadline)
   const [onlyName = '', another] = query.names
   const withNames = another !== undefined || query.deductions
   try {

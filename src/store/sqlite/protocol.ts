@@ -48,7 +48,7 @@ export interface Calls {
   listCustomers: { request: CustomerQuery; reply: RowPage<PackedCustomer> }
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
-  aggregateEvents: { request: AggregateQuery; reply: EventSums | GivenUp }
+  aggregateEvents: { request: TimedQuery; reply: EventSums | GivenUp }
   ledger: { request: string; reply: SqlRow[] }
   clock: { request: null; reply: null }
   loadKeys: { request: null; reply: ApiKey[] }
@@ -56,6 +56,13 @@ export interface Calls {
   close: { request: null; reply: null }
 }
 export type CallName = keyof Calls
+
+/** What waited too long for its turn is given up too. */
+export interface TimedQuery {
+  readonly query: AggregateQuery
+  /** By the clock of the machine, in Unix milliseconds. */
+  readonly deadline: number
+}
 
 /** All rows of one customer; lists as JSON. */
 export interface PackedCustomer {

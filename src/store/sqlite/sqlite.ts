@@ -107,8 +107,9 @@ export class SqliteStore implements Store {
   }
 
   async aggregateEvents(query: AggregateQuery): Promise<EventSums | GivenUp> {
+    const deadline = Date.now() + query.patience
     this.#adder ??= this.#openReader()
-    return (await this.#adder).call('aggregateEvents', query)
+    return (await this.#adder).call('aggregateEvents', { query, deadline })
   }
 
   async ledger(customerUid: string): Promise<Posting[]> {
