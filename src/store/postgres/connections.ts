@@ -39,6 +39,7 @@ export const TYPES: CustomTypesConfig = {
 /**
  * What every session is set to. Acknowledged means on disk, whatever the server's default. All our statements go along an
  * index where there is one: a table that was never analyzed looks so small to the planner that it would rather read it whole.
+ * So a plan is the same whatever the values, and is made once: for a small question that takes longer than answering it.
  */
 const SESSION = `
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') <> 'remote_apply';
@@ -48,6 +49,7 @@ const SESSION = `
   set enable_hashjoin = off;
   set enable_mergejoin = off;
   set enable_material = off;
+  set plan_cache_mode = force_generic_plan;
   set jit = off`
 
 /** Connections to one database, opened when they are needed and opened again when they are lost. */

@@ -1,3 +1,4 @@
+import { assert } from '../../domain/assert.ts'
 import { type Environment, emailIn } from '../../domain/customer.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
@@ -165,6 +166,12 @@ export async function listEntities(connections: Connections, query: EntityQuery)
   return { ...counts, rows }
 }
 
+/** In the text and not as values, so that a plan that is made without looking at values knows how few rows are wanted. */
+function pieceOf({ limit, offset }: { readonly limit: number; readonly offset: number }): string {
+  assert(Number.isSafeInteger(limit) && Number.isSafeInteger(offset), 'a page has a size and a place')
+  return `limit ${limit} offset ${offset}`
+}
+
 /** Joined, because a deleted customer leaves its entities behind for a while. */
 const FROM = { customers: 'from customers', entities: 'from entities join customers on key = entities.customer' }
 
@@ -174,7 +181,7 @@ function pageOf(table: 'customers' | 'entities', where: Where, query: CustomerQu
     where.and(`(${table}.created_at, ${table}.uid) ${sign} (?, ?)`, query.after.at, query.after.uid)
   }
   const order = (of: string) => `${of}.created_at ${direction}, ${of}.uid ${direction}`
-  const rows = where.with('limit ? offset ?', query.limit, query.offset)
+  const rows = pieceOf(query)
   return { page: `${FROM[table]} where ${where.text} order by ${order(table)} ${rows}`, order }
 }
 
@@ -214,7 +221,7 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   if (query.storedFrom !== undefined) where.and('e.stored_at >= ?', query.storedFrom)
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
-  const rows = where.with('limit ? offset ?', query.limit, query.offset)
+  const rows = pieceOf(query)
   return connections.read<SqlRow>(
     passing(
       `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
