@@ -21,8 +21,8 @@ export interface Command<A> {
   /** As the caller wrote it: the caller's id or the internal one. */
   readonly customerId: string
   readonly keys: readonly IdempotencyKey[]
-  /** Its keys belong to the name that the caller wrote and not to the customer, because they must outlive it. */
-  readonly keyedByName?: boolean
+  /** What its keys belong to where that is not the customer: something that the customer does not outlive, or that outlives it. */
+  readonly keyScope?: string
   decide(situation: Situation): Outcome<A>
 }
 
@@ -48,6 +48,8 @@ export interface Done<A> {
   readonly events: readonly UsageEvent[]
   /** What to answer when the customer's new id turns out to be taken. */
   readonly whenIdTaken?: Refusal
+  /** What to answer when the id of a lock turns out to be another customer's. */
+  readonly whenLockTaken?: Refusal
 }
 
 /** The customer is deleted with all it has. */

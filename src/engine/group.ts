@@ -123,7 +123,9 @@ export class Group {
     const { entry } = this
     // Without a customer there are only keys to be looked up. One that is created here has none yet that could be known.
     const uid = (this.after ?? entry.holdings)?.customer.uid ?? ''
-    const asked = this.members.filter(({ waiting }) => entry.holdings !== null || waiting.command.keyedByName === true)
+    const asked = this.members.filter(
+      ({ waiting }) => entry.holdings !== null || waiting.command.keyScope !== undefined,
+    )
     const claims = [...new Set(asked.flatMap(({ hashes }) => hashes))]
     const after = this.deletes ? entry.holdings : this.after
     return { env: entry.env, uid, claims, rows: after === null ? null : this.#rows(after) }
@@ -161,9 +163,9 @@ export class Group {
     }
   }
 
-  answerIdTaken(): void {
+  answerTaken(what: 'id' | 'lock'): void {
     for (const member of this.members) {
-      const refusal = member.done?.whenIdTaken
+      const refusal = what === 'id' ? member.done?.whenIdTaken : member.done?.whenLockTaken
       if (refusal === undefined) continue
       member.reply = { outcome: refusal, replayed: false }
       answerMember(member)
@@ -175,12 +177,12 @@ export class Group {
   }
 
   /**
-   * Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. Those of a
-   * deletion belong to the name: a late retry must not delete whoever has that name by then.
+   * Keys belong to the customer, by its internal id; before it exists there is nothing that they could have done. A command
+   * may say otherwise.
    */
   #hash(command: Command<unknown>, holdings: Holdings | null): readonly string[] {
     if (command.keys.length === 0) return NO_HASHES
-    const scope = command.keyedByName === true ? `named ${command.customerId}` : holdings?.customer.uid
+    const scope = command.keyScope ?? holdings?.customer.uid
     return scope === undefined ? NO_HASHES : command.keys.map((key) => keyHash(this.entry.env, scope, key))
   }
 }

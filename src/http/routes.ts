@@ -5,6 +5,7 @@ import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
 import { events } from './endpoints/events.ts'
 import { features } from './endpoints/features.ts'
+import { locks } from './endpoints/locks.ts'
 import { usage } from './endpoints/usage.ts'
 
 /** What a request says outside of its JSON. */
@@ -23,7 +24,7 @@ export interface Route {
 }
 
 const ENDPOINTS = new Map(
-  [...features, ...customers, ...entities, ...balances, ...usage, ...events, ...clock].map((one) => [
+  [...features, ...customers, ...entities, ...balances, ...usage, ...locks, ...events, ...clock].map((one) => [
     one.operation,
     one,
   ]),

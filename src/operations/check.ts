@@ -2,10 +2,11 @@ import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { Feature } from '../domain/feature.ts'
+import { type Hold, hold, type LockTerms } from '../domain/hold.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
-import { type NamedSummaries, summariesAfter, summaryAfter, use } from '../domain/usage.ts'
+import { type NamedSummaries, summariesAfter, summaryAfter, type Usage, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import {
   asOf,
@@ -19,6 +20,7 @@ import {
   type Result,
   type SubjectFeature,
 } from './decide.ts'
+import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
 import { eventOf } from './track.ts'
 
 export interface CheckAnswer {
@@ -28,6 +30,8 @@ export interface CheckAnswer {
   readonly customerId: string
   /** Under which a use was recorded, and can be given back; null where nothing was used. */
   readonly eventId: string | null
+  /** The lock that holds what was used, or null. */
+  readonly lock: OpenLock | null
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
 }
@@ -49,19 +53,22 @@ export function check(
     const access = judge(current, whose, feature, required, properties, catalogue)
     const wouldBe = (then: Holdings) => judge(then, whose, feature, required, properties, catalogue).allowed
     const denial = access.allowed ? null : deny(current, whose, feature, catalogue, wouldBe)
-    return { access, denial, customerId: nameOf(holdings.customer), eventId: null, summaries: null }
+    return { access, denial, customerId: nameOf(holdings.customer), eventId: null, lock: null, summaries: null }
   })
 }
 
 /**
  * Checks and, when it is allowed, uses `required` at once: all of it or nothing. Not enough is an answer
  * (`allowed: false`), not an error. Source: R46-R52.
+ * @param lock holds it instead, all or as much as the lock asks for, until it is finalized (R150-R155). Refusals then also
+ * `lock_already_exists`, `invalid_request`.
  */
 export function checkAndUse(
   { engine, env, keys }: Context,
   subject: SubjectFeature,
   required: Amount,
   properties: JsonObject,
+  lock: LockRequest | null,
 ): Promise<Reply<CheckAnswer>> {
   return engine.submit({
     env,
@@ -70,6 +77,8 @@ export function checkAndUse(
     decide(situation) {
       const feature = featureOf(subject, situation.catalogue)
       if (isRefusal(feature)) return feature
+      const terms = lock === null ? null : termsOf(lock, feature, situation.moment)
+      if (isRefusal(terms)) return terms
       if (feature.type.kind === 'boolean') {
         return refuse(
           'invalid_request',
@@ -77,7 +86,7 @@ export function checkAndUse(
         )
       }
       const eventUid = situation.moment.newId('evt')
-      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid)
+      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, terms, eventUid)
       return deciding(subject, eventUid, rule)(situation)
     },
   })
@@ -88,13 +97,17 @@ function useWhole(
   feature: Feature,
   required: Amount,
   properties: JsonObject,
+  terms: LockTerms | null,
   eventUid: string,
-): Result<CheckAnswer> {
+): Result<CheckAnswer> | Refusal {
   const { holdings, catalogue, journal } = bench
   const entity = bench.entity?.uid ?? null
   const before = judge(holdings, entity, feature, required, properties, catalogue)
   const customerId = nameOf(holdings.customer)
-  const usage = use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal)
+  const taken =
+    terms === null
+      ? used(use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal))
+      : hold(holdings, bench.entity, feature, required, properties, terms, catalogue, journal)
   const couldBeUsed = (then: Holdings) =>
     !isRefusal(
       use(then, entity, [feature], required, properties, 'reject', catalogue, new Journal(journal.at, 'trial')),
@@ -106,11 +119,14 @@ function useWhole(
       denial: deny(holdings, entity, feature, catalogue, couldBeUsed),
       customerId,
       eventId: null,
+      lock: null,
       summaries: null,
     },
   })
-  if (isRefusal(usage)) return no(before)
+  if (isRefusal(taken)) return taken.code === 'insufficient_balance' ? no(before) : taken
+  const { usage, lock } = taken
   if (!usage.held && required > ZERO) return no({ ...before, required })
+  if (terms !== null && lock === null) return no(before)
   return {
     holdings: usage.holdings,
     answer: {
@@ -118,15 +134,21 @@ function useWhole(
       denial: null,
       customerId,
       eventId: eventUid,
+      lock: lock === null ? null : openLock(lock),
       summaries: summariesAfter(usage, catalogue).all,
     },
     events: [
       eventOf(
         bench,
         eventUid,
-        { name: feature.id, value: required, properties, timestamp: undefined, refundOf: null },
+        { name: feature.id, value: lock?.held ?? required, properties, timestamp: undefined, refundOf: null, lock },
         usage.deductions,
       ),
     ],
+    ...(lock === null ? {} : { whenLockTaken: lockTaken(lock.id) }),
   }
+}
+
+function used(usage: Usage | Refusal): Hold | Refusal {
+  return isRefusal(usage) ? usage : { usage, lock: null }
 }

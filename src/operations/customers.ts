@@ -177,7 +177,8 @@ export function deleteCustomer({ engine, env, keys }: Context, id: string): Prom
     env,
     keys,
     customerId: id,
-    keyedByName: true,
+    // They belong to the name: a late retry must not delete whoever has that name by then.
+    keyScope: `named ${id}`,
     decide: ({ holdings }) => (holdings === null ? customerNotFound(id) : { kind: 'gone', answer: SUCCESS }),
   })
 }

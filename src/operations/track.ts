@@ -2,6 +2,7 @@ import type { Amount } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { OverageBehavior } from '../domain/deduction.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
+import { hold } from '../domain/hold.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant, Moment } from '../domain/time.ts'
@@ -15,6 +16,7 @@ import {
 } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, featureNotFound, nameOf, type Result, type Subject } from './decide.ts'
+import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
 
 export interface TrackRequest extends Subject {
   /** A feature's id, or an event name that feeds every feature which lists it. */
@@ -24,6 +26,8 @@ export interface TrackRequest extends Subject {
   /** When the use happened, if not now; balances are always charged now. */
   readonly timestamp: Instant | undefined
   readonly behavior: OverageBehavior
+  /** Holds instead of using, by the rules of a check (R150b). */
+  readonly lock?: LockRequest | undefined
 }
 
 export interface TrackAnswer {
@@ -37,6 +41,8 @@ export interface TrackAnswer {
   /** Null where fewer than two features are concerned (R63). */
   readonly summaries: NamedSummaries | null
   readonly deductions: readonly DeductionLine[]
+  /** The lock that holds what was used, or null. */
+  readonly lock: OpenLock | null
 }
 
 /**
@@ -58,14 +64,44 @@ export function track({ engine, env, keys }: Context, request: TrackRequest): Pr
       return deciding(request, eventUid, (bench) => {
         const { holdings, entity, catalogue, journal } = bench
         const { value, properties, behavior, timestamp } = request
+        const [feature] = features
+        if (request.lock !== undefined && feature !== undefined)
+          return holding(bench, feature, request, request.lock, eventUid)
         const usage = use(holdings, entity?.uid ?? null, features, value, properties, behavior, catalogue, journal)
         if (isRefusal(usage)) return usage
         const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-        return trackResult(bench, eventUid, { name, value, properties, timestamp, refundOf: null }, usage, eventName)
+        return trackResult(
+          bench,
+          eventUid,
+          { name, value, properties, timestamp, refundOf: null, lock: null },
+          usage,
+          eventName,
+        )
       })(situation)
     },
   })
+}
+
+function holding(
+  bench: Bench,
+  feature: Feature,
+  { value, properties, timestamp }: TrackRequest,
+  request: LockRequest,
+  eventUid: string,
+): Result<TrackAnswer> | Refusal {
+  const { holdings, entity, catalogue, journal, moment } = bench
+  const terms = termsOf(request, feature, moment)
+  if (isRefusal(terms)) return terms
+  const held = hold(holdings, entity, feature, value, properties, terms, catalogue, journal)
+  if (isRefusal(held)) return held
+  const { usage, lock } = held
+  if (lock === null)
+    return refuse('insufficient_balance', `There is nothing of feature ${feature.id} left that could be held`)
+  const what = { name: feature.id, value: lock.held, properties, timestamp, refundOf: null, lock }
+  const result = trackResult(bench, eventUid, what, usage, null)
+  const answer = { ...result.answer, value, lock: openLock(lock) }
+  return { ...result, answer, whenLockTaken: lockTaken(lock.id) }
 }
 
 export function inTheFuture(timestamp: Instant | undefined, { now }: Moment): Refusal | null {
@@ -80,6 +116,7 @@ interface Recorded {
   readonly properties: JsonObject
   readonly timestamp: Instant | undefined
   readonly refundOf: string | null
+  readonly lock: { readonly id: string } | null
 }
 
 /** @param eventName where the caller used one instead of a feature's id. */
@@ -101,6 +138,7 @@ export function trackResult(
       summary: summaries.principal,
       summaries: summaries.all,
       deductions: usage.deductions,
+      lock: null,
     },
     events: [eventOf(bench, eventUid, what, usage.deductions)],
   }
@@ -129,7 +167,7 @@ export function eventOf(
   what: Recorded,
   deductions: readonly DeductionLine[],
 ): UsageEvent {
-  const { name, value, properties, timestamp, refundOf } = what
+  const { name, value, properties, timestamp, refundOf, lock } = what
   return {
     uid,
     name,
@@ -137,6 +175,7 @@ export function eventOf(
     properties,
     entity: entity === null ? null : nameOf(entity),
     refundOf,
+    lock: lock?.id ?? null,
     timestamp: timestamp ?? moment.now,
     recordedAt: journal.at,
     deductions,

@@ -111,7 +111,8 @@ function compare(comparison: Comparison, step: Step, { status, body }: Reply): r
 /** What Granary says at the top of an answer and the reference does not. At 2.0 and older there is nothing. */
 function ownKeys({ step, path, body, response }: Step): Readonly<Record<string, unknown>> {
   const recordsUse = Object(response).deductions !== undefined && /\/(balances\.)?track$/.test(path)
-  const usesAtOnce = Object(body).send_event === true && Object(response).allowed === true
+  const takes = Object(body).send_event === true || Object(body).lock !== undefined
+  const usesAtOnce = takes && Object(response).allowed === true
   return { ...DENIALS[step], ...(recordsUse || usesAtOnce ? { event_id: /^evt_[0-9a-z]{26}$/ } : {}) }
 }
 

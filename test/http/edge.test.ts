@@ -490,11 +490,9 @@ describe('what a later version understands', () => {
   const seat = () => ({ entity_id: unused(), feature_id: 'seats' })
   const alice = { customer_id: 'alice' }
   const asking: [string, string, (value: unknown) => unknown][] = [
-    ['balances.check', 'lock', (lock) => ({ ...check, lock })],
     ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
     ['balances.check', 'skip_event', (skip_event) => ({ ...check, skip_event })],
     ['balances.track', 'async', (async) => ({ ...check, value: 0, async })],
-    ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
     ['balances.track', 'skip_event', (skip_event) => ({ ...check, value: 0, skip_event })],
     ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
     ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
@@ -1007,12 +1005,20 @@ function operationAt(route: string): string {
   return found.route.endpoint.operation
 }
 
-/** Entities with balances of their own, beside what every world of this file has. */
+/** Entities with balances of their own and an open lock, beside what every world of this file has. */
 async function settleIn({ ok }: World): Promise<void> {
   await ok('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 3 })
   await ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
   const own = { customer_id: 'alice', entity_id: 'e1', feature_id: 'messages' }
   await ok('balances.create', { ...own, included: 20, reset: { interval: 'week' }, rollover: { max: 5, length: 1 } })
+  const lock = { enabled: true, lock_id: 'l1', expires_at: START + DAY }
+  await ok('balances.check', {
+    customer_id: 'alice',
+    feature_id: 'messages',
+    entity_id: 'e1',
+    required_balance: 30,
+    lock,
+  })
 }
 
 /** The ledger of every customer adds up to what it holds, and no seat is taken by nobody. */

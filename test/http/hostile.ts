@@ -133,6 +133,17 @@ const time = fc.oneof(
 )
 const future = fc.integer({ min: START + DAY, max: START + 2000 * DAY })
 const balanceId = fc.constantFrom('b1', 'b2', 'b3')
+const lockId = fc.constantFrom('l1', 'l1', 'l2')
+const lapse = fc.constantFrom(START - DAY, START + 1, START + DAY / 2, START + DAY)
+const lock = fc.record(
+  {
+    enabled: fc.constant(true),
+    lock_id: lockId,
+    expires_at: lapse,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+  },
+  { requiredKeys: ['enabled', 'lock_id'] },
+)
 const interval = fc.constantFrom('minute', 'hour', 'day', 'week', 'month', 'quarter', 'year')
 const reset = fc.record({ interval, interval_count: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['interval'] })
 const rollover = fc.oneof(
@@ -301,10 +312,17 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     entity_id: entityId,
     required_balance: quantity,
     send_event: fc.boolean(),
+    lock,
     with_preview: fc.boolean(),
     expand: fc.constantFrom('balance.feature', ['flag.feature']),
   }),
+  'balances.finalize': withSome(
+    { lock_id: lockId, action: fc.constantFrom('confirm', 'confirm', 'release') },
+    { override_value: quantity, keep_open: fc.boolean(), properties: fc.constant({ a: 1 }) },
+  ),
+  'balances.extend': fc.record({ lock_id: lockId, expires_at: lapse }),
   'balances.track': fc.oneof(
+    withSome({ ...subject, lock }, { value: quantity }),
     withSome(subject, {
       ...creation,
       entity_id: entityId,

@@ -8,6 +8,7 @@ import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import { balancesToWire, balanceToWire, deductionsToWire, flagToWire } from '../wire/balance.ts'
 import { detailsOf } from '../wire/customers.ts'
+import { lockToWire } from '../wire/locks.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
 import { expanding, NOTHING, showBalance } from './show.ts'
@@ -18,19 +19,19 @@ export const usage: readonly Endpoint[] = [
     shape: 'check',
     input: checkInput,
     quick: quickCheck,
-    kind: (body) => (fieldOf(body, 'send_event') === true ? 'write' : 'read'),
+    kind: (body) => (fieldOf(body, 'send_event') === true || fieldOf(body, 'lock') != null ? 'write' : 'read'),
     run(context, input) {
       const subject = subjectOf(input)
       const properties = input.properties ?? {}
       const act = () =>
-        input.send_event === true
-          ? checkAndUse(context, subject, input.required, properties)
+        input.send_event === true || input.lock != null
+          ? checkAndUse(context, subject, input.required, properties, input.lock ?? null)
           : check(context, subject, input.required, properties)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
-    show({ access, denial, customerId, eventId, summaries }, input, context) {
+    show({ access, denial, customerId, eventId, lock, summaries }, input, context) {
       const { allowed, required, summary, flag, feature } = access
-      const { with_preview, expand = NOTHING, send_event } = input
+      const { with_preview, expand = NOTHING } = input
       return {
         allowed,
         customer_id: customerId,
@@ -39,10 +40,11 @@ export const usage: readonly Endpoint[] = [
         balance:
           summary === null
             ? null
-            : showBalance(summary, expanding(expand, 'balance.feature', context), send_event !== true),
+            : showBalance(summary, expanding(expand, 'balance.feature', context), eventId === null),
         balances: summaries === null ? undefined : balancesToWire(summaries, null),
         flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', context)),
         event_id: eventId ?? undefined,
+        lock: lock === null ? undefined : lockToWire(lock),
         reason: denial?.reason,
         available_at: denial === null ? undefined : denial.availableAt,
         preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
@@ -66,7 +68,14 @@ export const usage: readonly Endpoint[] = [
         return refundUse(context, { ...subject, ...what, ...input.of, name: input.feature_id ?? input.event_name })
       }
       const [value, behavior] = [input.value ?? ONE, input.overage_behavior ?? 'cap'] as const
-      const request: TrackRequest = { ...subject, ...what, of: input.of, value, behavior }
+      const request: TrackRequest = {
+        ...subject,
+        ...what,
+        of: input.of,
+        value,
+        behavior,
+        lock: input.lock ?? undefined,
+      }
       const act = () => track(context, request)
       return input.auto_create === true ? withNewcomer(context, request, newcomerOf(input), act) : act()
     },
@@ -79,6 +88,7 @@ export const usage: readonly Endpoint[] = [
       balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
       balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
       deductions: deductionsToWire(answer.deductions),
+      lock: answer.lock === null ? undefined : lockToWire(answer.lock),
     }),
   }),
   endpoint({

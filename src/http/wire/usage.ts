@@ -3,6 +3,7 @@ import { type Amount, ONE } from '../../domain/amount.ts'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
 import type { Feature } from '../../domain/feature.ts'
 import { customerData, entityData } from './customers.ts'
+import { lockField } from './locks.ts'
 import { amount, cursor, expandOf, id, instant, jsonObject, later } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
@@ -28,7 +29,7 @@ export const checkInput = z
     properties: jsonObject.optional(),
     send_event: z.boolean().optional(),
     with_preview: z.boolean().optional(),
-    lock: later('lock'),
+    lock: lockField.nullish(),
     skip_event: later('skip_event'),
     expand: expandOf('balance.feature', 'flag.feature'),
   })
@@ -59,7 +60,7 @@ export const trackInput = z
     idempotency_key: z.string().min(1).max(255).nullish(),
     overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
     async: later('async'),
-    lock: later('lock'),
+    lock: lockField.nullish(),
     skip_event: later('skip_event'),
     refund_of: id.optional(),
   })
@@ -82,6 +83,7 @@ interface TrackFields {
   readonly event_name?: string | undefined
   readonly refund_of?: string | undefined
   readonly overage_behavior?: string | undefined
+  readonly lock?: unknown
 }
 
 function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[]; readonly message: string } {
@@ -89,6 +91,8 @@ function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[];
   if (refund_of !== undefined) {
     return refundProblem(input) ?? { eventId: refund_of, units: value === undefined ? null : -value }
   }
+  if (event_name !== undefined && input.lock != null)
+    return { path: ['lock'], message: 'cannot be given with event_name: send the feature_id instead' }
   if (feature_id !== undefined && event_name === undefined) return { featureId: feature_id }
   if (event_name !== undefined && feature_id === undefined) return { eventName: event_name }
   return { message: 'either feature_id or event_name is needed, and not both' }
@@ -96,6 +100,7 @@ function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[];
 
 /** What gives back says how much below zero, and needs no other word of what it was. */
 function refundProblem(input: TrackFields): { path: string[]; message: string } | null {
+  if (input.lock != null) return { path: ['lock'], message: 'cannot be given with refund_of' }
   if (input.value !== undefined && input.value >= 0n) {
     return { path: ['value'], message: 'must be below zero with refund_of; leave it out to give back all that is left' }
   }

@@ -34,6 +34,7 @@ import {
   CATALOGUE,
   type CatalogueRow,
   catalogueFromRow,
+  findLock,
   ledger,
   listCustomers,
   listEntities,
@@ -41,6 +42,7 @@ import {
   load,
   passing,
   versions,
+  withLapsedLocks,
 } from './lists.ts'
 import { migrate } from './migrations.ts'
 import { Partitions } from './partitions.ts'
@@ -116,6 +118,14 @@ export class PostgresStore implements Store {
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
     const results = await this.#send(change.at, CHANGE_CATALOGUE, encodeCatalogueChange(change))
     return decodeCatalogueResult(results, change.expected)
+  }
+
+  findLock(env: Environment, id: string): Promise<string | null> {
+    return findLock(this.#reads, env, id)
+  }
+
+  withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    return withLapsedLocks(this.#reads, env, at, limit)
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {

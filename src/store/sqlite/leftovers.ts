@@ -4,9 +4,13 @@ import type { Sql } from './sql.ts'
 /** How many rows of one kind that a deleted customer left go in one transaction. */
 const CLEARED_AT_ONCE = 500
 
-/** From now on nobody finds the customer; what belonged to it is cleared away later. */
+/**
+ * From now on nobody finds the customer; what belonged to it is cleared away later, but for its locks: others may use their ids
+ * from now on.
+ */
 export function bury(sql: Sql, customer: number, lastPosting: SqlValue): void {
   sql.run('delete from customers where key = ?', [customer])
+  sql.run('delete from locks where customer = ?', [customer])
   sql.run('delete from customer_states where customer = ?', [customer])
   sql.run('insert into deletions (customer, last_posting) values (?, ?)', [customer, lastPosting])
 }
