@@ -1006,12 +1006,12 @@ function operationAt(route: string): string {
 }
 
 /** Entities with balances of their own and an open lock, beside what every world of this file has. */
-async function settleIn({ ok }: World): Promise<void> {
+async function settleIn({ ok, clock }: World): Promise<void> {
   await ok('balances.create', { customer_id: 'alice', feature_id: 'seats', included: 3 })
   await ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
   const own = { customer_id: 'alice', entity_id: 'e1', feature_id: 'messages' }
   await ok('balances.create', { ...own, included: 20, reset: { interval: 'week' }, rollover: { max: 5, length: 1 } })
-  const lock = { enabled: true, lock_id: 'l1', expires_at: START + DAY }
+  const lock = { enabled: true, lock_id: 'l1', expires_at: clock.now + 86_400_000 }
   await ok('balances.check', {
     customer_id: 'alice',
     feature_id: 'messages',
