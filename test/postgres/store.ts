@@ -27,6 +27,7 @@ export const TABLES = [
   'events',
   'features',
   'idempotency',
+  'locks',
   'postings',
   'refunds',
 ]
