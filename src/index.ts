@@ -10,6 +10,7 @@ import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
 import type * as features from './http/wire/features.ts'
+import type * as locks from './http/wire/locks.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
 import type { PostgresOptions } from './store/postgres/postgres.ts'
@@ -58,6 +59,8 @@ export interface Operations {
   ]
   'balances.check': [z.input<typeof usage.checkInput>, answers.CheckAnswer]
   'balances.track': [z.input<typeof usage.trackInput>, answers.TrackAnswer]
+  'balances.finalize': [z.input<typeof locks.finalizeInput>, answers.FinalizeAnswer]
+  'balances.extend': [z.input<typeof locks.extendInput>, { success: true; lock: answers.LockAnswer }]
   'events.list': [z.input<typeof usage.listEventsInput>, answers.PageAnswer<answers.EventAnswer>]
   'clock.get': [object, answers.ClockAnswer]
   'clock.advance': [z.input<typeof clocks.advanceClockInput>, answers.ClockAnswer]

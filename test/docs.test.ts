@@ -13,34 +13,38 @@ interface Example {
   readonly printed: string
 }
 
-/** What every example begins with, and the examples with the output that is shown under them. */
-function read(): { preamble: string; examples: Example[] } {
-  const text = readFileSync(join(ROOT, 'docs', 'balances.md'), 'utf8')
+/** The pages that teach by example. */
+const PAGES = ['balances.md', 'agents.md']
+
+/** The examples of a page with the output that is shown under them, each with what all of them begin with. */
+function read(page: string): Example[] {
+  const text = readFileSync(join(ROOT, 'docs', page), 'utf8')
   const [introduction = '', ...sections] = text.split('\n## ')
   const [preamble, ...more] = blocks(introduction)
   expect([preamble?.language, more], 'the introduction has one block').toEqual(['js', []])
-  const examples = sections.flatMap((section) => {
+  return sections.flatMap((section) => {
     const [heading = ''] = section.split('\n')
     const found = blocks(section)
     const languages = found.map(({ language }) => language).join(' ')
     expect(languages, `"${heading}" shows the output under each example`).toMatch(/^js text( js text)*$/)
     return found.flatMap(({ language, text: script }, i) =>
-      language === 'js' ? [{ heading, script, printed: found[i + 1]?.text ?? '' }] : [],
+      language === 'js' ? [{ heading, script: `${preamble?.text}\n${script}`, printed: found[i + 1]?.text ?? '' }] : [],
     )
   })
-  return { preamble: preamble?.text ?? '', examples }
 }
 
 function blocks(section: string): { language: string; text: string }[] {
   return [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = '', text = '']) => ({ language, text }))
 }
 
-const { preamble, examples } = read()
+const examples = PAGES.flatMap((page) =>
+  read(page).map((example) => ({ ...example, heading: `${page}: ${example.heading}` })),
+)
 
 // Beside what was built, where a script finds the package under its own name.
 let folder: string
 beforeAll(() => {
-  folder = mkdtempSync(join(ROOT, 'dist', '.balances-'))
+  folder = mkdtempSync(join(ROOT, 'dist', '.docs-'))
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -48,7 +52,7 @@ test.each(examples.map((example, i) => [example.heading, i, example] as const))(
   '%s (example %i) prints what the page shows',
   async (_heading, i, { script, printed }) => {
     const file = join(folder, `example-${i}.mjs`)
-    writeFileSync(file, `${preamble}\n${script}\nawait granary.close()\n`)
+    writeFileSync(file, `${script}\nawait granary.close()\n`)
     const { stdout } = await run(process.execPath, [file])
     expect(stdout).toBe(printed)
   },
