@@ -307,6 +307,29 @@ describe('two stores on one database', () => {
     expect((await store.loadCatalogue('sandbox')).features).toHaveLength(20)
   })
 
+  test.each([
+    ['changes', null],
+    ['renames', { name: 'another' }],
+  ])('lock customers in the order of their keys, where a batch only %s them', async (_label, renamed) => {
+    const { store, url, column } = await opened()
+    const people = Array.from({ length: 3 }, (_, i) => person(`p${i}`))
+    for (const one of people) await commit(store, added(one))
+    const holder = await connected(url)
+    await holder.query("begin; select from customer_states where uid = 'cus_p0' for update")
+    const backwards = [...people].reverse().map((one) => {
+      const customer = renamed === null ? null : { ...one, ...renamed }
+      return changed(one, 1, { customer, written: [grantOf('cus_ent_1')] })
+    })
+    const committing = commit(store, ...backwards)
+    const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%granary_commit%'"
+    await until(async () => ((await column(waiting)).length > 0 ? true : undefined))
+    // Whoever waits for the first one holds none of the others.
+    const free = "select uid from customer_states where uid <> 'cus_p0' order by uid for update nowait"
+    expect(await column(free)).toEqual(['cus_p1', 'cus_p2'])
+    await holder.query('commit')
+    expect(await committing).toEqual(['committed 2', 'committed 2', 'committed 2'])
+  })
+
   test('never wait for each other in a circle, whatever their batches have in common', async () => {
     const { store, url, column } = await opened()
     const stores = [store, await another(url)]
