@@ -1,4 +1,4 @@
-// Writes docs/schema.sql: the tables and functions of the PostgreSQL store, from a database that was just migrated.
+// Writes docs/schema.sql: the tables, types and functions of the PostgreSQL store, from a database that was just migrated.
 
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 
-const HEADING = `-- The tables and functions of the PostgreSQL store, as its migrations make them (src/store/postgres/migrations.ts).
+const HEADING = `-- The tables, types and functions of the PostgreSQL store, as its migrations make them (src/store/postgres/migrations.ts).
 -- Written by \`node scripts/schema.mjs\` from the catalog of a migrated database; a test holds that it is up to date.
 -- The partitions of events (by month) and idempotency (by day) are made by the store as time goes on.
 `
@@ -16,6 +16,7 @@ export async function describeSchema(client: Client): Promise<string> {
     parts.push(`create table ${name} (\n  ${[...columns, ...constraints].join(',\n  ')}\n)${head};\n`)
     parts.push(...(await lines(INDEXES.replaceAll('$1', String(oid)))).map((line) => `${line};\n`))
   }
+  parts.push(...(await lines(TYPES)).map((line) => `${line};\n`))
   parts.push(...(await lines(FUNCTIONS)).map((line) => `${line.trimEnd()};\n`))
   return parts.join('\n')
 }
@@ -46,6 +47,14 @@ const INDEXES = `
   select lower(pg_get_indexdef(indexrelid)) as line from pg_index join pg_class c on c.oid = indexrelid
   where indrelid = $1 and not exists (select from pg_constraint where conindid = indexrelid)
   order by relname collate "C"`
+
+const TYPES = `
+  select 'create type ' || relname || ' as (' || string_agg(
+    attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum
+  ) || ')' as line
+  from pg_class c join pg_attribute a on attrelid = c.oid
+  where relnamespace = 'public'::regnamespace and relkind = 'c' and not attisdropped
+  group by relname order by relname collate "C"`
 
 const FUNCTIONS = `
   select pg_get_functiondef(oid) as line from pg_proc

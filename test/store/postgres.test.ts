@@ -8,6 +8,7 @@ import { migrateDatabase, type PostgresOptions, PostgresStore } from '../../src/
 import { type CustomerChange, OutcomeUnknown } from '../../src/store/store.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { openCutter } from '../postgres/cutter.ts'
+import { makeFirstSchema, openOlderProcess } from '../postgres/older.ts'
 import { describeSchema } from '../postgres/schema.ts'
 import { openDatabase, openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
 import { type OpenedPostgres, openPostgres, TABLES } from '../postgres/store.ts'
@@ -133,6 +134,78 @@ describe('the schema', () => {
   })
 })
 
+describe('a process of the first version', () => {
+  test('shares the database with one of this version, which has migrated it meanwhile', async () => {
+    const { url, drop } = await openDatabase()
+    closing.push(drop)
+    const client = await connected(url)
+    await makeFirstSchema(client)
+    await client.query(`insert into customers (uid, env, id, metadata, send_email_receipts, shares_with_entities, clock_ahead, created_at)
+        values ('cus_alice', 'sandbox', 'alice', '{}', 0, 0, 0, ${AT});
+      insert into customer_states select key, uid, 1, ${AT}, 0 from customers`)
+    const older = await openOlderProcess(url)
+    closing.push(() => older.close())
+    const use = (expected: number, postingsBefore: number, keys: string[] = []) =>
+      older.commit(AT, [{ env: 'sandbox', uid: 'cus_alice', expected, postingsBefore, keys }])
+    expect(await use(1, 0)).toBe('c')
+
+    const store = await another(url)
+    const ours = (expected: number, postingsBefore: number, claims: string[] = []) => {
+      const rows = { postingsBefore, postings: [posting('cus_ent_1', '1')], keys: claims.map((key) => record(key)) }
+      return commit(store, { ...changed(alice, expected, rows), claims })
+    }
+    expect(await ours(1, 0)).toEqual(['conflict'])
+    expect(await ours(2, 1, ['k1'])).toEqual(['committed 3'])
+    expect(await use(2, 1)).toBe('x')
+    expect(await use(3, 2, ['k1'])).toBe('k')
+    expect(await use(3, 2, ['k2'])).toBe('c')
+    expect(await ours(4, 3, ['k2'])).toEqual(['known k2="older"'])
+    expect(await find(store, 'alice')).toMatchObject({ version: 4, postings: 3 })
+    expect(await store.ledger('cus_alice')).toHaveLength(3)
+  })
+
+  test('and one of this version never wait for each other in a circle', async () => {
+    const { store, url, column } = await opened()
+    const people = Array.from({ length: 12 }, (_, i) => person(`p${i}`))
+    await commit(store, ...people.map((one) => added(one)))
+    const older = await openOlderProcess(url)
+    closing.push(() => older.close())
+    const random = chance(seedOfRun())
+    const some = () => people.filter(() => random() < 0.6).sort(() => random() - 0.5)
+    const seen = async () => {
+      const all = await store.load(people.map(({ id }) => ({ env: 'sandbox', id: id ?? '' })))
+      return new Map(all.flatMap((one) => (one === null ? [] : [[one.holdings.customer.uid, one] as const])))
+    }
+    const deadlocks = 'select deadlocks from pg_stat_database where datname = current_database()'
+    const before = await column(deadlocks)
+    let posted = 0
+    for (let round = 0; round < 60; round++) {
+      const now = await seen()
+      const [theirs, mine] = await Promise.all([
+        older.commit(
+          AT,
+          some().map(({ env, uid }) => {
+            const stored = now.get(uid)
+            return { env, uid, expected: stored?.version ?? 0, postingsBefore: stored?.holdings.postings ?? 0 }
+          }),
+        ),
+        commit(
+          store,
+          ...some().map((one) => {
+            const stored = now.get(one.uid)
+            const postings = { postingsBefore: stored?.holdings.postings ?? 0, postings: [posting('cus_ent_1', '1')] }
+            return changed(one, stored?.version ?? 0, postings)
+          }),
+        ),
+      ])
+      expect(theirs).toMatch(/^[cx]*$/)
+      posted += theirs.replaceAll('x', '').length + mine.filter((one) => one !== 'conflict').length
+    }
+    expect(await column(deadlocks)).toEqual(before)
+    expect(await column('select count(*)::integer from postings')).toEqual([posted])
+  })
+})
+
 describe('the versions', () => {
   test('are told of the catalogues and of every customer, by any of its names, one answer per question', async () => {
     const { store } = await opened()
@@ -234,6 +307,29 @@ describe('two stores on one database', () => {
     expect((await store.loadCatalogue('sandbox')).features).toHaveLength(20)
   })
 
+  test.each([
+    ['changes', null],
+    ['renames', { name: 'another' }],
+  ])('lock customers in the order of their keys, where a batch only %s them', async (_label, renamed) => {
+    const { store, url, column } = await opened()
+    const people = Array.from({ length: 3 }, (_, i) => person(`p${i}`))
+    for (const one of people) await commit(store, added(one))
+    const holder = await connected(url)
+    await holder.query("begin; select from customer_states where uid = 'cus_p0' for update")
+    const backwards = [...people].reverse().map((one) => {
+      const customer = renamed === null ? null : { ...one, ...renamed }
+      return changed(one, 1, { customer, written: [grantOf('cus_ent_1')] })
+    })
+    const committing = commit(store, ...backwards)
+    const waiting = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%granary_commit%'"
+    await until(async () => ((await column(waiting)).length > 0 ? true : undefined))
+    // Whoever waits for the first one holds none of the others.
+    const free = "select uid from customer_states where uid <> 'cus_p0' order by uid for update nowait"
+    expect(await column(free)).toEqual(['cus_p1', 'cus_p2'])
+    await holder.query('commit')
+    expect(await committing).toEqual(['committed 2', 'committed 2', 'committed 2'])
+  })
+
   test('never wait for each other in a circle, whatever their batches have in common', async () => {
     const { store, url, column } = await opened()
     const stores = [store, await another(url)]
@@ -244,16 +340,18 @@ describe('two stores on one database', () => {
 
     /** Someone who is there is changed, renamed or deleted at the version that was seen; others are added. */
     const any = async (one: PostgresStore): Promise<CustomerChange[]> => {
+      // Batches in which nobody is added, renamed or deleted lock in a way of their own.
+      const plain = random() < 0.5
       const names = [...new Set(Array.from({ length: 1 + pick(12) }, () => `name${pick(16)}`))]
       const seen = await one.load(names.map((id) => ({ env: 'sandbox', id })))
-      return seen.map((stored, i): CustomerChange => {
-        if (stored === null) return added(person(names[i] ?? '', { uid: `cus_${created++}` }))
+      return seen.flatMap((stored, i): CustomerChange[] => {
+        if (stored === null) return plain ? [] : [added(person(names[i] ?? '', { uid: `cus_${created++}` }))]
         const { customer } = stored.holdings
-        const [version, choice] = [stored.version, random()]
-        if (choice < 0.1) return gone(customer, version)
+        const [version, choice] = [stored.version, plain ? 1 : random()]
+        if (choice < 0.1) return [gone(customer, version)]
         const renamed: Customer | null = choice < 0.3 ? { ...customer, id: `name${pick(16)}` } : null
         const rows = { postingsBefore: stored.holdings.postings, postings: [posting('cus_ent_1', '1')] }
-        return changed(customer, version, { customer: renamed, written: [grantOf('cus_ent_1')], ...rows })
+        return [changed(customer, version, { customer: renamed, written: [grantOf('cus_ent_1')], ...rows })]
       })
     }
     const work = async (one: PostgresStore) => {

@@ -1,18 +1,13 @@
 import { assert } from '../../domain/assert.ts'
+import type { Environment } from '../../domain/customer.ts'
 import {
-  BALANCE_COLUMNS,
   balanceToRow,
-  CUSTOMER_COLUMNS,
   customerToRow,
-  ENTITY_COLUMNS,
-  EVENT_COLUMNS,
   entityToRow,
   eventToRow,
   FEATURE_COLUMNS,
   featureToRow,
-  POSTING_COLUMNS,
   postingToRow,
-  REFUND_COLUMNS,
   refundToRow,
   type SqlValue,
 } from '../rows.ts'
@@ -27,34 +22,30 @@ import {
 } from '../store.ts'
 import type { Statement } from './connections.ts'
 
-/** What `commit-1.ts` asks of a change: look up its keys, change a customer, add one, delete one. */
-const [LOOK_UP, CHANGE, ADD, DELETE] = [0, 1, 2, 3]
+/** What `commit-2.ts` is asked to do with a customer. */
+type Kind = 'l' | 'c' | 'a' | 'd'
 
-/** The first column of every table but that of the changes is the number of the change, from 1. */
-const WIDTHS = {
-  changes: 8,
-  slots: 1,
-  claims: 2,
-  customers: 1 + CUSTOMER_COLUMNS.length,
-  written: 1 + BALANCE_COLUMNS.length,
-  removed: 2,
-  entitiesWritten: 1 + ENTITY_COLUMNS.length,
-  entitiesRemoved: 2,
-  refunds: 1 + REFUND_COLUMNS.length,
-  postings: 2 + POSTING_COLUMNS.length,
-  events: 1 + EVENT_COLUMNS.length,
-  keys: 4,
-}
-type Tables = Record<keyof typeof WIDTHS, Columns>
+/** The tables of a batch, in the order of the parameters. The first column is the number of the change, from 1. */
+const TABLES = [
+  'changes',
+  'claims',
+  'customers',
+  'written',
+  'removed',
+  'entities',
+  'entitiesRemoved',
+  'refunds',
+  'postings',
+  'events',
+  'keys',
+] as const
+type Tables = Record<(typeof TABLES)[number], Table>
 
 /** Customers wait for a commit, and it is found out what became of one that is not waited for any more. */
 const COMMIT_MS = 12_000
 
-/** Writer, number, instant and live buckets, then the tables' columns. */
-export const COMMIT: Statement = {
-  ...calling('granary_commit_1', 4 + sum(Object.values(WIDTHS))),
-  patience: COMMIT_MS,
-}
+/** Writer, number, instant, live buckets, environments, kinds and whether it is plain, then the tables. */
+export const COMMIT: Statement = { ...calling('granary_commit_2', 7 + TABLES.length), patience: COMMIT_MS }
 export const CHANGE_CATALOGUE: Statement = calling('granary_catalogue_1', 15 + FEATURE_COLUMNS.length)
 
 function calling(name: string, parameters: number): Statement {
@@ -64,25 +55,46 @@ function calling(name: string, parameters: number): Statement {
 
 /** All parameters of COMMIT but the first two. */
 export function encodeBatch({ at, changes }: Batch): unknown[] {
-  const tables = Object.fromEntries(
-    Object.entries(WIDTHS).map(([name, width]) => [name, new Columns(width)]),
-  ) as unknown as Tables
+  const tables = Object.fromEntries(TABLES.map((name) => [name, new Table()])) as Tables
   const slots = new Map<string, number>()
-  for (const [i, change] of changes.entries()) encodeChange(tables, slots, change, i + 1)
-  for (const uid of slots.keys()) tables.slots.add([uid])
-  const names = Object.keys(WIDTHS) as (keyof Tables)[]
-  return [at, liveBuckets(at), ...names.flatMap((name) => tables[name].literals())]
+  const envs = new Set<Environment>()
+  let kinds = ''
+  let repeated = false
+  for (const [i, change] of changes.entries()) {
+    const { env, uid, rows } = change
+    envs.add(env)
+    const kind = kindOf(rows)
+    kinds += kind
+    const known = slots.get(uid)
+    const slot = known ?? slots.size + 1
+    if (rows !== null) {
+      repeated ||= known !== undefined
+      slots.set(uid, slot)
+    }
+    encodeChange(tables, change, kind === 'l' ? 0 : slot, i + 1)
+  }
+  const plain = !repeated && !/[ad]/.test(kinds) && tables.customers.isEmpty
+  return [
+    at,
+    `{${liveBuckets(at).join(',')}}`,
+    `{${[...envs].join(',')}}`,
+    kinds,
+    plain,
+    ...TABLES.map((name) => tables[name].literal()),
+  ]
 }
 
-function encodeChange(tables: Tables, slots: Map<string, number>, change: CustomerChange, number: number): void {
-  const { env, uid, claims, rows } = change
+function kindOf(rows: CustomerRows | null): Kind {
+  if (rows === null) return 'l'
+  if (rows.deleted) return 'd'
+  return rows.expected === null ? 'a' : 'c'
+}
+
+function encodeChange(tables: Tables, { env, uid, claims, rows }: CustomerChange, slot: number, number: number): void {
   for (const hash of claims) tables.claims.add([number, hash])
-  if (rows === null) return tables.changes.add([env, uid, 0, LOOK_UP, 0, 0, 0, 0])
-  const slot = slots.get(uid) ?? slots.size + 1
-  slots.set(uid, slot)
-  const kind = rows.deleted ? DELETE : rows.expected === null ? ADD : CHANGE
+  if (rows === null) return tables.changes.add([number, env, uid, slot, 0, 0, 0, 0])
   const postings = rows.postingsBefore + rows.postings.length
-  tables.changes.add([env, uid, slot, kind, rows.expected ?? 0, rows.catalogue, rows.latest, postings])
+  tables.changes.add([number, env, uid, slot, rows.expected ?? 0, rows.catalogue, rows.latest, postings])
   for (const { hash, fingerprint, answer } of rows.keys) tables.keys.add([number, hash, fingerprint, answer])
   if (!rows.deleted) encodeRows(tables, rows, number)
 }
@@ -92,7 +104,7 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
   if (rows.customer !== null) tables.customers.add([number, ...customerToRow(rows.customer)])
   for (const balance of rows.written) tables.written.add([number, ...balanceToRow(balance)])
   for (const balance of rows.removed) tables.removed.add([number, balance.uid])
-  for (const entity of rows.entitiesWritten) tables.entitiesWritten.add([number, ...entityToRow(entity)])
+  for (const entity of rows.entitiesWritten) tables.entities.add([number, ...entityToRow(entity)])
   for (const entity of rows.entitiesRemoved) tables.entitiesRemoved.add([number, entity.uid])
   for (const refund of rows.refunds) tables.refunds.add([number, ...refundToRow(refund)])
   for (const [i, posting] of rows.postings.entries())
@@ -160,35 +172,33 @@ function recordsOf(known: Results['known'], change: number): KeyRecord[] {
 }
 
 /**
- * Rows turned into one array literal per column, which is what `unnest` makes rows of again. Written by hand: the driver's
- * own way walks every value twice.
+ * Rows turned into the text of an array of them, which is what `unnest` makes rows of again. Written by hand: the driver's own
+ * way walks every value twice.
  */
-class Columns {
-  readonly #columns: string[]
+class Table {
+  #rows = ''
 
-  constructor(width: number) {
-    this.#columns = Array.from({ length: width }, () => '')
+  get isEmpty(): boolean {
+    return this.#rows === ''
   }
 
   add(row: readonly SqlValue[]): void {
-    const columns = this.#columns
-    for (let i = 0; i < columns.length; i++) {
-      const separator = columns[i] === '' ? '' : ','
-      columns[i] += separator + literalOf(row[i] ?? null)
-    }
+    let cells = ''
+    for (const value of row) cells += `,${cellOf(value)}`
+    this.#rows += `${this.#rows === '' ? '' : ','}"(${cells.slice(1)})"`
   }
 
-  literals(): string[] {
-    return this.#columns.map((column) => `{${column}}`)
+  literal(): string {
+    return `{${this.#rows}}`
   }
 }
 
-function literalOf(value: SqlValue): string {
-  if (value === null) return 'NULL'
-  if (typeof value === 'number') return String(value)
-  return `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`
-}
+/** Neither in a row nor in an array have these a meaning of their own. */
+const ORDINARY = /^[\w.:-]+$/
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0)
+/** Nothing is null. In quotes for the row, and these and whatever they protect are protected once more for the array. */
+function cellOf(value: SqlValue): string {
+  if (value === null) return ''
+  if (typeof value === 'number' || ORDINARY.test(value)) return String(value)
+  return `\\"${value.replace(/["\\]/g, '\\\\\\$&')}\\"`
 }

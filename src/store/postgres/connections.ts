@@ -40,6 +40,7 @@ const SESSION = `
   set enable_hashjoin = off;
   set enable_mergejoin = off;
   set enable_material = off;
+  set plan_cache_mode = force_generic_plan;
   set jit = off`
 
 /** Connections to one database, opened when they are needed and opened again when they are lost. */

@@ -1,6 +1,7 @@
 import type { Client, PoolClient } from 'pg'
 import { CATALOGUE_1 } from './catalogue-1.ts'
 import { COMMIT_1 } from './commit-1.ts'
+import { COMMIT_2 } from './commit-2.ts'
 
 /**
  * The schema, one step per entry; `schema_steps` has a row for each that was taken. Steps are never edited once released.
@@ -149,6 +150,7 @@ export const MIGRATIONS: readonly string[] = [
   ${COMMIT_1}
   ${CATALOGUE_1}
   `,
+  COMMIT_2,
 ]
 
 /** Held while the schema is looked at and changed. Other locks of the store have the same first number. */

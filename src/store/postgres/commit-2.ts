@@ -1,0 +1,285 @@
+/**
+ * `granary_commit_2`: one batch in one round trip. Part of the schema's second step, so never edited once released; a changed
+ * one gets the next number, because processes of two versions may share a database. Its parameters are those of `batch.ts`.
+ *
+ * It promises what `commit-1.ts` does and costs the server about half: decision 16 has the figures. A table of rows is one
+ * parameter, an array of a composite type, whose types carry the function's number; and a batch that changes customers who
+ * are there, each once, and none of their names (`p_plain`) takes its locks with the very statement that bumps versions.
+ *
+ * Everything is locked in one order by everyone, so that no two batches wait for each other in a circle: the catalogues,
+ * then customers by their key, then names by the number of their lock. What is done after that waits for nobody.
+ *
+ * Every table is reached along an index, and every plan is made once: `connections.ts` sets that for the whole session,
+ * because setting it for each call took a few microseconds for each setting.
+ */
+export const COMMIT_2 = `
+-- What becomes of a customer, in the order of the batch: the number of the change from 1, the customer's place among those of the
+-- batch, and what the change was decided upon.
+create type granary_change_2 as (
+  change integer, env text, uid text, slot integer, expected bigint, catalogue bigint, latest bigint, postings bigint
+);
+create type granary_claim_2 as (change integer, hash text);
+create type granary_customer_2 as (
+  change integer, id text, name text, email text, fingerprint text, stripe_id text, metadata text,
+  send_email_receipts integer, shares_with_entities integer, clock_ahead bigint, created_at bigint, claim text
+);
+create type granary_balance_2 as (
+  change integer, uid text, id text, feature text, entity text, terms text, allowance numeric, remaining numeric,
+  adjustment numeric, seats integer, metered text, reset_interval text, reset_count integer, reset_anchor bigint,
+  next_reset_at bigint, renewed_at bigint, rollover_policy text, rollovers text, expires_at bigint, created_at bigint
+);
+create type granary_gone_2 as (change integer, uid text);
+create type granary_entity_2 as (change integer, uid text, id text, name text, feature text, created_at bigint);
+create type granary_refund_2 as (change integer, event text, given text);
+create type granary_posting_2 as (
+  change integer, seq bigint, entity text, feature text, balance text, rollover text, kind text, amount numeric,
+  granted numeric, remaining_after numeric, permit text, cause text, at bigint
+);
+create type granary_event_2 as (
+  change integer, timestamp bigint, uid text, name text, value numeric, properties text, entity text, refund_of text,
+  recorded_at bigint, deductions text
+);
+create type granary_key_2 as (change integer, hash text, fingerprint text, answer text);
+
+-- p_kinds has a letter for each change: l only looks up keys, c changes a customer, a adds one, d deletes one. So has what is
+-- answered: c for committed, x for a conflict, t for an id that is taken, k for a key that is known.
+create function granary_commit_2(
+  p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean,
+  p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[],
+  p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[],
+  p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_postings granary_posting_2[],
+  p_events granary_event_2[], p_keys granary_key_2[]
+) returns text language plpgsql as $function$
+#variable_conflict use_column
+declare
+  v_count constant integer := length(p_kinds);
+  v_sandbox bigint;
+  v_live bigint;
+  -- Of each change: the customer that its rows are written for, or none where nothing is written; and what came of it.
+  v_owner bigint[] := array_fill(null::bigint, array[v_count]);
+  v_kinds text[] := string_to_array(translate(p_kinds, 'lcad', 'cxxx'), null);
+  v_known json[] := '{}';
+  -- By place, where customers are locked first.
+  v_key bigint[];
+  v_version bigint[];
+  v_change granary_change_2;
+  v_new granary_customer_2;
+  v_kind text;
+  v_next integer := 1;
+  v_number integer;
+  v_customer bigint;
+  v_row record;
+  v_written bigint;
+  v_results text;
+begin
+  -- The catalogues stay as they are until the end: who changes one waits for this lock alone.
+  if 'sandbox' = any (p_envs) then perform pg_advisory_xact_lock_shared(1735549294, 1); end if;
+  if 'live' = any (p_envs) then perform pg_advisory_xact_lock_shared(1735549294, 2); end if;
+  select coalesce(max(version) filter (where env = 'sandbox'), 0), coalesce(max(version) filter (where env = 'live'), 0)
+    into v_sandbox, v_live from catalogues;
+
+  if not p_plain then
+    v_key := array_fill(0::bigint, array[v_count]);
+    v_version := array_fill(0::bigint, array[v_count]);
+    -- What is read here is of the locked row itself, so it is the newest even after a wait.
+    for v_row in
+      select slot, customer, version
+      from (select distinct slot, uid from unnest(p_changes) where slot > 0) as s join customer_states using (uid)
+      order by customer for no key update of customer_states
+    loop
+      v_key[v_row.slot] := v_row.customer;
+      v_version[v_row.slot] := v_row.version;
+    end loop;
+
+    -- Names: those that will be taken, and those that will be let go.
+    if cardinality(p_customers) > 0 or strpos(p_kinds, 'd') > 0 then
+      for v_row in
+        select distinct hashtext(env || ' ' || label) & 127 as lock from (
+          select p.env, label
+          from unnest(p_customers) as c,
+            lateral (select (p_changes[c.change]).env, (p_changes[c.change]).uid) as p,
+            lateral (values (c.id), (c.claim), (p.uid)) as named (label)
+          union all
+          select customers.env, label
+          from unnest(p_changes) as p
+            join customers on key = v_key[p.slot],
+            lateral (values (id), (claim), (customers.uid)) as named (label)
+          where substr(p_kinds, p.change, 1) = 'd' or exists (select from unnest(p_customers) as c where c.change = p.change)
+        ) as names where label is not null order by lock
+      loop
+        perform pg_advisory_xact_lock(1735549295, v_row.lock);
+      end loop;
+    end if;
+  end if;
+
+  if cardinality(p_claims) > 0 then
+    for v_row in
+      select distinct on (n) change, hash, fingerprint, answer
+      from unnest(p_claims) with ordinality as q (change, hash, n) join idempotency using (hash)
+      where (bucket = any (p_buckets)) is true order by n, bucket desc
+    loop
+      v_kinds[v_row.change] := 'k';
+      v_known := v_known || json_build_array(v_row.change - 1, v_row.hash, v_row.fingerprint, v_row.answer);
+    end loop;
+  end if;
+
+  if p_plain then
+    -- In the order of their keys, each row is locked as it is changed. Who had to wait for one compares its newest version, so
+    -- whoever was faster makes this one a conflict; also where a key has become known meanwhile, which the next attempt finds.
+    for v_number, v_customer in
+      update customer_states s set version = s.version + 1, latest = c.latest, postings = c.postings
+      from (
+        select p.change, customer, p.expected, p.latest, p.postings
+        from unnest(p_changes) as p join customer_states using (uid)
+        where p.slot > 0 and v_kinds[p.change] = 'x'
+          and p.catalogue = case when p.env = 'live' then v_live else v_sandbox end
+        order by customer
+      ) as c
+      where s.customer = c.customer and s.version = c.expected
+      returning c.change, s.customer
+    loop
+      v_kinds[v_number] := 'c';
+      v_owner[v_number] := v_customer;
+    end loop;
+  else
+    -- One after another: each change sees what the ones before it did.
+    foreach v_change in array p_changes loop
+      v_number := v_change.change;
+      v_kind := substr(p_kinds, v_number, 1);
+      v_new := p_customers[v_next];
+      if v_new.change = v_number then v_next := v_next + 1; end if;
+      if v_kinds[v_number] <> 'x' or v_version[v_change.slot] <> v_change.expected
+        or v_change.catalogue <> (case when v_change.env = 'live' then v_live else v_sandbox end)
+      then
+        continue;
+      end if;
+      v_customer := v_key[v_change.slot];
+      if v_kind = 'd' then
+        delete from customers where key = v_customer;
+        delete from customer_states where customer = v_customer;
+        insert into deletions (customer) values (v_customer) on conflict do nothing;
+        v_version[v_change.slot] := -1;
+        v_kinds[v_number] := 'c';
+        continue;
+      end if;
+      if v_new.change = v_number then
+        -- \`is true\` keeps env from being looked up along customers_by_time, which looks as good as the index on the name as
+        -- long as there are no statistics.
+        if exists (select from customers where id = v_new.id and (env = v_change.env) is true and uid <> v_change.uid)
+          or exists (select from customers where claim = v_new.claim and (env = v_change.env) is true and uid <> v_change.uid)
+          or exists (select from customers where uid = v_new.id and (env = v_change.env) is true and uid <> v_change.uid)
+          or exists (select from customers where id = v_change.uid and (env = v_change.env) is true and uid <> v_change.uid)
+        then
+          v_kinds[v_number] := 't';
+          continue;
+        end if;
+        if v_kind = 'c' then
+          update customers set
+            id = v_new.id, claim = v_new.claim, name = v_new.name, email = v_new.email, fingerprint = v_new.fingerprint,
+            stripe_id = v_new.stripe_id, metadata = v_new.metadata, send_email_receipts = v_new.send_email_receipts,
+            shares_with_entities = v_new.shares_with_entities, clock_ahead = v_new.clock_ahead, created_at = v_new.created_at
+          where key = v_customer;
+        else
+          insert into customers (
+            uid, env, id, claim, name, email, fingerprint, stripe_id, metadata, send_email_receipts, shares_with_entities,
+            clock_ahead, created_at
+          ) values (
+            v_change.uid, v_change.env, v_new.id, v_new.claim, v_new.name, v_new.email, v_new.fingerprint, v_new.stripe_id,
+            v_new.metadata, v_new.send_email_receipts, v_new.shares_with_entities, v_new.clock_ahead, v_new.created_at
+          ) on conflict do nothing returning key into v_customer;
+          if v_customer is null then continue; end if;
+          insert into customer_states (customer, uid, version, latest, postings) values (v_customer, v_change.uid, 0, 0, 0);
+          v_key[v_change.slot] := v_customer;
+        end if;
+      end if;
+      v_kinds[v_number] := 'c';
+      v_owner[v_number] := v_customer;
+      v_version[v_change.slot] := v_change.expected + 1;
+    end loop;
+
+    update customer_states s set version = c.expected + 1, latest = c.latest, postings = c.postings
+    from (
+      -- The last of several changes of one customer has them all.
+      select distinct on (v_owner[change]) v_owner[change] as owner, expected, latest, postings
+      from unnest(p_changes) where v_owner[change] is not null order by v_owner[change], change desc
+    ) as c
+    where s.customer = c.owner;
+  end if;
+
+  if cardinality(p_written) > 0 then
+    -- Nearly always the balance is there and only a few of its columns have moved.
+    update balances set
+      remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, metered = b.metered,
+      reset_interval = b.reset_interval, reset_count = b.reset_count, reset_anchor = b.reset_anchor,
+      next_reset_at = b.next_reset_at, renewed_at = b.renewed_at, rollover_policy = b.rollover_policy,
+      rollovers = b.rollovers, expires_at = b.expires_at
+    from unnest(p_written) as b where balances.customer = v_owner[b.change] and balances.uid = b.uid;
+    get diagnostics v_written = row_count;
+    if v_written < cardinality(p_written) then
+      insert into balances (
+        customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
+        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+      )
+      select
+        v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
+        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+      from unnest(p_written) where v_owner[change] is not null on conflict (customer, uid) do nothing;
+    end if;
+  end if;
+
+  if cardinality(p_removed) > 0 then
+    delete from balances using unnest(p_removed) as d where balances.customer = v_owner[d.change] and balances.uid = d.uid;
+  end if;
+
+  -- Removed first: what comes in their place may have the same id.
+  if cardinality(p_entities_removed) > 0 then
+    delete from entities using unnest(p_entities_removed) as d
+    where entities.customer = v_owner[d.change] and entities.uid = d.uid;
+  end if;
+  if cardinality(p_entities) > 0 then
+    insert into entities (customer, env, uid, id, name, feature, created_at)
+    select v_owner[change], (p_changes[change]).env, uid, id, name, feature, created_at
+    from unnest(p_entities) where v_owner[change] is not null
+    on conflict (customer, uid) do update set
+      id = excluded.id, name = excluded.name, feature = excluded.feature, created_at = excluded.created_at;
+  end if;
+
+  if cardinality(p_refunds) > 0 then
+    insert into refunds (customer, event, given)
+    select v_owner[change], event, given from unnest(p_refunds) where v_owner[change] is not null
+    on conflict (customer, event) do update set given = excluded.given;
+  end if;
+
+  if cardinality(p_postings) > 0 then
+    insert into postings (
+      customer, seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+    )
+    select
+      v_owner[change], seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+    from unnest(p_postings) where v_owner[change] is not null;
+  end if;
+
+  if cardinality(p_events) > 0 then
+    insert into events (
+      customer, env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions, stored_at
+    )
+    select
+      v_owner[change], (p_changes[change]).env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at,
+      deductions, p_at
+    from unnest(p_events) where v_owner[change] is not null;
+  end if;
+
+  -- A deletion has no owner any more, and keeps its keys all the same.
+  if cardinality(p_keys) > 0 then
+    insert into idempotency (bucket, hash, fingerprint, answer)
+    select p_buckets[1], hash, fingerprint, answer from unnest(p_keys) where v_kinds[change] = 'c';
+  end if;
+
+  v_results := json_build_object('kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known))::text;
+  -- The writer's row is there but for its first batch. A function called from here would cost more than its statement does.
+  update writers set seq = p_seq, results = v_results, settled_at = clock_timestamp() where id = p_writer and seq < p_seq;
+  if not found then perform granary_settle_1(p_writer, p_seq, v_results); end if;
+  return v_results;
+end
+$function$;
+`
