@@ -297,7 +297,7 @@ const WRITE_REFUND = `
 
 const WRITE_LOCK = `
   insert into locks (customer, env, ${LOCK_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(LOCK_COLUMNS.length)})
-  on conflict (env, id) do update set ${LOCK_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
+  on conflict (env, id) do update set customer = excluded.customer, ${LOCK_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
 
 const CHANGING_CELLS = CHANGING_BALANCE_COLUMNS.map((column) => BALANCE_COLUMNS.indexOf(column))
 
