@@ -70,6 +70,8 @@ function changeOf(
       entitiesWritten: [],
       entitiesRemoved: [],
       refunds: [],
+      locksWritten: [],
+      locksRemoved: [],
       events,
       keys: [],
     },
@@ -104,7 +106,18 @@ function eventOf(chance: () => number, uid: string, timestamp: number): UsageEve
       metered: null,
     },
   ]
-  return { uid, name, value, properties, entity, refundOf: null, timestamp, recordedAt: timestamp, deductions }
+  return {
+    uid,
+    name,
+    value,
+    properties,
+    entity,
+    refundOf: null,
+    lock: null,
+    timestamp,
+    recordedAt: timestamp,
+    deductions,
+  }
 }
 
 /** As long as the ids of a server, and in order. */

@@ -30,6 +30,7 @@ create table balances (
   rollovers text,
   expires_at bigint,
   created_at bigint not null,
+  held numeric,
   primary key (customer, uid)
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
 
@@ -107,6 +108,7 @@ create table events (
   recorded_at bigint not null,
   deductions text,
   stored_at bigint not null,
+  lock text,
   primary key (customer, "timestamp", uid, stored_at)
 ) partition by range (stored_at);
 
@@ -146,6 +148,27 @@ create table idempotency (
   primary key (hash, bucket)
 ) partition by range (bucket);
 
+create table locks (
+  customer bigint not null,
+  env text not null,
+  id text collate "C" not null,
+  uid text collate "C" not null,
+  feature text collate "C" not null,
+  name text not null,
+  entity text,
+  held numeric not null,
+  behavior text not null,
+  properties text,
+  lines text not null,
+  held_at bigint not null,
+  lapses_at bigint not null,
+  at_lapse text not null,
+  primary key (customer, id),
+  unique (id, env)
+);
+
+create index locks_by_lapse on public.locks using btree (env, lapses_at);
+
 create table postings (
   customer bigint not null,
   seq bigint not null,
@@ -160,6 +183,7 @@ create table postings (
   permit text,
   cause text not null,
   at bigint not null,
+  held numeric,
   primary key (customer, seq)
 );
 
@@ -184,7 +208,7 @@ create table writers (
   primary key (id)
 ) with (fillfactor=10, autovacuum_vacuum_threshold=1000);
 
-create type granary_balance_2 as (change integer, uid text, id text, feature text, entity text, terms text, allowance numeric, remaining numeric, adjustment numeric, seats integer, metered text, reset_interval text, reset_count integer, reset_anchor bigint, next_reset_at bigint, renewed_at bigint, rollover_policy text, rollovers text, expires_at bigint, created_at bigint);
+create type granary_balance_2 as (change integer, uid text, id text, feature text, entity text, terms text, allowance numeric, remaining numeric, adjustment numeric, seats integer, metered text, reset_interval text, reset_count integer, reset_anchor bigint, next_reset_at bigint, renewed_at bigint, rollover_policy text, rollovers text, expires_at bigint, created_at bigint, held numeric);
 
 create type granary_change_2 as (change integer, env text, uid text, slot integer, expected bigint, catalogue bigint, latest bigint, postings bigint);
 
@@ -194,13 +218,15 @@ create type granary_customer_2 as (change integer, id text, name text, email tex
 
 create type granary_entity_2 as (change integer, uid text, id text, name text, feature text, created_at bigint);
 
-create type granary_event_2 as (change integer, timestamp bigint, uid text, name text, value numeric, properties text, entity text, refund_of text, recorded_at bigint, deductions text);
+create type granary_event_2 as (change integer, timestamp bigint, uid text, name text, value numeric, properties text, entity text, refund_of text, recorded_at bigint, deductions text, lock text);
 
 create type granary_gone_2 as (change integer, uid text);
 
 create type granary_key_2 as (change integer, hash text, fingerprint text, answer text);
 
-create type granary_posting_2 as (change integer, seq bigint, entity text, feature text, balance text, rollover text, kind text, amount numeric, granted numeric, remaining_after numeric, permit text, cause text, at bigint);
+create type granary_lock_2 as (change integer, id text, uid text, feature text, name text, entity text, held numeric, behavior text, properties text, lines text, held_at bigint, lapses_at bigint, at_lapse text);
+
+create type granary_posting_2 as (change integer, seq bigint, entity text, feature text, balance text, rollover text, kind text, amount numeric, granted numeric, remaining_after numeric, permit text, cause text, at bigint, held numeric);
 
 create type granary_refund_2 as (change integer, event text, given text);
 
@@ -301,13 +327,13 @@ begin
   v_kept := found;
   if v_kept then
     for v_event in
-      select timestamp, uid, stored_at, properties is not null or entity is not null as tells from events
+      select timestamp, uid, stored_at, properties is not null or entity is not null or lock is not null as tells from events
       where customer = v_customer
         and (timestamp, uid) > (coalesce(v_former.cleared_timestamp, -9223372036854775808), coalesce(v_former.cleared_uid, ''))
       order by timestamp, uid limit p_rows
     loop
       if v_event.tells then
-        update events set properties = null, entity = null
+        update events set properties = null, entity = null, lock = null
         where customer = v_customer and timestamp = v_event.timestamp and uid = v_event.uid
           and stored_at = v_event.stored_at;
       end if;
@@ -572,7 +598,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION public.granary_commit_2(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean, p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[], p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[], p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_postings granary_posting_2[], p_events granary_event_2[], p_keys granary_key_2[])
+CREATE OR REPLACE FUNCTION public.granary_commit_2(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean, p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[], p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[], p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_locks_removed granary_gone_2[], p_locks granary_lock_2[], p_postings granary_posting_2[], p_events granary_event_2[], p_keys granary_key_2[])
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -649,6 +675,24 @@ begin
     end loop;
   end if;
 
+  -- Who takes the id of another's lock at this moment is not seen here: below.
+  if cardinality(p_locks) > 0 then
+    for v_number, v_kind in
+      select l.change, 'h' from unnest(p_locks) as l
+        join locks on locks.id = l.id and (locks.env = (p_changes[l.change]).env) is true
+        join customers on key = locks.customer
+      where customers.uid <> (p_changes[l.change]).uid and v_kinds[l.change] = 'x'
+      union all
+      -- Of several in this batch who open one, the first goes ahead.
+      select change, 'w' from (
+        select change, row_number() over (partition by (p_changes[change]).env, id order by change) as place from unnest(p_locks)
+      ) as l
+      where place > 1 and v_kinds[change] = 'x'
+    loop
+      v_kinds[v_number] := v_kind;
+    end loop;
+  end if;
+
   if p_plain then
     -- In the order of their keys, each row is locked as it is changed. Who had to wait for one compares its newest version, so
     -- whoever was faster makes this one a conflict; also where a key has become known meanwhile, which the next attempt finds.
@@ -682,6 +726,7 @@ begin
       v_customer := v_key[v_change.slot];
       if v_kind = 'd' then
         delete from customers where key = v_customer;
+        delete from locks where customer = v_customer;
         delete from customer_states where customer = v_customer;
         insert into deletions (customer) values (v_customer) on conflict do nothing;
         v_version[v_change.slot] := -1;
@@ -738,17 +783,17 @@ begin
       remaining = b.remaining, adjustment = b.adjustment, seats = b.seats, metered = b.metered,
       reset_interval = b.reset_interval, reset_count = b.reset_count, reset_anchor = b.reset_anchor,
       next_reset_at = b.next_reset_at, renewed_at = b.renewed_at, rollover_policy = b.rollover_policy,
-      rollovers = b.rollovers, expires_at = b.expires_at
+      rollovers = b.rollovers, expires_at = b.expires_at, held = b.held
     from unnest(p_written) as b where balances.customer = v_owner[b.change] and balances.uid = b.uid;
     get diagnostics v_written = row_count;
     if v_written < cardinality(p_written) then
       insert into balances (
         customer, uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
-        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at, held
       )
       select
         v_owner[change], uid, id, feature, entity, terms, allowance, remaining, adjustment, seats, metered, reset_interval,
-        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at
+        reset_count, reset_anchor, next_reset_at, renewed_at, rollover_policy, rollovers, expires_at, created_at, held
       from unnest(p_written) where v_owner[change] is not null on conflict (customer, uid) do nothing;
     end if;
   end if;
@@ -776,22 +821,51 @@ begin
     on conflict (customer, event) do update set given = excluded.given;
   end if;
 
+  -- Removed first: what comes in their place may have the same id.
+  if cardinality(p_locks_removed) > 0 then
+    delete from locks using unnest(p_locks_removed) as d where locks.customer = v_owner[d.change] and locks.id = d.uid;
+  end if;
+  if cardinality(p_locks) > 0 then
+    -- In one order, so that two who open the same locks do not wait for each other in a circle.
+    with written as (
+      insert into locks (
+        customer, env, id, uid, feature, name, entity, held, behavior, properties, lines, held_at, lapses_at, at_lapse
+      )
+      select
+        v_owner[change], (p_changes[change]).env, id, uid, feature, name, entity, held, behavior, properties, lines, held_at,
+        lapses_at, at_lapse
+      from unnest(p_locks) where v_owner[change] is not null order by id
+      on conflict (id, env) do update set
+        customer = excluded.customer, uid = excluded.uid, feature = excluded.feature, name = excluded.name, entity = excluded.entity, held = excluded.held,
+        behavior = excluded.behavior, properties = excluded.properties, lines = excluded.lines, held_at = excluded.held_at,
+        lapses_at = excluded.lapses_at, at_lapse = excluded.at_lapse
+      -- Or of one whom a process of the first version has deleted.
+      where locks.customer = excluded.customer or not exists (select from customers where key = locks.customer)
+      returning 1
+    )
+    select count(*) into v_written from written;
+    -- Somebody else has taken one a moment ago: the batch is repeated, and sees that.
+    if v_written < (select count(*) from unnest(p_locks) where v_owner[change] is not null) then
+      raise exception 'the id of a lock was taken meanwhile' using errcode = 'serialization_failure';
+    end if;
+  end if;
+
   if cardinality(p_postings) > 0 then
     insert into postings (
-      customer, seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+      customer, seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at, held
     )
     select
-      v_owner[change], seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at
+      v_owner[change], seq, entity, feature, balance, rollover, kind, amount, granted, remaining_after, permit, cause, at, held
     from unnest(p_postings) where v_owner[change] is not null;
   end if;
 
   if cardinality(p_events) > 0 then
     insert into events (
-      customer, env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions, stored_at
+      customer, env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at, deductions, lock, stored_at
     )
     select
       v_owner[change], (p_changes[change]).env, timestamp, uid, name, value, properties, entity, refund_of, recorded_at,
-      deductions, p_at
+      deductions, lock, p_at
     from unnest(p_events) where v_owner[change] is not null;
   end if;
 

@@ -56,6 +56,8 @@ export interface BreakdownAnswer {
   prepaid_grant: number
   remaining: number
   usage: number
+  /** What open locks hold of it, which counts as used. Only while there is something. */
+  held?: number
   unlimited: boolean
   reset: ResetAnswer | null
   price: null
@@ -142,11 +144,30 @@ export interface CheckAnswer {
   flag: FlagAnswer | null
   /** Only where something was used. */
   event_id?: string
+  /** Only where a lock was opened. */
+  lock?: LockAnswer
   /** Only where it is not allowed: why. */
   reason?: 'no_flag' | 'no_balance' | 'insufficient_balance'
   /** Only where it is not allowed: the next reset after which it would be; null where no reset helps. */
   available_at?: number | null
   preview?: object | null
+}
+
+/** An open lock. */
+export interface LockAnswer {
+  lock_id: string
+  /** In the units of the feature that was asked for. */
+  held: number
+  /** When it lapses: then everything goes back, or is used for good where the lock asked for no expiry. */
+  expires_at: number
+}
+
+export interface FinalizeAnswer {
+  success: true
+  /** What moved beyond the hold: below zero came back, above zero was used on top. */
+  deductions: DeductionAnswer[]
+  /** Only where `keep_open` keeps it. */
+  lock?: LockAnswer
 }
 
 export interface DeductionAnswer {
@@ -171,6 +192,8 @@ export interface TrackAnswer {
   balances?: Record<string, BalanceAnswer | null>
   /** Absent with `async`. */
   deductions?: DeductionAnswer[]
+  /** Only where a lock was opened. */
+  lock?: LockAnswer
 }
 
 export interface BatchTrackAnswer {

@@ -12,6 +12,7 @@ import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
 import type * as events from './http/wire/events.ts'
 import type * as features from './http/wire/features.ts'
+import type * as locks from './http/wire/locks.ts'
 import { type ModelPriceTable, readModelPrices } from './http/wire/model-prices.ts'
 import type * as tokens from './http/wire/tokens.ts'
 import type * as usage from './http/wire/usage.ts'
@@ -63,6 +64,8 @@ export interface Operations {
   ]
   'balances.check': [z.input<typeof usage.checkInput>, answers.CheckAnswer]
   'balances.track': [z.input<typeof usage.trackInput>, answers.TrackAnswer]
+  'balances.finalize': [z.input<typeof locks.finalizeInput>, answers.FinalizeAnswer]
+  'balances.extend': [z.input<typeof locks.extendInput>, { success: true; lock: answers.LockAnswer }]
   'balances.track_tokens': [z.input<typeof tokens.trackTokensInput>, answers.TrackAnswer]
   'balances.batch_track_tokens': [readonly z.input<typeof tokens.trackTokensInput>[], answers.BatchTrackAnswer]
   'balances.batch_track': [readonly z.input<typeof usage.trackInput>[], answers.BatchTrackAnswer]

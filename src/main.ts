@@ -9,6 +9,7 @@ import { type RunningServer, serveHttp } from './http/server.ts'
 import { readModelPrices } from './http/wire/model-prices.ts'
 import { describe, type Log, logger } from './log.ts'
 import type { Books, Store } from './store/store.ts'
+import { Worker } from './worker/worker.ts'
 
 /** How long requests under way may take when the server is told to stop. */
 const DRAIN_MS = 9_000
@@ -77,10 +78,11 @@ async function serve(config: Config): Promise<void> {
       onFault: (error, request) =>
         log('error', 'a request failed', { path: request.path, body: request.body.slice(0, 2000), ...describe(error) }),
     })
+    const worker = new Worker(engine, (error) => log('warn', 'a pass of the worker failed', describe(error)))
     if (config.secretKey !== null) await addKey(config.secretKey.key, config.secretKey.env)
     const server = await serveHttp(app.handle, config.host, config.port, config.fastPath)
     // Before anyone is told that the server is there: who waits for the line below may send a signal at once.
-    stopWhenTold(server, engine, store, log)
+    stopWhenTold(server, worker, engine, store, log)
     // Only now that nothing can go wrong any more: a key is shown once, so a start that fails must not have made one.
     const created = keys.has('sandbox') ? null : await keys.create('sandbox', Date.now())
     process.stdout.write(welcome(config, server.url, created))
@@ -158,7 +160,7 @@ function nameOf(store: StoreConfig): string {
 }
 
 /** Drains on the first signal and ignores further ones: a process group may deliver the same signal twice. */
-function stopWhenTold(server: RunningServer, engine: Engine, store: Store, log: Log): void {
+function stopWhenTold(server: RunningServer, worker: Worker, engine: Engine, store: Store, log: Log): void {
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return
@@ -170,6 +172,7 @@ function stopWhenTold(server: RunningServer, engine: Engine, store: Store, log: 
     }
     setTimeout(late, LATEST_MS).unref()
     await server.stop(DRAIN_MS)
+    await worker.stop()
     await engine.drain()
     await store.close()
     log('info', 'stopped')

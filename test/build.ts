@@ -8,6 +8,7 @@ export interface BalanceSketch {
   readonly uid?: string
   readonly granted?: string | 'unlimited'
   readonly left?: string
+  readonly held?: string
   readonly every?: Interval
   /** How many intervals a period has; one unless said otherwise. */
   readonly count?: number
@@ -16,7 +17,12 @@ export interface BalanceSketch {
   readonly expiresAt?: number
   readonly createdAt?: number
   readonly rollover?: { readonly max?: string; readonly percent?: string; readonly months: number | null }
-  readonly rollovers?: readonly { readonly left: string; readonly used?: string; readonly expiresAt: number | null }[]
+  readonly rollovers?: readonly {
+    readonly left: string
+    readonly used?: string
+    readonly held?: string
+    readonly expiresAt: number | null
+  }[]
 }
 
 let serial = 0
@@ -34,6 +40,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     entity: null,
     terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
     remaining: amount(left),
+    held: amount(sketch.held ?? '0'),
     adjustment: 0n,
     metered: UNMETERED,
     seats: 0,
@@ -48,6 +55,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
       uid: `roll_${uid}_${i}`,
       remaining: amount(one.left),
       used: amount(one.used ?? '0'),
+      held: amount(one.held ?? '0'),
       expiresAt: one.expiresAt,
     })),
     expiresAt: sketch.expiresAt ?? null,

@@ -3,12 +3,13 @@ import type { Balance } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { bringUpToDate, entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
+import { entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
 import { type Flag, type Summary, summarise } from './summary.ts'
 import { boundaryAfter, type Instant } from './time.ts'
+import { bringUpToDate } from './up-to-date.ts'
 
 /** Which feature answers a check, and with what. */
 export interface Access {

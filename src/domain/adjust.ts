@@ -1,6 +1,6 @@
 import { type Amount, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, spendableOf } from './balance.ts'
-import { applyMoves, type Candidate, deduct } from './deduction.ts'
+import { ADJUSTING, applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
@@ -120,7 +120,7 @@ function contradiction(feature: Feature, change: Adjustment, now: Instant): Refu
 
 /** Positive: debts are healed, the rest goes to the first. Negative: rollovers, then each to zero, then debt on the first (B106). */
 export function add(candidates: readonly Candidate[], value: Amount, journal: Journal): Balance[] {
-  return applyMoves(deduct(candidates, -value, 'overflow').moves, { take: 'adjust', give: 'adjust' }, journal)
+  return applyMoves(deduct(candidates, -value, 'overflow').moves, ADJUSTING, journal)
 }
 
 /**

@@ -22,6 +22,7 @@ function posting(balanceUid: string, [value, granted, after, more = {}]: Line): 
     kind: 'use',
     amount: amount(value),
     granted: amount(granted),
+    held: 0n,
     remainingAfter: amount(after),
     permit: null,
     cause: 'test',

@@ -1,8 +1,9 @@
-import { type Amount, formatAmount, smaller, ZERO } from './amount.ts'
+import { type Amount, formatAmount, smaller, sum, ZERO } from './amount.ts'
 import { grantedOf } from './balance.ts'
 import { allBalances, entitiesCounted, entitiesOf, type Holdings } from './holdings.ts'
 import type { Posting } from './ledger.ts'
 import type { Instant } from './time.ts'
+import { valuesOf } from './tree.ts'
 
 /** One bucket: a balance's main amount, or one of its rollovers. */
 interface Bucket {
@@ -10,6 +11,7 @@ interface Bucket {
   readonly feature: string
   readonly remaining: Amount
   readonly granted: Amount
+  readonly held: Amount
 }
 
 /** What the lines of one bucket come to, and where they first went wrong, each way. */
@@ -19,6 +21,7 @@ interface Tally {
   lines: number
   remaining: Amount
   granted: Amount
+  held: Amount
   readonly faults: Map<Fault, { readonly sentence: string; more: number }>
 }
 
@@ -39,7 +42,7 @@ export class Audit {
 
   /** @param posting the next line, oldest first. */
   add(posting: Posting): void {
-    const { entity, feature, amount, granted, remainingAfter, permit } = posting
+    const { entity, feature, amount, granted, held, remainingAfter, permit } = posting
     const name = nameOf(posting.balance, posting.rollover)
     const tally = this.#tallies.get(name) ?? newTally(entity, feature)
     if (tally.lines === 0) this.#tallies.set(name, tally)
@@ -47,6 +50,7 @@ export class Audit {
     tally.lines += 1
     tally.remaining += amount
     tally.granted += granted
+    tally.held += held
     if (remainingAfter !== tally.remaining) {
       const after = `line ${tally.lines} says that ${formatAmount(remainingAfter)} remained after it`
       blame(tally, 'running sum', `${after}, and the lines so far sum to ${formatAmount(tally.remaining)}`)
@@ -68,13 +72,13 @@ export class Audit {
       const sums = bucket === undefined ? goneWith(tally) : unlike(bucket, tally)
       for (const sentence of [...sums, ...faults]) found.push(`${name}: ${sentence}`)
     }
-    for (const [name, { remaining, granted }] of held) {
-      if (this.#tallies.has(name) || (remaining === ZERO && granted === ZERO)) continue
+    for (const [name, { remaining, granted, held: locked }] of held) {
+      if (this.#tallies.has(name) || (remaining === ZERO && granted === ZERO && locked === ZERO)) continue
       found.push(`${name}: holds ${of(remaining, granted)}, and the ledger has no line of it`)
     }
     if (this.#lines !== this.#holdings.postings)
       found.push(`the customer counts ${this.#holdings.postings} postings, and there are ${this.#lines}`)
-    return [...found, ...seatsTooMany(this.#holdings)]
+    return [...found, ...seatsTooMany(this.#holdings), ...unlikeLocks(this.#holdings)]
   }
 }
 
@@ -102,7 +106,7 @@ export function ofMissingFeatures(holdings: Holdings, features: ReadonlySet<stri
 }
 
 function newTally(entity: string | null, feature: string): Tally {
-  return { entity, feature, lines: 0, remaining: ZERO, granted: ZERO, faults: new Map() }
+  return { entity, feature, lines: 0, remaining: ZERO, granted: ZERO, held: ZERO, faults: new Map() }
 }
 
 /** Only the first line that goes wrong in a way is told: after a wrong amount no running sum is right any more. */
@@ -116,32 +120,66 @@ function bucketsOf(holdings: Holdings): Map<string, Bucket> {
   const held = new Map<string, Bucket>()
   for (const balance of allBalances(holdings)) {
     const { uid, entity, feature, remaining, rollovers } = balance
-    held.set(uid, { entity, feature, remaining, granted: grantedOf(balance) })
+    held.set(uid, { entity, feature, remaining, granted: grantedOf(balance), held: balance.held })
     for (const rollover of rollovers) {
       const name = nameOf(uid, rollover.uid)
       // Added up, so that one that stands there twice does not pass for one.
-      const before = held.get(name) ?? { remaining: ZERO, granted: ZERO }
+      const before = held.get(name) ?? { remaining: ZERO, granted: ZERO, held: ZERO }
       const granted = before.granted + rollover.remaining + rollover.used
-      held.set(name, { entity, feature, remaining: before.remaining + rollover.remaining, granted })
+      const sums = { remaining: before.remaining + rollover.remaining, held: before.held + rollover.held }
+      held.set(name, { entity, feature, granted, ...sums })
     }
   }
   return held
 }
 
-function unlike(bucket: Bucket, { entity, feature, remaining, granted }: Tally): string[] {
+function unlike(bucket: Bucket, { entity, feature, remaining, granted, held }: Tally): string[] {
   const found: string[] = []
   if (bucket.remaining !== remaining)
     found.push(`${formatAmount(bucket.remaining)} remains, and its lines sum to ${formatAmount(remaining)}`)
   if (bucket.granted !== granted)
     found.push(`${formatAmount(bucket.granted)} is granted, and its lines grant ${formatAmount(granted)}`)
+  if (bucket.held !== held)
+    found.push(`${formatAmount(bucket.held)} is held of it, and its lines hold ${formatAmount(held)}`)
   if (bucket.entity !== entity || bucket.feature !== feature)
     found.push(`is of ${ownerOf(bucket)}, and its first line of ${ownerOf({ entity, feature })}`)
   return found
 }
 
 /** A bucket that is gone was taken to nothing before. */
-function goneWith({ remaining, granted }: Tally): string[] {
+function goneWith({ remaining, granted, held }: Tally): string[] {
+  if (held !== ZERO) return [`is gone, and by its lines ${formatAmount(held)} of it is held`]
   return remaining === ZERO && granted === ZERO ? [] : [`is gone, and by its lines holds ${of(remaining, granted)}`]
+}
+
+/**
+ * What is held of a balance is what open locks hold of its period; of a rollover it may be less, because one that was dropped
+ * may have come anew.
+ */
+function unlikeLocks(holdings: Holdings): string[] {
+  const held = new Map<string, { sum: Amount; readonly heldAt: Instant }[]>()
+  for (const { lines, heldAt } of valuesOf(holdings.locks)) {
+    for (const { balance, rollover, line } of lines) {
+      const name = nameOf(balance, rollover)
+      held.set(name, [...(held.get(name) ?? []), { sum: line.amount, heldAt }])
+    }
+  }
+  const found: string[] = []
+  const locked = (name: string, since: Instant) =>
+    sum((held.get(name) ?? []).filter(({ heldAt }) => heldAt >= since).map((line) => line.sum))
+  for (const balance of allBalances(holdings)) {
+    const ofLocks = locked(balance.uid, balance.renewedAt ?? 0)
+    if (balance.held !== ofLocks) {
+      const says = `${formatAmount(balance.held)} is held of it`
+      found.push(`${balance.uid}: ${says}, and open locks hold ${formatAmount(ofLocks)}`)
+    }
+    for (const rollover of balance.rollovers) {
+      const name = nameOf(balance.uid, rollover.uid)
+      if (rollover.held <= locked(name, 0)) continue
+      found.push(`${name}: ${formatAmount(rollover.held)} is held of it, which is more than open locks hold`)
+    }
+  }
+  return found
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Balance {
   readonly terms: Terms
   /** What may be spent now, rollovers apart. Negative is debt; for unlimited terms it counts use downwards from zero. */
   readonly remaining: Amount
+  /** What open locks hold of the main amount, of this period alone: taken from what remains, and not used yet. */
+  readonly held: Amount
   /** What updates of the grant added to the allowance, until the next reset (B117). */
   readonly adjustment: Amount
   /** How many entities sit on it: each took one when it was created and gives it back when it goes. */
@@ -63,7 +65,10 @@ export interface Rollover {
   /** Derived from the balance and the boundary, so that every reader computes the same one. */
   readonly uid: string
   readonly remaining: Amount
+  /** What was taken of it, held or used. */
   readonly used: Amount
+  /** What open locks hold of it, which counts as used. */
+  readonly held: Amount
   readonly expiresAt: Instant | null
 }
 
@@ -75,7 +80,7 @@ export function grantedOf(balance: Balance): Amount {
   return balance.terms.kind === 'finite' ? balance.terms.allowance + balance.adjustment : ZERO
 }
 
-/** Used in the present period: what was granted and is not there. Negative when more is there than was granted (B36). */
+/** Used or held in the present period: what was granted and is not there. Negative when more is there than was granted (B36). */
 export function usedOf(balance: Balance): Amount {
   return grantedOf(balance) - balance.remaining
 }
@@ -85,6 +90,11 @@ export function spendableOf(balance: Balance): Amount {
   return atLeastZero(balance.remaining) + rolledOver(balance)
 }
 
+/** What open locks hold of the balance and its rollovers. */
+export function heldOf({ held, rollovers }: Balance): Amount {
+  return rollovers.length === 0 ? held : held + sum(rollovers.map((rollover) => rollover.held))
+}
+
 export function rolledOver(balance: Balance): Amount {
   return balance.rollovers.length === 0 ? ZERO : sum(balance.rollovers.map((rollover) => rollover.remaining))
 }
@@ -92,7 +102,7 @@ export function rolledOver(balance: Balance): Amount {
 /**
  * A loose one-off balance that is used up exactly. Reads leave it out, as clients of the reference expect; it still takes
  * refunds, and updates and deletes still find it. Recurring ones stay visible at zero, and so does one that entities sit
- * on: it is in use, not used up. Source: B96, B175, B176 (REC).
+ * on or locks hold something of: it is in use, not used up. Source: B96, B175, B176 (REC).
  */
 export function isDrained(balance: Balance): boolean {
   return (
@@ -100,7 +110,8 @@ export function isDrained(balance: Balance): boolean {
     balance.reset === null &&
     balance.seats === 0 &&
     balance.remaining === ZERO &&
-    rolledOver(balance) === ZERO
+    balance.held === ZERO &&
+    balance.rollovers.every(({ remaining, held }) => remaining === ZERO && held === ZERO)
   )
 }
 

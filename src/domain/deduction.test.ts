@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type BalanceSketch, balance } from '../../test/build.ts'
 import { amount, formatAmount } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
-import { applyMoves, type Candidate, deduct, type OverageBehavior } from './deduction.ts'
+import { applyMoves, type Candidate, deduct, type OverageBehavior, USING } from './deduction.ts'
 import { Journal } from './ledger.ts'
 import { flatTariff, type Rate, rateOf, type Tier } from './price.ts'
 
@@ -16,7 +16,7 @@ function outcome(sketches: BalanceSketch[], [units, behavior = 'cap']: Asked, co
     mayOverdraw: seats,
   }))
   const { moves, missing } = deduct(candidates, amount(units), behavior)
-  const changed = applyMoves(moves, { take: 'use', give: 'refund' }, new Journal(1, 'evt'))
+  const changed = applyMoves(moves, USING, new Journal(1, 'evt'))
   const after = candidates.map(({ balance: one }) => changed.find(({ uid }) => uid === one.uid) ?? one)
   return {
     left: after.flatMap((one) => [
@@ -207,7 +207,7 @@ describe('at a price in tiers (K 2.2)', () => {
       mayOverdraw: false,
     }))
     const { moves, missing } = deduct(candidates, amount(units), behavior)
-    const changed = applyMoves(moves, { take: 'use', give: 'refund' }, new Journal(1, 'evt'))
+    const changed = applyMoves(moves, USING, new Journal(1, 'evt'))
     const after = candidates.map(({ balance: one }) => changed.find(({ uid }) => uid === one.uid) ?? one)
     return [
       ...after.flatMap(({ rollovers }) => rollovers.map((one) => `~${formatAmount(one.remaining)}`)),

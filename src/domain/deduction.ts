@@ -1,7 +1,8 @@
 import { type Amount, atLeastZero, divideHalfEven, ONE, smaller, ZERO } from './amount.ts'
 import { type Balance, grantedOf, type Rollover } from './balance.ts'
-import type { Journal, Permit } from './ledger.ts'
+import type { Journal, Permit, PostingKind } from './ledger.ts'
 import { PAR, type Price, priceIn, type Rate, tierAt } from './price.ts'
+import type { Metered } from './usage-event.ts'
 
 /** One balance that a deduction may touch. Candidates come in consumption order. */
 export interface Candidate {
@@ -25,12 +26,6 @@ export interface Move {
   readonly permit: Permit | null
   /** What the balance counts as paid for, or no longer, because its price depends on how much that was. */
   readonly metered: Metered | null
-}
-
-/** Units of a feature under the name of a rate. Negative for what is given back. */
-export interface Metered {
-  readonly meter: string
-  readonly units: Amount
 }
 
 export interface Deduction {
@@ -104,7 +99,10 @@ interface RolloverQueue {
 
 const NO_QUEUES: RolloverQueue[] = []
 
-/** Debts are paid off first, in order; then each balance fills up to its grant; beyond that only `overflow` gives (R111, R112). */
+/**
+ * Debts are paid off first, in order; then each balance fills up to its grant, less what locks hold of it, which was not used
+ * and comes back by itself; beyond that only `overflow` gives (R111, R112).
+ */
 function giveBack(plan: Plan, behavior: OverageBehavior): void {
   for (const candidate of plan.candidates)
     plan.move(candidate, null, 'give', atLeastZero(-candidate.balance.remaining), null)
@@ -119,7 +117,7 @@ function giveBack(plan: Plan, behavior: OverageBehavior): void {
       candidate,
       null,
       'give',
-      atLeastZero(grantedOf(balance) - (balance.remaining < ZERO ? ZERO : balance.remaining)),
+      atLeastZero(grantedOf(balance) - atLeastZero(balance.held) - atLeastZero(balance.remaining)),
       null,
     )
   }
@@ -206,48 +204,59 @@ class Plan {
 interface Draft {
   readonly balance: Balance
   remaining: Amount
+  held: Amount
   rollovers: Rollover[] | null
   metered: ReadonlyMap<string, Amount>
 }
 
-/**
- * Carries out planned moves. @returns the changed balances, each once.
- * @param kinds the posting kinds for what is taken and what is given back.
- */
-export function applyMoves(
-  moves: readonly Move[],
-  kinds: { take: 'use' | 'adjust'; give: 'refund' | 'adjust' },
-  journal: Journal,
-): Balance[] {
+/** Under which kinds of postings moves are written; whether what is taken is held rather than used. */
+export interface MoveKinds {
+  readonly take: PostingKind
+  readonly give: PostingKind
+  readonly holds: boolean
+}
+export const USING: MoveKinds = { take: 'use', give: 'refund', holds: false }
+export const ADJUSTING: MoveKinds = { take: 'adjust', give: 'adjust', holds: false }
+/** What was held of a balance that is gone, given to others. */
+export const RETURNING: MoveKinds = { take: 'use', give: 'release', holds: false }
+export const HOLDING: MoveKinds = { take: 'hold', give: 'hold', holds: true }
+
+/** Carries out planned moves. @returns the changed balances, each once. */
+export function applyMoves(moves: readonly Move[], kinds: MoveKinds, journal: Journal): Balance[] {
   const drafts = new Map<string, Draft>()
   for (const { balance, rollover, amount, permit, metered } of moves) {
     const draft = drafts.get(balance.uid) ?? draftOf(balance)
     drafts.set(balance.uid, draft)
     const kind = amount > ZERO ? kinds.take : kinds.give
+    const holding = kinds.holds ? amount : ZERO
     if (metered !== null) draft.metered = counting(draft.metered, metered)
     if (rollover === null) {
       draft.remaining -= amount
-      journal.post(kind, balance, null, { amount: -amount, after: draft.remaining, permit })
+      draft.held += holding
+      journal.post(kind, balance, null, { amount: -amount, held: holding, after: draft.remaining, permit })
     } else {
       draft.rollovers ??= [...balance.rollovers]
       const at = draft.rollovers.findIndex(({ uid }) => uid === rollover.uid)
-      const { uid, remaining, used, expiresAt } = draft.rollovers[at] ?? rollover
-      draft.rollovers[at] = { uid, remaining: remaining - amount, used: used + amount, expiresAt }
-      journal.post(kind, balance, rollover, { amount: -amount, after: remaining - amount })
+      const { uid, remaining, used, held, expiresAt } = draft.rollovers[at] ?? rollover
+      const after = remaining - amount
+      draft.rollovers[at] = { uid, remaining: after, used: used + amount, held: held + holding, expiresAt }
+      journal.post(kind, balance, rollover, { amount: -amount, held: holding, after })
     }
   }
-  return [...drafts.values()].map(({ balance, remaining, rollovers, metered }) => ({
+  return [...drafts.values()].map(({ balance, remaining, held, rollovers, metered }) => ({
     ...balance,
     remaining,
+    held,
     metered,
     rollovers: rollovers ?? balance.rollovers,
   }))
 }
 
 function draftOf(balance: Balance): Draft {
-  return { balance, remaining: balance.remaining, rollovers: null, metered: balance.metered }
+  const { remaining, held, metered } = balance
+  return { balance, remaining, held, rollovers: null, metered }
 }
 
-function counting(metered: ReadonlyMap<string, Amount>, { meter, units }: Metered): ReadonlyMap<string, Amount> {
+export function counting(metered: ReadonlyMap<string, Amount>, { meter, units }: Metered): ReadonlyMap<string, Amount> {
   return new Map(metered).set(meter, atLeastZero((metered.get(meter) ?? ZERO) + units))
 }

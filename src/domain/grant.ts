@@ -53,6 +53,7 @@ export function grant(
     adjustment: ZERO,
     seats: 0,
     reset: resetOf(request, moment.now),
+    held: ZERO,
     metered: UNMETERED,
     renewedAt: null,
     rolloverPolicy: request.rolloverPolicy ?? null,

@@ -4,12 +4,11 @@ import { type BalanceSketch, balance } from '../../test/build.ts'
 import { amount } from './amount.ts'
 import type { Balance } from './balance.ts'
 import { newCustomer } from './customer.ts'
-import { applyMoves, deduct } from './deduction.ts'
+import { applyMoves, deduct, USING } from './deduction.ts'
 import type { Entity } from './entity.ts'
 import {
   allBalances,
   balancesOf,
-  bringUpToDate,
   differences,
   entitiesCounted,
   entitiesOf,
@@ -29,6 +28,7 @@ import {
 } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { PAR } from './price.ts'
+import { bringUpToDate } from './up-to-date.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
 
@@ -73,7 +73,7 @@ test('only what changed is written, and what is gone is removed', () => {
   const before = holdingsOf(alice, [], [a, b, c], 0, 0)
   const [changed] = applyMoves(
     deduct([{ balance: b, rate: PAR, mayOverdraw: false }], amount(1), 'cap').moves,
-    { take: 'use', give: 'refund' },
+    USING,
     new Journal(1, 'evt'),
   )
   const added = balance({ uid: 'cus_ent_d' })
@@ -87,6 +87,8 @@ test('only what changed is written, and what is gone is removed', () => {
     entitiesWritten: [],
     entitiesRemoved: [],
     refunds: [],
+    locksWritten: [],
+    locksRemoved: [],
   })
 })
 

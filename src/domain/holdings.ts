@@ -4,6 +4,7 @@ import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
 import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
+import type { Lock } from './lock.ts'
 import { advance } from './reset.ts'
 import type { Instant } from './time.ts'
 import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
@@ -16,7 +17,9 @@ export interface Holdings {
   readonly entities: Entities
   /** What was given back of usage events, line by line of their deductions, by the event's id. */
   readonly refunds: ReadonlyMap<string, readonly Amount[]>
-  /** No boundary or expiry lies before this instant; until then nothing has to be brought up to date. */
+  /** Open ones, by the caller's id. */
+  readonly locks: Tree<Lock>
+  /** No boundary, expiry or lapse lies before this instant; until then nothing has to be brought up to date. */
   readonly dueAt: Instant
   /** The latest instant that a saved change carries. Time never runs backwards for a customer, whatever a clock says. */
   readonly latest: Instant
@@ -53,6 +56,7 @@ export function holdingsOf(
   latest: Instant,
   postings: number,
   refunds: ReadonlyMap<string, readonly Amount[]> = NO_REFUNDS,
+  locks: readonly Lock[] = [],
 ): Holdings {
   const owners = Map.groupBy(balances, ({ entity }) => entity)
   const own = shelfOf(owners.get(null) ?? [])
@@ -65,8 +69,9 @@ export function holdingsOf(
     ),
     uids: treeOf(entities.map(({ uid, id }) => [id ?? '', uid])),
   }
-  const due = Math.min(earliest(own), DUE.over(all.byUid))
-  return { customer, balances: own, entities: all, refunds, dueAt: due, latest, postings }
+  const open = treeOf(locks.map((lock) => [lock.id, lock]))
+  const due = Math.min(earliest(own), DUE.over(all.byUid), LAPSES.over(open))
+  return { customer, balances: own, entities: all, refunds, locks: open, dueAt: due, latest, postings }
 }
 
 /** The customer's own balances of a feature. */
@@ -158,9 +163,48 @@ const ROWS = new Fold<EntityHoldings, number>(
 )
 
 /** How many rows the holdings are made of. */
-export function rowsIn({ balances, entities, refunds }: Holdings): number {
-  return 1 + refunds.size + lengthOf(balances) + ROWS.over(entities.byUid)
+export function rowsIn(holdings: Holdings): number {
+  const { balances, entities, refunds } = holdings
+  return 1 + refunds.size + locksIn(holdings) + lengthOf(balances) + ROWS.over(entities.byUid)
 }
+
+/** How many locks are open. */
+export function locksIn({ locks }: Holdings): number {
+  return LOCKS.over(locks)
+}
+
+/** The open lock with this id of the caller's. */
+export function lockOf({ locks }: Holdings, id: string): Lock | undefined {
+  return get(locks, id)
+}
+
+/** Opens a lock, or changes the one with the same id. */
+export function withLock(holdings: Holdings, lock: Lock): Holdings {
+  return {
+    ...holdings,
+    locks: set(holdings.locks, lock.id, lock),
+    dueAt: Math.min(holdings.dueAt, lock.lapsesAt),
+  }
+}
+
+export function withoutLock(holdings: Holdings, id: string): Holdings {
+  return { ...holdings, locks: without(holdings.locks, id) }
+}
+
+/** In the order in which they lapse. */
+export function lapsing({ locks }: Holdings, by: Instant): Lock[] {
+  if (LAPSES.over(locks) > by) return []
+  return [...valuesOf(locks)]
+    .filter(({ lapsesAt }) => lapsesAt <= by)
+    .sort((a, b) => a.lapsesAt - b.lapsesAt || (a.uid < b.uid ? -1 : 1))
+}
+
+const LOCKS = new Fold<Lock, number>(
+  0,
+  () => 1,
+  (a, b) => a + b,
+)
+const LAPSES = new Fold<Lock, Instant>(Number.POSITIVE_INFINITY, ({ lapsesAt }) => lapsesAt, Math.min)
 
 function lengthOf(shelf: Shelf): number {
   let rows = 0
@@ -174,22 +218,43 @@ export function* allBalances(holdings: Holdings): Generator<Balance> {
   for (const { balances } of valuesOf(holdings.entities.byUid)) for (const list of balances.values()) yield* list
 }
 
-/** Applies every expiry and boundary due by `now`. The same object when nothing was due, which costs one comparison. */
-export function bringUpToDate(holdings: Holdings, now: Instant, journal: Journal): Holdings {
+/** Applies every expiry and boundary of balances due by `now`, while no lock lapses. The same object when nothing was due. */
+export function advanceBalances(holdings: Holdings, now: Instant, journal: Journal): Holdings {
   if (holdings.dueAt > now) return holdings
-  const balances = advanceShelf(holdings.balances, now, journal)
+  const expired = new Set<string>()
+  const balances = advanceShelf(holdings.balances, now, journal, expired)
   let { entities } = holdings
   for (const part of dueBy(entities.byUid, now)) {
-    const shelf = advanceShelf(part.balances, now, journal)
+    const shelf = advanceShelf(part.balances, now, journal, expired)
     entities = withHoldings(entities, { ...part, balances: shelf, dueAt: earliest(shelf) })
   }
-  return { ...holdings, balances, entities, dueAt: Math.min(earliest(balances), DUE.over(entities.byUid)) }
+  const locks = expired.size === 0 ? holdings.locks : withoutExpired(holdings.locks, expired)
+  const due = Math.min(earliest(balances), DUE.over(entities.byUid), LAPSES.over(locks))
+  return { ...holdings, balances, entities, locks, dueAt: due }
 }
 
-function advanceShelf(shelf: Shelf, now: Instant, journal: Journal): Shelf {
+/** Of what was held of them nothing will come back, other than of balances that are deleted. */
+function withoutExpired(locks: Tree<Lock>, expired: ReadonlySet<string>): Tree<Lock> {
+  let current = locks
+  for (const lock of valuesOf(locks)) {
+    if (!lock.lines.some(({ balance }) => expired.has(balance))) continue
+    const lines = lock.lines.map((line) => (expired.has(line.balance) ? { ...line, ended: true } : line))
+    current = set(current, lock.id, { ...lock, lines })
+  }
+  return current
+}
+
+/** @param expired gets the internal ids of those that have ended. */
+function advanceShelf(shelf: Shelf, now: Instant, journal: Journal, expired: Set<string>): Shelf {
   const balances = new Map<string, readonly Balance[]>()
   for (const [feature, list] of shelf) {
-    const current = list.map((balance) => advance(balance, now, journal)).filter((balance) => balance !== null)
+    const current = list
+      .map((balance) => {
+        const advanced = advance(balance, now, journal)
+        if (advanced === null) expired.add(balance.uid)
+        return advanced
+      })
+      .filter((balance) => balance !== null)
     if (current.length === 0) continue
     const unchanged = current.length === list.length && current.every((balance, i) => balance === list[i])
     // In the same order as before: it goes by nothing that time changes.
@@ -296,6 +361,9 @@ export interface Differences {
   readonly entitiesWritten: readonly Entity[]
   readonly entitiesRemoved: readonly Entity[]
   readonly refunds: readonly Refunded[]
+  readonly locksWritten: readonly Lock[]
+  /** Those that are gone, by the caller's id. */
+  readonly locksRemoved: readonly string[]
 }
 
 /** What was given back of one event so far. */
@@ -317,7 +385,17 @@ export function differences(before: Holdings | null, after: Holdings): Differenc
     } else if (now.entity !== old?.entity) entitiesWritten.push(now.entity)
     compare(old?.balances, now?.balances ?? EMPTY, written, removed)
   }
-  return { written, removed, entitiesWritten, entitiesRemoved, refunds: refundsBetween(before, after) }
+  const refunds = refundsBetween(before, after)
+  return { written, removed, entitiesWritten, entitiesRemoved, refunds, ...locksBetween(before, after) }
+}
+
+function locksBetween(before: Holdings | null, after: Holdings) {
+  const [locksWritten, locksRemoved]: [Lock[], string[]] = [[], []]
+  for (const [old, now] of changesBetween(before?.locks ?? null, after.locks)) {
+    if (now !== undefined) locksWritten.push(now)
+    else if (old !== undefined) locksRemoved.push(old.id)
+  }
+  return { locksWritten, locksRemoved }
 }
 
 function refundsBetween(before: Holdings | null, after: Holdings): Refunded[] {

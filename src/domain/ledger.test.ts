@@ -5,7 +5,7 @@ import type { Rollover } from './balance.ts'
 import { Journal } from './ledger.ts'
 
 const one = { ...balance({ uid: 'cus_ent_1' }), entity: 'ent_desk' }
-const rollover: Rollover = { uid: 'roll_1', remaining: 5n, used: 0n, expiresAt: null }
+const rollover: Rollover = { uid: 'roll_1', remaining: 5n, used: 0n, held: 0n, expiresAt: null }
 const journal = () => new Journal(7, 'evt_1')
 
 describe('a line of the ledger', () => {
@@ -15,7 +15,7 @@ describe('a line of the ledger', () => {
     expect(book.postings).toEqual([
       {
         ...{ entity: 'ent_desk', feature: 'feat_messages', balance: 'cus_ent_1', rollover: null, kind: 'use' },
-        ...{ amount: -3n, granted: 0n, remainingAfter: 2n, permit: null, cause: 'evt_1', at: 7 },
+        ...{ amount: -3n, granted: 0n, held: 0n, remainingAfter: 2n, permit: null, cause: 'evt_1', at: 7 },
       },
     ])
   })

@@ -42,7 +42,12 @@ function redistributeOne(balances: Balance[]): Redistribution[] {
   const uneven =
     balances.some(({ remaining }) => remaining < ZERO) && balances.some(({ remaining }) => remaining > ZERO)
   if (!uneven) return balances.map((balance) => ({ before: balance, after: balance }))
-  const full = balances.map((balance) => ({ ...balance, remaining: atLeastZero(grantedOf(balance)), rollovers: [] }))
+  // What is held is not there to be taken.
+  const full = balances.map((balance) => ({
+    ...balance,
+    remaining: atLeastZero(grantedOf(balance) - atLeastZero(balance.held)),
+    rollovers: [],
+  }))
   const used = sum(full.map(({ remaining }) => remaining)) - sum(balances.map(({ remaining }) => remaining))
   const spent = add(full.map(asCandidate), -used, new Journal(0, 'trial'))
   return balances.map((before, i) => {

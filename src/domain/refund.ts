@@ -1,5 +1,5 @@
 import { type Amount, divideHalfEven, ONE, smaller, sum, ZERO } from './amount.ts'
-import { applyMoves, type Move } from './deduction.ts'
+import { applyMoves, type Move, USING } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, ownBalances, withBalances, withRefund } from './holdings.ts'
 import type { Journal } from './ledger.ts'
@@ -41,18 +41,21 @@ export function refund(
   }
   const given = holdings.refunds.get(event.uid) ?? event.deductions.map(() => ZERO)
   const left = event.deductions.map((line, i) => sizeOf(line) - (given[i] ?? ZERO))
-  const back = units === null ? left : partOf(event.deductions, left, units)
-  if (back === null || back.every((amount) => amount <= ZERO)) {
+  const part = units === null ? { parts: left, open: ZERO } : partOf(event.deductions, left, units)
+  const back = part.parts
+  if (part.open > ZERO || back.every((amount) => amount <= ZERO)) {
     return refuse('refund_exceeds_event', `Event ${event.uid} took less than that, or it was given back already`)
   }
   const moves = movesOf(holdings, entity, event, back)
-  const current = withBalances(holdings, applyMoves(moves, { take: 'use', give: 'refund' }, journal))
+  const current = withBalances(holdings, applyMoves(moves, USING, journal))
   const settled = given.map((amount, i) => amount + (back[i] ?? ZERO))
   return {
     usage: {
       holdings: withRefund(current, event.uid, settled),
       entity,
       deductions: linesOf(moves, catalogue),
+      moves,
+      missing: ZERO,
       tracked: features.map((feature) => ({ feature, deducted: new Set(moves.map(({ balance }) => balance.feature)) })),
       touched: new Set(moves.map(({ balance }) => balance.uid)),
       held: true,
@@ -62,7 +65,7 @@ export function refund(
 }
 
 /** How much of a line can be given back: what it took, or the units where those were free. */
-function sizeOf({ amount, price, metered }: DeductionLine): Amount {
+export function sizeOf({ amount, price, metered }: DeductionLine): Amount {
   return price.cost === ZERO ? (metered?.units ?? ZERO) : amount
 }
 
@@ -71,26 +74,30 @@ function measureOf(line: DeductionLine | undefined): Price {
   return line === undefined || line.price.cost === ZERO ? AT_PAR : line.price
 }
 
-/** How much of each line `units` come to, from the last one on; null where they exceed what is left. */
-function partOf(lines: readonly DeductionLine[], left: readonly Amount[], units: Amount): Amount[] | null {
-  const back = lines.map(() => ZERO)
+/** How much of each line `units` come to, from the last one on, and how many units exceed what is left. */
+export function partOf(
+  lines: readonly DeductionLine[],
+  left: readonly Amount[],
+  units: Amount,
+): { readonly parts: Amount[]; readonly open: Amount } {
+  const parts = lines.map(() => ZERO)
   // At 10⁻²⁴, as when it was taken: a part of a use that was paid at a price may have more decimals than an amount.
   let open = units * ONE
   for (let i = lines.length - 1; i >= 0 && open > 0n; i--) {
     const { cost, per } = measureOf(lines[i])
     const needed = divideHalfEven(open * cost, ONE * per)
     const amount = smaller(left[i] ?? ZERO, needed)
-    back[i] = amount
+    parts[i] = amount
     open = amount === needed ? 0n : open - divideHalfEven(amount * ONE * per, cost)
   }
-  return divideHalfEven(open, ONE) > ZERO ? null : back
+  return { parts, open: divideHalfEven(open, ONE) }
 }
 
 function unitsOf(lines: readonly DeductionLine[], back: readonly Amount[]): Amount {
   return sum(lines.map((line, i) => unitsIn(line, back[i] ?? ZERO)))
 }
 
-function unitsIn(line: DeductionLine, size: Amount): Amount {
+export function unitsIn(line: DeductionLine, size: Amount): Amount {
   const { cost, per } = measureOf(line)
   return divideHalfEven(size * per, cost)
 }

@@ -29,6 +29,8 @@ export type RefusalCode =
   | 'event_not_found'
   | 'refund_exceeds_event'
   | 'insufficient_balance'
+  | 'lock_already_exists'
+  | 'lock_not_found'
   | 'idempotency_key_reused'
   | 'duplicate_idempotency_key'
   | 'overloaded'

@@ -50,7 +50,8 @@ export function removeKeepingUse(
 /** @param gone of one feature and one owner, in consumption order. */
 function removeGroup(holdings: Holdings, gone: readonly Balance[], journal: Journal): Holdings {
   const finite = gone.filter(({ terms }) => terms.kind === 'finite')
-  const used = sum(finite.map(usedOf))
+  // What locks hold was not used: they give it back to whatever is there then.
+  const used = sum(finite.map((balance) => usedOf(balance) - balance.held))
   const left = siblingsOf(holdings, gone)
   const [debtor] = finite
   const owes = used > ZERO && left.length === 0 && debtor !== undefined
@@ -92,12 +93,14 @@ function owing(balance: Balance, used: Amount, seats: number, journal: Journal):
   journal.post('adjust', balance, null, {
     amount: -used - balance.remaining,
     granted: -granted,
+    held: -balance.held,
     after: -used,
     permit: 'adjust',
   })
   return {
     ...balance,
     remaining: -used,
+    held: ZERO,
     adjustment: balance.adjustment - granted,
     seats,
     reset: null,

@@ -1,4 +1,4 @@
-import { type Amount, ONE, smaller, ZERO } from './amount.ts'
+import { type Amount, atLeastZero, ONE, smaller, ZERO } from './amount.ts'
 import { assert } from './assert.ts'
 import {
   type Balance,
@@ -68,9 +68,17 @@ function renew(draft: Draft, at: Instant, journal: Journal): void {
     addRollover(draft, kept, left)
   }
   const dropped = kept === null ? left : ZERO
-  journal.post('reset', draft, null, { amount: -dropped, granted: -grantedOf(draft), after: ZERO, at })
+  // What is held of the period that ends is no longer part of the balance: its lock knows where it goes.
+  journal.post('reset', draft, null, {
+    amount: -dropped,
+    granted: -grantedOf(draft),
+    held: -draft.held,
+    after: ZERO,
+    at,
+  })
   journal.post('grant', draft, null, { amount: allowance, granted: allowance, after: allowance, at })
   draft.remaining = allowance
+  draft.held = ZERO
   draft.adjustment = ZERO
   draft.metered = UNMETERED
   draft.renewedAt = at
@@ -151,7 +159,40 @@ function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Ins
   if (expiresAt !== null && expiresAt <= at) return null
   const uid = `roll_${suffix(balance)}_${expiresAt === null ? 'ever' : at.toString(36)}`
   const before = balance.rollovers[placeOf(balance.rollovers, uid, expiresAt)]
-  return { uid, remaining: (before?.remaining ?? ZERO) + amount, used: before?.used ?? ZERO, expiresAt }
+  const { remaining = ZERO, used = ZERO, held = ZERO } = before ?? {}
+  return { uid, remaining: remaining + amount, used, held, expiresAt }
+}
+
+/**
+ * Gives back to a balance what was taken in a period that is over: into the rollover of the boundary at which that period
+ * ended, as far as there is room under the cap. What would have been dropped there, or is gone by now, is gone (law 8).
+ * @param takenAt in the period that is over.
+ * @returns the balance with its rollover, or null where nothing comes back.
+ */
+export function returnToRollover(
+  balance: Balance,
+  amount: Amount,
+  takenAt: Instant,
+  journal: Journal,
+): { readonly balance: Balance; readonly rollover: Rollover; readonly amount: Amount } | null {
+  const { rolloverPolicy: policy, reset: every, renewedAt, terms } = balance
+  if (policy === null || every === null || renewedAt === null || terms.kind !== 'finite') return null
+  const at = Math.min(boundaryAfter(every.anchor, every, takenAt), renewedAt)
+  const given = smaller(amount, roomIn(balance) ?? amount)
+  const kept = given > ZERO ? carry(balance, given, policy, at) : null
+  if (kept === null || (kept.expiresAt !== null && kept.expiresAt <= journal.at)) return null
+  const draft = draftOf(balance)
+  addRollover(draft, kept, given)
+  journal.post('release', balance, kept, { amount: given, granted: given, after: kept.remaining })
+  return { balance: finished(draft), rollover: kept, amount: given }
+}
+
+/** What the rollovers of a balance may still take in, or null for any amount. */
+export function roomIn(balance: Balance): Amount | null {
+  const { rolloverPolicy: policy, terms } = balance
+  if (policy === null || terms.kind !== 'finite') return ZERO
+  const cap = capOf(policy, terms.allowance)
+  return cap === null ? null : atLeastZero(cap - rolledOver(balance))
 }
 
 /**
@@ -196,7 +237,8 @@ function keepWithinCap(draft: Draft, cap: Amount | null, at: Instant, journal: J
     const remaining = rollover.remaining - dropped
     // A rollover that is dropped to nothing leaves the list, so its grant leaves the ledger with it.
     const granted = remaining === ZERO ? -(rollover.remaining + rollover.used) : -dropped
-    journal.post('reset', draft, rollover, { amount: -dropped, granted, after: remaining, at })
+    const held = remaining === ZERO ? -rollover.held : ZERO
+    journal.post('reset', draft, rollover, { amount: -dropped, granted, held, after: remaining, at })
     if (remaining > ZERO) rollovers.push({ ...rollover, remaining })
   }
   draft.rollovers = rollovers
@@ -226,6 +268,7 @@ export function close(kind: 'expire' | 'void', balance: Balance, journal: Journa
   journal.post(kind, balance, null, {
     amount: -balance.remaining,
     granted: -grantedOf(balance),
+    held: -balance.held,
     after: ZERO,
     ...(at === undefined ? {} : { at }),
   })
@@ -246,6 +289,7 @@ function closeRollover(
   journal.post(kind, balance, rollover, {
     amount: -rollover.remaining,
     granted: -(rollover.remaining + rollover.used),
+    held: -rollover.held,
     after: ZERO,
     ...(at === undefined ? {} : { at }),
   })

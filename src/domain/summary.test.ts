@@ -100,6 +100,7 @@ describe('each balance is a line', () => {
     expect(line({ granted: '10', left: '-2', ...monthly(5), expiresAt: 9 })).toEqual({
       id: 'cus_ent_1',
       includedGrant: 10n * 10n ** 12n,
+      held: 0n,
       remaining: 0n,
       usage: 12n * 10n ** 12n,
       unlimited: false,
@@ -142,6 +143,7 @@ describe('each balance is a line', () => {
           includedGrant: 0n,
           remaining: 0n,
           usage: 5n * 10n ** 12n,
+          held: 0n,
           unlimited: true,
           reset: null,
           expiresAt: 9,

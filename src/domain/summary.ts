@@ -1,5 +1,5 @@
 import { type Amount, atLeastZero, ZERO } from './amount.ts'
-import { type Balance, grantedOf, isDrained, rolledOver, usedOf } from './balance.ts'
+import { type Balance, grantedOf, heldOf, isDrained, rolledOver, usedOf } from './balance.ts'
 import { type Feature, isConsumable } from './feature.ts'
 import type { Instant, Interval } from './time.ts'
 
@@ -23,6 +23,8 @@ export interface BreakdownLine {
   readonly includedGrant: Amount
   readonly remaining: Amount
   readonly usage: Amount
+  /** What open locks hold of it and of its rollovers. Counts as used. */
+  readonly held: Amount
   readonly unlimited: boolean
   readonly reset: ResetLine | null
   readonly expiresAt: Instant | null
@@ -114,6 +116,7 @@ function unlimited(feature: Feature, first: Balance, visible: readonly Balance[]
     includedGrant: ZERO,
     remaining: ZERO,
     usage,
+    held: first.held,
     unlimited: true,
     reset: null,
     expiresAt: first.expiresAt,
@@ -129,6 +132,7 @@ export function breakdownLine(feature: Feature, balance: Balance): BreakdownLine
     includedGrant: grantedOf(balance),
     remaining: balance.terms.kind === 'unlimited' ? ZERO : atLeastZero(balance.remaining),
     usage: usedOf(balance),
+    held: heldOf(balance),
     unlimited: balance.terms.kind === 'unlimited',
     reset: resetLine(feature, balance),
     expiresAt: balance.expiresAt,

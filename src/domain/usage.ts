@@ -1,54 +1,35 @@
 import { type Amount, formatAmount, ZERO } from './amount.ts'
 import { consumptionOrder } from './balance.ts'
 import type { JsonObject } from './customer.ts'
-import { applyMoves, type Candidate, deduct, type Metered, type Move, type OverageBehavior } from './deduction.ts'
+import {
+  applyMoves,
+  type Candidate,
+  deduct,
+  type Move,
+  type MoveKinds,
+  type OverageBehavior,
+  USING,
+} from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { PAR, type Price, rateOf } from './price.ts'
+import { PAR, rateOf } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { summaryFor } from './subject-summary.ts'
-import { type ResetLine, resetLine, type Summary } from './summary.ts'
-import type { Instant } from './time.ts'
+import { resetLine, type Summary } from './summary.ts'
+import type { DeductionLine } from './usage-event.ts'
 
-/** One recorded use. `value` is what was asked, whatever could be taken (R60, R74). */
-export interface UsageEvent {
-  readonly uid: string
-  /** The feature's id or the event name, as the caller said. */
-  readonly name: string
-  readonly value: Amount
-  readonly properties: JsonObject
-  /** The caller's id of the entity that used it, else its internal id, or null for the customer itself. */
-  readonly entity: string | null
-  /** The event that this one gives back from, or null. */
-  readonly refundOf: string | null
-  /** When the use happened, by the caller. */
-  readonly timestamp: Instant
-  /** When it was recorded, and from which balances it was taken. */
-  readonly recordedAt: Instant
-  readonly deductions: readonly DeductionLine[]
-}
-
-/**
- * What one use took from one balance or rollover at one price, in that balance's own units; negative was given back. A reader
- * is shown one line for all prices (R62).
- */
-export interface DeductionLine {
-  readonly balanceUid: string
-  readonly featureId: string
-  readonly reset: ResetLine | null
-  readonly amount: Amount
-  /** At which it was taken: a refund in part goes by it. */
-  readonly price: Price
-  /** What the balance counted for it, where its price went by that. */
-  readonly metered: Metered | null
-}
+export type { DeductionLine, UsageEvent } from './usage-event.ts'
 
 export interface Usage {
   readonly holdings: Holdings
   /** Whose use it was: the entity's internal id, or null. */
   readonly entity: string | null
   readonly deductions: readonly DeductionLine[]
+  /** What the deductions were made of. */
+  readonly moves: readonly Move[]
+  /** Units that nothing paid for, of all features. */
+  readonly missing: Amount
   /** Per tracked feature, the balances that may pay for it. */
   readonly tracked: readonly { readonly feature: Feature; readonly deducted: ReadonlySet<string> }[]
   readonly touched: ReadonlySet<string>
@@ -61,6 +42,7 @@ export interface Usage {
  * @param entity whose use it is, by internal id, or null for the customer itself.
  * @param properties of the event: prices in credits may depend on them.
  * @param holdings brought up to the journal's instant.
+ * @param kinds of the postings: a lock holds instead of using.
  * @returns the new holdings with what was taken, or refusal `insufficient_balance` (only under `reject`).
  * A customer without any balance of the feature is no refusal: the use is recorded and nothing is taken (R66).
  * Source: R60-R74, R80-R113.
@@ -74,9 +56,11 @@ export function use(
   behavior: OverageBehavior,
   catalogue: Catalogue,
   journal: Journal,
+  kinds: MoveKinds = USING,
 ): Usage | Refusal {
   let current = holdings
   let held = false
+  let missing = ZERO
   const moves: Move[] = []
   const tracked: { feature: Feature; deducted: Set<string> }[] = []
   for (const feature of features) {
@@ -89,7 +73,8 @@ export function use(
         `Insufficient balance to deduct ${formatAmount(value)} from feature ${feature.id}`,
       )
     }
-    current = withBalances(current, applyMoves(deduction.moves, { take: 'use', give: 'refund' }, journal))
+    current = withBalances(current, applyMoves(deduction.moves, kinds, journal))
+    missing += deduction.missing
     moves.push(...deduction.moves)
     tracked.push({
       feature,
@@ -100,6 +85,8 @@ export function use(
     holdings: current,
     entity,
     deductions: linesOf(moves, catalogue),
+    moves,
+    missing,
     tracked,
     touched: new Set(moves.map(({ balance }) => balance.uid)),
     held,

@@ -51,6 +51,8 @@ export interface Done<A> {
   readonly events: readonly UsageEvent[]
   /** What to answer when the customer's new id turns out to be taken. */
   readonly whenIdTaken?: Refusal
+  /** What to answer when the id of a lock turns out to be another customer's. */
+  readonly whenLockTaken?: Refusal
 }
 
 /** The customer is deleted with all it has. */

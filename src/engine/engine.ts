@@ -151,6 +151,16 @@ export class Engine {
     return shownFrom(this.#clock(), this.#retention) ?? undefined
   }
 
+  /** The internal id of the customer that has this lock open, or null. @throws StoreUnavailable */
+  findLock(env: Environment, id: string): Promise<string | null> {
+    return asking(() => this.#store.findLock(env, id))
+  }
+
+  /** Some of the customers whose locks have lapsed, by internal id. @throws StoreUnavailable */
+  withLapsedLocks(env: Environment, limit: number): Promise<string[]> {
+    return asking(() => this.#store.withLapsedLocks(env, this.#catalogues.now(env), limit))
+  }
+
   /** Customers as they were saved, and the catalogue that held then; whoever shows them brings them up to date. */
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer> & { readonly catalogue: Catalogue }> {
     for (;;) {

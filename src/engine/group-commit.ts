@@ -255,8 +255,12 @@ export class GroupCommit {
         break
       case 'id_taken':
         if (group.members.length > 1) for (const { waiting } of group.members) waiting.alone = true
-        else if (entry.state === 'present') group.answerIdTaken()
+        else if (entry.state === 'present') group.answerTaken('id')
         else this.cache.reload(entry)
+        break
+      case 'lock_taken':
+        if (group.members.length > 1) for (const { waiting } of group.members) waiting.alone = true
+        else group.answerTaken('lock')
         break
       case 'conflict':
         entry.mayInARow = 1

@@ -161,9 +161,9 @@ export class Group {
     }
   }
 
-  answerIdTaken(): void {
+  answerTaken(what: 'id' | 'lock'): void {
     for (const member of this.members) {
-      const refusal = member.done?.whenIdTaken
+      const refusal = what === 'id' ? member.done?.whenIdTaken : member.done?.whenLockTaken
       if (refusal === undefined) continue
       member.reply = { outcome: refusal, replayed: false }
       answerMember(member)

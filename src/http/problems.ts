@@ -18,6 +18,8 @@ const REFUSALS: Record<RefusalCode, { readonly status: number; readonly code: st
   invalid_cursor: { status: 400, code: 'invalid_cursor' },
   not_supported: { status: 400, code: 'not_supported' },
   insufficient_balance: { status: 400, code: 'insufficient_balance' },
+  lock_already_exists: { status: 409, code: 'lock_already_exists' },
+  lock_not_found: { status: 400, code: 'invalid_request' },
   refund_exceeds_event: { status: 400, code: 'refund_exceeds_event' },
   event_not_found: { status: 404, code: 'event_not_found' },
   customer_not_found: { status: 404, code: 'customer_not_found' },

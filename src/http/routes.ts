@@ -6,6 +6,7 @@ import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
 import { events } from './endpoints/events.ts'
 import { features } from './endpoints/features.ts'
+import { locks } from './endpoints/locks.ts'
 import { tokens } from './endpoints/tokens.ts'
 import { usage } from './endpoints/usage.ts'
 
@@ -26,9 +27,18 @@ export interface Route {
 
 /** By operation. */
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
-  [...features, ...customers, ...entities, ...balances, ...usage, ...tokens, ...batches, ...events, ...clock].map(
-    (one) => [one.operation, one],
-  ),
+  [
+    ...features,
+    ...customers,
+    ...entities,
+    ...balances,
+    ...usage,
+    ...locks,
+    ...tokens,
+    ...batches,
+    ...events,
+    ...clock,
+  ].map((one) => [one.operation, one]),
 )
 
 /** Two endpoints belong to the older surface alone and have no path of their own. */

@@ -2,10 +2,11 @@ import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { Feature, MemberIds } from '../domain/feature.ts'
+import { type Hold, hold, type LockTerms } from '../domain/hold.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
-import { type NamedSummaries, summariesAfter, summaryAfter, use } from '../domain/usage.ts'
+import { type NamedSummaries, summariesAfter, summaryAfter, type Usage, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import {
   asOf,
@@ -19,6 +20,7 @@ import {
   type Result,
   type SubjectFeature,
 } from './decide.ts'
+import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
 import { eventOf } from './track.ts'
 
 export interface CheckAnswer {
@@ -28,6 +30,8 @@ export interface CheckAnswer {
   readonly customerId: string
   /** Under which a use was recorded, and can be given back; null where nothing was used. */
   readonly eventId: string | null
+  /** The lock that holds what was used, or null. */
+  readonly lock: OpenLock | null
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
   /** For showing the feature. */
@@ -56,6 +60,7 @@ export function check(
       denial,
       customerId: nameOf(holdings.customer),
       eventId: null,
+      lock: null,
       summaries: null,
       memberIds: catalogue.memberIds,
     }
@@ -66,6 +71,8 @@ export function check(
  * Checks and, when it is allowed, uses `required` at once: all of it or nothing. Not enough is an answer
  * (`allowed: false`), not an error.
  * @param recorded whether an event is recorded of it.
+ * @param lock holds it instead, all or as much as the lock asks for, until it is finalized (R150-R155). Refusals then also
+ * `lock_already_exists`, `invalid_request`.
  * Source: R46-R52.
  */
 export function checkAndUse(
@@ -74,6 +81,7 @@ export function checkAndUse(
   required: Amount,
   properties: JsonObject,
   recorded: boolean,
+  lock: LockRequest | null,
 ): Promise<Reply<CheckAnswer>> {
   return engine.submit({
     env,
@@ -82,6 +90,8 @@ export function checkAndUse(
     decide(situation) {
       const feature = featureOf(subject, situation.catalogue)
       if (isRefusal(feature)) return feature
+      const terms = lock === null ? null : termsOf(lock, feature, situation.moment)
+      if (isRefusal(terms)) return terms
       if (feature.type.kind === 'boolean') {
         return refuse(
           'invalid_request',
@@ -89,7 +99,7 @@ export function checkAndUse(
         )
       }
       const eventUid = situation.moment.newId('evt')
-      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, eventUid, recorded)
+      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, terms, eventUid, recorded)
       return deciding(subject, eventUid, rule)(situation)
     },
   })
@@ -100,14 +110,18 @@ function useWhole(
   feature: Feature,
   required: Amount,
   properties: JsonObject,
+  terms: LockTerms | null,
   eventUid: string,
   recorded: boolean,
-): Result<CheckAnswer> {
+): Result<CheckAnswer> | Refusal {
   const { holdings, catalogue, journal } = bench
   const entity = bench.entity?.uid ?? null
   const before = judge(holdings, entity, feature, required, properties, catalogue)
   const customerId = nameOf(holdings.customer)
-  const usage = use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal)
+  const taken =
+    terms === null
+      ? used(use(holdings, entity, [feature], required, properties, 'reject', catalogue, journal))
+      : hold(holdings, bench.entity, feature, required, properties, terms, catalogue, journal)
   const couldBeUsed = (then: Holdings) =>
     !isRefusal(
       use(then, entity, [feature], required, properties, 'reject', catalogue, new Journal(journal.at, 'trial')),
@@ -119,13 +133,17 @@ function useWhole(
       denial: deny(holdings, entity, feature, catalogue, couldBeUsed),
       customerId,
       eventId: null,
+      lock: null,
       summaries: null,
       memberIds: catalogue.memberIds,
     },
   })
-  if (isRefusal(usage)) return no(before)
+  if (isRefusal(taken)) return taken.code === 'insufficient_balance' ? no(before) : taken
+  const { usage, lock } = taken
   if (!usage.held && required > ZERO) return no({ ...before, required })
-  const used = { name: feature.id, value: required, properties, timestamp: undefined, refundOf: null }
+  if (terms !== null && lock === null) return no(before)
+  const value = lock?.held ?? required
+  const what = { name: feature.id, value, properties, timestamp: undefined, refundOf: null, lock }
   return {
     holdings: usage.holdings,
     answer: {
@@ -133,9 +151,15 @@ function useWhole(
       denial: null,
       customerId,
       eventId: recorded ? eventUid : null,
+      lock: lock === null ? null : openLock(lock),
       summaries: summariesAfter(usage, catalogue).all,
       memberIds: catalogue.memberIds,
     },
-    events: recorded ? [eventOf(bench, eventUid, used, usage.deductions)] : [],
+    events: recorded ? [eventOf(bench, eventUid, what, usage.deductions)] : [],
+    ...(lock === null ? {} : { whenLockTaken: lockTaken(lock.id) }),
   }
+}
+
+function used(usage: Usage | Refusal): Hold | Refusal {
+  return isRefusal(usage) ? usage : { usage, lock: null }
 }

@@ -1,8 +1,8 @@
 import type { Environment } from '../domain/customer.ts'
-import { bringUpToDate } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import { type Instant, later, type Span } from '../domain/time.ts'
+import { bringUpToDate } from '../domain/up-to-date.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Context, customerNotFound, nameOf, saved } from './decide.ts'
 

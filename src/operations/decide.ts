@@ -1,10 +1,11 @@
 import { type CustomerDetails, type Environment, newCustomer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
-import { bringUpToDate, findEntity, type Holdings, holdingsOf, settle } from '../domain/holdings.ts'
+import { findEntity, type Holdings, holdingsOf, settle } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { ModelPrices } from '../domain/tokens.ts'
+import { bringUpToDate } from '../domain/up-to-date.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import type { Command, IdempotencyKey, Outcome, Reply, Situation } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -43,6 +44,8 @@ export interface Result<A> {
   readonly holdings: Holdings
   readonly answer: A
   readonly events?: readonly UsageEvent[]
+  /** What to answer where the id of a lock is another customer's. */
+  readonly whenLockTaken?: Refusal
 }
 
 /**
@@ -89,9 +92,17 @@ export function decidingOnAnyone<A>(
 
 /** The outcome of a rule that turned `before` into `result`. */
 export function saved<A>(before: Holdings | null, result: Result<A>, journal: Journal): Outcome<A> {
-  const { answer, holdings, events = [] } = result
+  const { answer, holdings, events = [], whenLockTaken } = result
   if (holdings === before && events.length === 0) return { kind: 'unchanged', answer }
-  return { kind: 'done', answer, after: settle(holdings, journal), postings: journal.postings, events }
+  const all = journal.events.length === 0 ? events : [...journal.events, ...events]
+  const done = {
+    kind: 'done',
+    answer,
+    after: settle(holdings, journal),
+    postings: journal.postings,
+    events: all,
+  } as const
+  return whenLockTaken === undefined ? done : { ...done, whenLockTaken }
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Instant } from '../domain/time.ts'
 import type { EventRow } from '../store/store.ts'
 import { cursorAfter, readCursor } from './cursor.ts'
 import type { Context } from './decide.ts'
+import { settleLapsed } from './locks.ts'
 
 export interface EventListRequest {
   readonly customerId: string | undefined
@@ -26,12 +27,13 @@ export interface EventPage {
 /** Cursors of this list tell microseconds (R173). */
 const TICKS = 1000
 
-/** Recorded uses, newest first. An unknown customer or entity has none. Refusal: `invalid_cursor`. Source: R170-R174. */
+/** Recorded uses, newest first, those of locks that have lapsed by now included. An unknown customer or entity has none. Refusal: `invalid_cursor`. Source: R170-R174. */
 export async function listEvents({ engine, env }: Context, request: EventListRequest): Promise<EventPage | Refusal> {
   const { cursor, limit, customerId, entityId, names, filters, from, to } = request
   const start = readCursor(cursor, TICKS)
   if (isRefusal(start)) return start
   const after = start.after && { timestamp: start.after.at, uid: start.after.uid }
+  await settleLapsed(engine, env)
   const chosen = { env, customerId, entity: entityId, names, properties: filters, from, to }
   const rows = await engine.listEvents({ ...chosen, after, offset: start.offset, limit: limit + 1 })
   const events = rows.slice(0, limit)

@@ -52,7 +52,7 @@ export async function refundCommand(context: Context, request: RefundRequest): P
         if (isRefusal(back)) return back
         const { properties, timestamp } = request
         const isFeature = catalogue.byId.has(event.name)
-        const what = { name: event.name, value: -back.units, properties, timestamp, refundOf: eventId }
+        const what = { name: event.name, value: -back.units, properties, timestamp, refundOf: eventId, lock: null }
         return trackResult(bench, eventUid, what, back.usage, isFeature ? null : event.name, request)
       })(situation)
     },
@@ -72,6 +72,8 @@ function unfit(event: EventRow, { eventId, entityId, name }: RefundRequest): Ref
   const invalid = (message: string) => refuse('invalid_request', message)
   if (event.refundOf !== null || event.value < 0n)
     return invalid(`Event ${eventId} gave back itself: nothing can be given back of it`)
+  if (event.lock !== null)
+    return invalid(`Event ${eventId} belongs to the lock ${event.lock}: finalize says what of a lock was used`)
   if (name !== undefined && name !== event.name)
     return invalid(`Event ${eventId} was a use of ${event.name}, not of ${name}`)
   if (entityId === undefined || entityId === event.entity) return null

@@ -49,7 +49,7 @@ export function tokensCommand(
         const quoted = quote(modelId, counts, type.markups, modelPrices)
         if (isRefusal(quoted)) return quoted
         const properties = { ...request.properties, ...propertiesOf(modelId, counts, quoted) }
-        const what = { name, value: quoted.cost, properties, timestamp, refundOf: null }
+        const what = { name, value: quoted.cost, properties, timestamp, refundOf: null, lock: null }
         return recordUse(bench, eventUid, [feature], what, behavior, null, request)
       })(situation)
     },

@@ -2,6 +2,7 @@ import type { Amount } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import type { OverageBehavior } from '../domain/deduction.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
+import { hold } from '../domain/hold.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant, Moment } from '../domain/time.ts'
@@ -17,6 +18,7 @@ import {
 } from '../domain/usage.ts'
 import type { Command, Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, featureNotFound, nameOf, type Result, type Subject } from './decide.ts'
+import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
 
 /** What a use leaves behind beside what it took, and what its answer tells. */
 export interface Manner {
@@ -34,6 +36,8 @@ export interface TrackRequest extends Subject, Manner {
   /** When the use happened, if not now; balances are always charged now. */
   readonly timestamp: Instant | undefined
   readonly behavior: OverageBehavior
+  /** Holds instead of using, by the rules of a check (R150b). */
+  readonly lock?: LockRequest | undefined
 }
 
 export interface TrackAnswer {
@@ -48,6 +52,8 @@ export interface TrackAnswer {
   /** Null where fewer than two features are concerned (R63). */
   readonly summaries: NamedSummaries | null
   readonly deductions: readonly DeductionLine[]
+  /** The lock that holds what was used, or null. */
+  readonly lock: OpenLock | null
 }
 
 /**
@@ -76,13 +82,38 @@ export function trackCommand(
       const eventUid = situation.moment.newId('evt')
       return deciding(request, eventUid, (bench) => {
         const { value, properties, behavior, timestamp } = request
+        const [feature] = features
+        if (request.lock !== undefined && feature !== undefined)
+          return holding(bench, feature, request, request.lock, eventUid)
         const eventName = 'eventName' in request.of ? request.of.eventName : null
         const name = 'eventName' in request.of ? request.of.eventName : request.of.featureId
-        const what = { name, value, properties, timestamp, refundOf: null }
+        const what = { name, value, properties, timestamp, refundOf: null, lock: null }
         return recordUse(bench, eventUid, features, what, behavior, eventName, request)
       })(situation)
     },
   }
+}
+
+function holding(
+  bench: Bench,
+  feature: Feature,
+  request: TrackRequest,
+  wanted: LockRequest,
+  eventUid: string,
+): Result<TrackAnswer> | Refusal {
+  const { holdings, entity, catalogue, journal, moment } = bench
+  const { value, properties, timestamp } = request
+  const terms = termsOf(wanted, feature, moment)
+  if (isRefusal(terms)) return terms
+  const held = hold(holdings, entity, feature, value, properties, terms, catalogue, journal)
+  if (isRefusal(held)) return held
+  const { usage, lock } = held
+  if (lock === null)
+    return refuse('insufficient_balance', `There is nothing of feature ${feature.id} left that could be held`)
+  const what = { name: feature.id, value: lock.held, properties, timestamp, refundOf: null, lock }
+  const result = trackResult(bench, eventUid, what, usage, null, request)
+  const answer = { ...result.answer, value, lock: openLock(lock) }
+  return { ...result, answer, whenLockTaken: lockTaken(lock.id) }
 }
 
 export function inTheFuture(timestamp: Instant | undefined, { now }: Moment): Refusal | null {
@@ -97,6 +128,7 @@ interface Recorded {
   readonly properties: JsonObject
   readonly timestamp: Instant | undefined
   readonly refundOf: string | null
+  readonly lock: { readonly id: string } | null
 }
 
 /** Takes a use from balances and records it. @param eventName where the caller used one instead of a feature's id. */
@@ -135,6 +167,7 @@ export function trackResult(
       summary: withoutPrices(summaries.principal),
       summaries: summaries.all?.map(([id, summary]) => [id, withoutPrices(summary)]) ?? null,
       deductions: usage.deductions,
+      lock: null,
     },
     events: recorded ? [eventOf(bench, eventUid, what, usage.deductions)] : [],
   }
@@ -175,7 +208,7 @@ export function eventOf(
   what: Recorded,
   deductions: readonly DeductionLine[],
 ): UsageEvent {
-  const { name, value, properties, timestamp, refundOf } = what
+  const { name, value, properties, timestamp, refundOf, lock } = what
   return {
     uid,
     name,
@@ -183,6 +216,7 @@ export function eventOf(
     properties,
     entity: entity === null ? null : nameOf(entity),
     refundOf,
+    lock: lock?.id ?? null,
     timestamp: timestamp ?? moment.now,
     recordedAt: journal.at,
     deductions,

@@ -6,14 +6,17 @@ import {
   holdingsOf,
   withBalances,
   withEntity,
+  withLock,
   withoutBalances,
   withoutEntity,
+  withoutLock,
   withRefund,
 } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import { fits } from '../domain/property.ts'
 import { type Retention, removedBefore, USUAL_RETENTION } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
+import { valuesOf } from '../domain/tree.ts'
 import type { UsageEvent } from '../domain/usage.ts'
 import { takingOf } from './rows.ts'
 import {
@@ -72,6 +75,8 @@ export class MemoryStore implements Store {
   readonly #customers = new Map<string, Row>()
   readonly #former = new Map<string, Former>()
   readonly #uids = new Map<string, string>()
+  /** Internal ids of customers by environment and id of a lock. */
+  readonly #locks = new Map<string, string>()
   readonly #catalogues = new Map<Environment, StoredCatalogue>()
   readonly #keys = new Map<string, { bucket: number; record: KeyRecord }>()
   readonly #apiKeys = new Map<string, ApiKey>()
@@ -126,6 +131,19 @@ export class MemoryStore implements Store {
       }
     }
     return false
+  }
+
+  async findLock(env: Environment, id: string): Promise<string | null> {
+    return this.#locks.get(`${env} ${id}`) ?? null
+  }
+
+  async withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    const due = [...this.#customers.values()].flatMap(({ holdings: { customer, locks } }) => {
+      const soonest = Math.min(...[...valuesOf(locks)].map(({ lapsesAt }) => lapsesAt - customer.clockAhead))
+      return customer.env === env && soonest <= at ? [{ uid: customer.uid, soonest }] : []
+    })
+    const inOrder = due.sort((a, b) => a.soonest - b.soonest)
+    return inOrder.slice(0, limit).map(({ uid }) => uid)
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
@@ -233,14 +251,20 @@ export class MemoryStore implements Store {
     if ((row?.version ?? null) !== rows.expected) return { kind: 'conflict' }
     if ((this.#catalogues.get(change.env)?.version ?? 0) !== rows.catalogue) return { kind: 'conflict' }
     if (rows.deleted) {
+      if (row !== undefined)
+        for (const { id } of valuesOf(row.holdings.locks)) this.#locks.delete(`${change.env} ${id}`)
       if (row !== undefined) this.#rename(row.holdings.customer, null)
       if (row !== undefined && this.#retention.deletedCustomers === 'anonymise') this.#keep(row)
       this.#customers.delete(change.uid)
       this.#remember(rows.keys, at)
       return { kind: 'committed', version: 0 }
     }
+    const names = rows.locksWritten.map(({ id }) => `${change.env} ${id}`)
+    if (names.some((name) => (this.#locks.get(name) ?? change.uid) !== change.uid)) return { kind: 'lock_taken' }
     if (rows.customer !== null && !this.#rename(row?.holdings.customer ?? null, rows.customer))
       return { kind: 'id_taken' }
+    for (const id of rows.locksRemoved) this.#locks.delete(`${change.env} ${id}`)
+    for (const name of names) this.#locks.set(name, change.uid)
     const version = (rows.expected ?? 0) + 1
     this.#customers.set(change.uid, write(row, rows, version, at))
     this.#remember(rows.keys, at)
@@ -301,6 +325,8 @@ function write(row: Row | undefined, rows: CustomerRows, version: number, at: In
   holdings = withoutBalances(withBalances({ ...holdings, customer }, rows.written), rows.removed)
   for (const entity of rows.entitiesRemoved) holdings = withoutEntity(holdings, entity)
   for (const { event, given } of rows.refunds) holdings = withRefund(holdings, event, given)
+  for (const id of rows.locksRemoved) holdings = withoutLock(holdings, id)
+  for (const lock of rows.locksWritten) holdings = withLock(holdings, lock)
   return {
     version,
     holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
@@ -315,10 +341,8 @@ function write(row: Row | undefined, rows: CustomerRows, version: number, at: In
 /** From its rows, as any store would, so that nothing depends on how they were kept. */
 function rebuilt({ version, holdings }: Row): StoredCustomer {
   const { customer, latest, postings, refunds } = holdings
-  return {
-    version,
-    holdings: holdingsOf(customer, entitiesOf(holdings), [...allBalances(holdings)], latest, postings, refunds),
-  }
+  const [entities, balances, locks] = [entitiesOf(holdings), [...allBalances(holdings)], [...valuesOf(holdings.locks)]]
+  return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, refunds, locks) }
 }
 
 /** In place: copying a growing list at every commit would make a long history quadratic. */

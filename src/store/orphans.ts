@@ -21,12 +21,17 @@ const ofNobody = (table: string) => `
  */
 export function commonChecks(posting: string): OrphanCheck[] {
   return [
-    ...Object.entries({ balances: 'uid', entities: 'uid', refunds: 'event', postings: posting, events: 'uid' }).map(
-      ([table, name]) => ({
-        wrong: `rows of ${table} belong to a customer that is not there`,
-        rows: `select ${name} as name from ${table} where ${ofNobody(table)}`,
-      }),
-    ),
+    ...Object.entries({
+      balances: 'uid',
+      entities: 'uid',
+      refunds: 'event',
+      locks: 'id',
+      postings: posting,
+      events: 'uid',
+    }).map(([table, name]) => ({
+      wrong: `rows of ${table} belong to a customer that is not there`,
+      rows: `select ${name} as name from ${table} where ${ofNobody(table)}`,
+    })),
     {
       wrong: 'rows of customer_states belong to a customer that is not there',
       rows: `
@@ -61,7 +66,7 @@ export function commonChecks(posting: string): OrphanCheck[] {
         where entity is not null
           and not exists (select 1 from entities where entities.customer = key and entities.uid = balances.entity)`,
     },
-    ...['entities', 'events'].map((table) => ({
+    ...['entities', 'events', 'locks'].map((table) => ({
       wrong: `rows of ${table} stand in another environment than their customer`,
       rows: `
         select ${table}.uid as name from ${table} join customers on key = customer where customers.env <> ${table}.env`,

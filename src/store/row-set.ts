@@ -1,5 +1,5 @@
 import { holdingsOf } from '../domain/holdings.ts'
-import { balanceFromRow, customerFromRow, entityFromRow, refundFromRow, type SqlRow } from './rows.ts'
+import { balanceFromRow, customerFromRow, entityFromRow, lockFromRow, refundFromRow, type SqlRow } from './rows.ts'
 import type { StoredCustomer, Unreadable } from './store.ts'
 
 /** All rows of one customer, in every SQL store. */
@@ -9,9 +9,10 @@ export interface CustomerRowSet {
   readonly entities: readonly SqlRow[]
   readonly balances: readonly SqlRow[]
   readonly refunds: readonly SqlRow[]
+  readonly locks: readonly SqlRow[]
 }
 
-export function customerFromRows({ customer, entities, balances, refunds }: CustomerRowSet): StoredCustomer {
+export function customerFromRows({ customer, entities, balances, refunds, locks }: CustomerRowSet): StoredCustomer {
   const number = (column: string) => Number(customer[column])
   const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
   return {
@@ -23,6 +24,7 @@ export function customerFromRows({ customer, entities, balances, refunds }: Cust
       latest,
       postings,
       new Map(refunds.map(refundFromRow)),
+      locks.map(lockFromRow),
     ),
   }
 }

@@ -1,4 +1,4 @@
-import { type Amount, amount, formatAmount, ONE } from '../domain/amount.ts'
+import { type Amount, amount, formatAmount, ONE, ZERO } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
 import {
   type Balance,
@@ -9,11 +9,13 @@ import {
   UNMETERED,
 } from '../domain/balance.ts'
 import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
+import type { OverageBehavior } from '../domain/deduction.ts'
 import type { Entity } from '../domain/entity.ts'
 import { exactJson } from '../domain/exact-json.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
+import type { Lock } from '../domain/lock.ts'
 import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
 import type { Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
@@ -109,6 +111,7 @@ export const BALANCE_COLUMNS = [
   'rollovers',
   'expires_at',
   'created_at',
+  'held',
 ] as const
 
 /** Where in a balance's row the columns stand that change after it was written first. */
@@ -125,6 +128,7 @@ export const CHANGING_BALANCE_COLUMNS = [
   'rollover_policy',
   'rollovers',
   'expires_at',
+  'held',
 ] as const satisfies (typeof BALANCE_COLUMNS)[number][]
 
 export function balanceToRow(balance: Balance): SqlValue[] {
@@ -146,9 +150,10 @@ export function balanceToRow(balance: Balance): SqlValue[] {
     reset?.nextAt ?? null,
     balance.renewedAt,
     balance.rolloverPolicy === null ? null : toJson(balance.rolloverPolicy),
-    balance.rollovers.length === 0 ? null : toJson(balance.rollovers),
+    balance.rollovers.length === 0 ? null : toJson(balance.rollovers.map(rolloverToJson)),
     balance.expiresAt,
     balance.createdAt,
+    unlessZero(balance.held),
   ]
 }
 
@@ -164,15 +169,25 @@ export function balanceFromRow(row: SqlRow): Balance {
     terms: termsFromRow(row),
     remaining: amount(text(row, 'remaining')),
     adjustment: amount(text(row, 'adjustment')),
+    held: zeroIfNull(row, 'held'),
     seats: integer(row, 'seats'),
     metered: metered === null ? UNMETERED : new Map(fromJson(metered) as [string, Amount][]),
     reset: resetFromRow(row),
     renewedAt: optionalInteger(row, 'renewed_at'),
     rolloverPolicy: policy === null ? null : (fromJson(policy) as RolloverPolicy),
-    rollovers: rollovers === null ? [] : (fromJson(rollovers) as Rollover[]),
+    rollovers: rollovers === null ? [] : (fromJson(rollovers) as Omit<Rollover, 'held'>[]).map(rolloverFromJson),
     expiresAt: optionalInteger(row, 'expires_at'),
     createdAt: integer(row, 'created_at'),
   }
+}
+
+/** Hardly any is held, so it is written only where there is something. */
+function rolloverToJson({ held, ...rollover }: Rollover) {
+  return held === ZERO ? rollover : { ...rollover, held }
+}
+
+function rolloverFromJson(rollover: Omit<Rollover, 'held'>): Rollover {
+  return { held: ZERO, ...rollover }
 }
 
 function termsFromRow(row: SqlRow): Terms {
@@ -215,6 +230,7 @@ export const POSTING_COLUMNS = [
   'permit',
   'cause',
   'at',
+  'held',
 ] as const
 
 export function postingToRow(posting: Posting): SqlValue[] {
@@ -230,6 +246,7 @@ export function postingToRow(posting: Posting): SqlValue[] {
     posting.permit,
     posting.cause,
     posting.at,
+    unlessZero(posting.held),
   ]
 }
 
@@ -242,6 +259,7 @@ export function postingFromRow(row: SqlRow): Posting {
     kind: text(row, 'kind') as PostingKind,
     amount: amount(text(row, 'amount')),
     granted: amount(text(row, 'granted')),
+    held: zeroIfNull(row, 'held'),
     remainingAfter: amount(text(row, 'remaining_after')),
     permit: optionalText(row, 'permit') as Permit | null,
     cause: text(row, 'cause'),
@@ -259,6 +277,7 @@ export const EVENT_COLUMNS = [
   'refund_of',
   'recorded_at',
   'deductions',
+  'lock',
 ] as const
 
 export function eventToRow(event: UsageEvent): SqlValue[] {
@@ -272,6 +291,7 @@ export function eventToRow(event: UsageEvent): SqlValue[] {
     event.refundOf,
     event.recordedAt,
     event.deductions.length === 0 ? null : JSON.stringify(event.deductions.map(deductionToList)),
+    event.lock,
   ]
 }
 
@@ -286,6 +306,7 @@ export function eventFromRow(row: SqlRow): EventRow {
     properties: propertiesFromText(properties),
     entity: optionalText(row, 'entity'),
     refundOf: optionalText(row, 'refund_of'),
+    lock: optionalText(row, 'lock'),
     timestamp: integer(row, 'timestamp'),
     recordedAt: integer(row, 'recorded_at'),
     deductions: deductions === null ? [] : (JSON.parse(deductions) as DeductionList[]).map(deductionFromList),
@@ -369,6 +390,76 @@ function deductionFromList([
   return { balanceUid, featureId, reset, amount: amount(taken), price, metered }
 }
 
+export const LOCK_COLUMNS = [
+  'id',
+  'uid',
+  'feature',
+  'name',
+  'entity',
+  'held',
+  'behavior',
+  'properties',
+  'lines',
+  'held_at',
+  'lapses_at',
+  'at_lapse',
+] as const
+
+export function lockToRow(lock: Lock): SqlValue[] {
+  return [
+    lock.id,
+    lock.uid,
+    lock.feature,
+    lock.name,
+    lock.entity === null ? null : JSON.stringify(lock.entity),
+    formatAmount(lock.held),
+    lock.behavior,
+    isEmpty(lock.properties) ? null : JSON.stringify(lock.properties),
+    JSON.stringify(
+      lock.lines.map(
+        ({ line, ...bucket }): HeldList => [
+          bucket.balance,
+          bucket.rollover,
+          bucket.feature,
+          bucket.ended,
+          deductionToList(line),
+        ],
+      ),
+    ),
+    lock.heldAt,
+    lock.lapsesAt,
+    lock.atLapse,
+  ]
+}
+
+export function lockFromRow(row: SqlRow): Lock {
+  const entity = optionalText(row, 'entity')
+  const properties = optionalText(row, 'properties')
+  const lines = JSON.parse(text(row, 'lines')) as HeldList[]
+  return {
+    id: text(row, 'id'),
+    uid: text(row, 'uid'),
+    feature: text(row, 'feature'),
+    name: text(row, 'name'),
+    entity: entity === null ? null : (JSON.parse(entity) as Lock['entity']),
+    held: amount(text(row, 'held')),
+    behavior: text(row, 'behavior') as OverageBehavior,
+    properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
+    lines: lines.map(([balance, rollover, feature, ended, line]) => ({
+      balance,
+      rollover,
+      feature,
+      ended,
+      line: deductionFromList(line),
+    })),
+    heldAt: integer(row, 'held_at'),
+    lapsesAt: integer(row, 'lapses_at'),
+    atLapse: text(row, 'at_lapse') as Lock['atLapse'],
+  }
+}
+
+type HeldList = [balance: string, rollover: string | null, feature: string, ended: boolean, line: DeductionList]
+
 export const FEATURE_COLUMNS = [
   'uid',
   'id',
@@ -440,6 +531,16 @@ function optionalText(row: SqlRow, column: string): string | null {
   const value = row[column]
   assert(typeof value === 'string' || value === null, `column ${column} holds no text`)
   return value
+}
+
+/** Amounts that are nearly always zero take no room then. */
+function unlessZero(value: Amount): string | null {
+  return value === ZERO ? null : formatAmount(value)
+}
+
+function zeroIfNull(row: SqlRow, column: string): Amount {
+  const value = optionalText(row, column)
+  return value === null ? ZERO : amount(value)
 }
 
 function integer(row: SqlRow, column: string): number {

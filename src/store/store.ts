@@ -5,6 +5,7 @@ import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
+import type { Lock } from '../domain/lock.ts'
 import type { Price } from '../domain/price.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Retention } from '../domain/retention.ts'
@@ -26,6 +27,13 @@ export interface Store {
   commit(batch: Batch): Promise<CommitResult[]>
   /** Changes the catalogue if it is still at `expected`. */
   changeCatalogue(change: CatalogueChange): Promise<CommitResult | { readonly kind: 'in_use' }>
+  /** The internal id of the customer that has this lock open, or null. */
+  findLock(env: Environment, id: string): Promise<string | null>
+  /**
+   * Whose locks have lapsed: some of the customers of an environment, those that wait longest first.
+   * @param at the environment's clock; a customer's own may be ahead of it.
+   */
+  withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]>
   /** In order of creation, each with all it has. */
   listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>>
   /** In order of creation. */
@@ -167,6 +175,10 @@ export interface CustomerRows {
   readonly entitiesWritten: readonly Entity[]
   readonly entitiesRemoved: readonly Entity[]
   readonly refunds: readonly Refunded[]
+  /** New or changed; the caller's id of each is nobody else's in the environment. */
+  readonly locksWritten: readonly Lock[]
+  /** By the caller's id; they are gone before others are written. */
+  readonly locksRemoved: readonly string[]
   readonly events: readonly UsageEvent[]
   readonly keys: readonly KeyRecord[]
 }
@@ -212,6 +224,8 @@ export type CommitResult =
   | { readonly kind: 'conflict' }
   /** The caller's id, or the claim of one without an id, belongs to another customer. */
   | { readonly kind: 'id_taken' }
+  /** The id of a lock that was to be opened belongs to another customer's. */
+  | { readonly kind: 'lock_taken' }
   | { readonly kind: 'known'; readonly records: readonly KeyRecord[] }
 
 /** A page of a list, and how much there is in all where that was asked for. */

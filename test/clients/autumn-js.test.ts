@@ -509,9 +509,8 @@ describe.each(['memory', 'sqlite'] as const)('the published client on %s', (stor
 
     test('what this version does not do yet is refused, not ignored', async () => {
       await grant('messages', 10)
-      const error = await errorOf(
-        autumn.check({ customerId: 'ada', featureId: 'messages', lock: { enabled: true, lockId: 'l' } }),
-      )
+      const billingControls = { usageLimits: [{ featureId: 'messages', limit: 5, interval: 'day' as const }] }
+      const error = await errorOf(autumn.customers.update({ customerId: 'ada', billingControls }))
       expect([error.statusCode, codeOf(error)]).toEqual([400, 'not_supported'])
     })
   })

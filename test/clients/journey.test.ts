@@ -5,6 +5,7 @@ import { balancesOfEntities, entities } from './journey/entities.ts'
 import { events } from './journey/events.ts'
 import { features } from './journey/features.ts'
 import { begin, countsOf } from './journey/journey.ts'
+import { locks } from './journey/locks.ts'
 import { batchTrack, check, checkAndUse, track, trackByEventName, trackTokens } from './journey/use.ts'
 import { connect, load, NEWEST, OLDER } from './published.ts'
 import { type ClientServer, startServer } from './server.ts'
@@ -38,6 +39,7 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
     await track(journey)
     await trackByEventName(journey)
     await batchTrack(journey)
+    await locks(journey)
     await entities(journey)
     await balancesOfEntities(journey)
     await lists(journey)

@@ -747,11 +747,56 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'A lock beside refunds',
+    rule: 'decision (law 1)',
+    async keep(world) {
+      await world.ok('balances.create', { ...ADA, included_grant: 10, reset: { interval: 'month' } })
+      await world.ok('balances.check', { ...ADA, required_balance: 4, lock: LOCK })
+      await world.ok('balances.track', { ...ADA, value: -4 })
+      await world.ok('balances.finalize', { lock_id: 'job', action: 'release' })
+      expect(await left(world)).toEqual([10, 10, 0])
+    },
+  },
+  {
+    title: 'A lock over the end of a period',
+    rule: 'law 8',
+    async keep(world) {
+      await world.ok('balances.create', { ...ADA, included_grant: 10, reset: { interval: 'hour' } })
+      await world.ok('balances.check', { ...ADA, required_balance: 4, lock: LOCK })
+      world.clock.advance(HOUR)
+      await world.ok('balances.finalize', { lock_id: 'job', action: 'release' })
+      expect(await left(world)).toEqual([10, 10, 0])
+    },
+  },
+  {
+    title: 'A lock with `overage_behavior: "cap"` where nothing is left',
+    rule: 'K 2.2',
+    async keep(world) {
+      const monthly = { included_grant: 5, reset: { interval: 'month' } }
+      await world.ok('balances.create', { ...ADA, ...monthly })
+      const lock = { ...LOCK, overage_behavior: 'cap' }
+      const some = await world.ok('balances.check', { ...ADA, required_balance: 8, lock })
+      expect([some.allowed, some.lock.held]).toEqual([true, 5])
+      const none = await world.ok('balances.check', { ...ADA, lock: { ...lock, lock_id: 'other' } })
+      expect([none.allowed, none.lock]).toEqual([false, undefined])
+    },
+  },
+  {
+    title: 'A lock of a track',
+    rule: 'R150b (REC)',
+    async keep(world) {
+      await world.ok('balances.create', { ...ADA, included_grant: 5, reset: { interval: 'month' } })
+      await refused(world, 'balances.track', { ...ADA, value: 8, lock: LOCK }, 'insufficient_balance')
+      const late = { ...LOCK, expires_at: world.clock.now + 2 * DAY }
+      await refused(world, 'balances.track', { ...ADA, lock: late }, 'invalid_request')
+      const named = { customer_id: 'ada', event_name: 'sent', lock: LOCK }
+      await refused(world, 'balances.track', named, 'invalid_inputs')
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
-      const lock = { enabled: true, lock_id: 'l' }
-      await refused(world, 'balances.check', { ...ADA, lock }, 'not_supported')
       const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
       await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
       await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')
@@ -770,6 +815,7 @@ const TOKENS = {
   ...{ customer_id: 'ada', feature_id: 'ai', model_id: 'custom/own' },
   ...{ input_tokens: 10_000, output_tokens: 5_000 },
 }
+const LOCK = { enabled: true, lock_id: 'job' }
 const SEATS = { customer_id: 'ada', feature_id: 'seats' }
 
 let world: World

@@ -38,6 +38,7 @@ export const DENIALS: Readonly<Record<number, { readonly reason: string; readonl
   // By now the daily balance is deleted.
   169: denied('insufficient_balance', UPDATE_MONTH_RESET),
   196: denied('insufficient_balance'),
+  246: denied('insufficient_balance'),
   305: denied('insufficient_balance'),
 }
 
@@ -315,7 +316,33 @@ export const DIFFERENCES: readonly Difference[] = [
       272: results(used(1), { status: 404, code: 'customer_not_found', value: 0, deductions: [] }),
     },
   },
+  {
+    title: 'What a lock holds',
+    rule: 'decision',
+    answers: {
+      237: says({ ...heldOf(8), lock: { lock_id: 'L1', held: 8 } }),
+      238: says(heldOf(8)),
+      243: says({ ...heldOf(10), lock: { lock_id: 'L2', held: 10 } }),
+      250: says({ ...heldOf(1), lock: { lock_id: 'L4', held: 1 } }),
+      251: says({ ...heldOf(4), lock: { lock_id: 'L5', held: 3 } }),
+      253: says(heldOf(1)),
+      254: says({ ...heldOf(2), lock: { lock_id: 'L6', held: 1 } }),
+    },
+  },
+  {
+    title: 'What finalizing a lock moved',
+    rule: 'decision',
+    answers: {
+      240: says({ deductions: [{ feature_id: 'messages', value: -3 }] }),
+      244: says({ deductions: [{ feature_id: 'messages', value: -10 }] }),
+      252: says({ deductions: [{ feature_id: 'messages', value: 3 }] }),
+    },
+  },
 ]
+
+function heldOf(held: number) {
+  return { 'balance.breakdown.0.held': held }
+}
 
 function denied(reason: string, available_at: number | null = null) {
   return { reason, available_at }

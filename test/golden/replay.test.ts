@@ -112,7 +112,8 @@ function compare(comparison: Comparison, step: Step, { status, body }: Reply): r
 function ownKeys({ step, path, body, response }: Step): Readonly<Record<string, unknown>> {
   const tells = Object(response).deductions !== undefined || Object(body).async === true
   const recordsUse = tells && /\/(balances\.)?track$/.test(path)
-  const usesAtOnce = Object(body).send_event === true && Object(response).allowed === true
+  const takes = Object(body).send_event === true || Object(body).lock !== undefined
+  const usesAtOnce = takes && Object(response).allowed === true
   return { ...DENIALS[step], ...(recordsUse || usesAtOnce ? { event_id: /^evt_[0-9a-z]{26}$/ } : {}) }
 }
 

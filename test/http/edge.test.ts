@@ -512,9 +512,7 @@ describe('what a later version understands', () => {
   const seat = () => ({ entity_id: unused(), feature_id: 'seats' })
   const alice = { customer_id: 'alice' }
   const asking: [string, string, (value: unknown) => unknown][] = [
-    ['balances.check', 'lock', (lock) => ({ ...check, lock })],
     ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
-    ['balances.track', 'lock', (lock) => ({ ...check, value: 0, lock })],
     ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
     ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
     [
@@ -1019,8 +1017,8 @@ function operationAt(route: string): string {
   return found.route.endpoint.operation
 }
 
-/** Entities with balances of their own and AI credits, beside what every world of this file has. */
-async function settleIn({ ok }: World): Promise<void> {
+/** Entities with balances of their own, AI credits and an open lock, beside what every world of this file has. */
+async function settleIn({ ok, clock }: World): Promise<void> {
   const model_markups = { 'custom/own': { input_cost: 2, output_cost: 8 } }
   await ok('features.create', { feature_id: 'ai', name: 'AI', type: 'ai_credit_system', model_markups })
   await ok('balances.create', { customer_id: 'alice', feature_id: 'ai', included: 10 })
@@ -1028,6 +1026,14 @@ async function settleIn({ ok }: World): Promise<void> {
   await ok('entities.create', { customer_id: 'alice', entity_id: 'e1', feature_id: 'seats' })
   const own = { customer_id: 'alice', entity_id: 'e1', feature_id: 'messages' }
   await ok('balances.create', { ...own, included: 20, reset: { interval: 'week' }, rollover: { max: 5, length: 1 } })
+  const lock = { enabled: true, lock_id: 'l1', expires_at: clock.now + 86_400_000 }
+  await ok('balances.check', {
+    customer_id: 'alice',
+    feature_id: 'messages',
+    entity_id: 'e1',
+    required_balance: 30,
+    lock,
+  })
 }
 
 /** The ledger of every customer adds up to what it holds, and no seat is taken by nobody. */

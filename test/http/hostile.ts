@@ -138,6 +138,17 @@ const time = fc.oneof(
 const future = fc.integer({ min: START + DAY, max: START + 2000 * DAY })
 const tokens = fc.constantFrom(0, 1, 1000, 1_000_000, Number.MAX_SAFE_INTEGER, -1, 0.5)
 const balanceId = fc.constantFrom('b1', 'b2', 'b3')
+const lockId = fc.constantFrom('l1', 'l1', 'l2')
+const lapse = fc.constantFrom(START - DAY, START + 1, START + DAY / 2, START + DAY)
+const lock = fc.record(
+  {
+    enabled: fc.constant(true),
+    lock_id: lockId,
+    expires_at: lapse,
+    overage_behavior: fc.constantFrom('cap', 'reject', 'overflow'),
+  },
+  { requiredKeys: ['enabled', 'lock_id'] },
+)
 const interval = fc.constantFrom('minute', 'hour', 'day', 'week', 'month', 'quarter', 'year')
 const reset = fc.record({ interval, interval_count: fc.integer({ min: 1, max: 5 }) }, { requiredKeys: ['interval'] })
 const rollover = fc.oneof(
@@ -340,6 +351,7 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     entity_id: entityId,
     required_balance: quantity,
     send_event: fc.boolean(),
+    lock,
     with_preview: fc.boolean(),
     expand: fc.constantFrom('balance.feature', ['flag.feature']),
   }),
@@ -347,6 +359,11 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
   'balances.batch_track': fc.array(use, { minLength: 1, maxLength: 3 }),
   'balances.track_tokens': useOfModel,
   'balances.batch_track_tokens': fc.array(useOfModel, { minLength: 1, maxLength: 3 }),
+  'balances.finalize': withSome(
+    { lock_id: lockId, action: fc.constantFrom('confirm', 'confirm', 'release') },
+    { override_value: quantity, keep_open: fc.boolean(), properties: fc.constant({ a: 1 }) },
+  ),
+  'balances.extend': fc.record({ lock_id: lockId, expires_at: lapse }),
   'usage.set': withSome(
     { ...subject, value: quantity },
     { entity_id: entityId, customer_data: creation.customer_data },

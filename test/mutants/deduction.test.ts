@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { amount, formatAmount } from '../../src/domain/amount.ts'
-import { applyMoves, type Candidate, deduct, type OverageBehavior } from '../../src/domain/deduction.ts'
+import { applyMoves, type Candidate, deduct, type OverageBehavior, USING } from '../../src/domain/deduction.ts'
 import { Journal } from '../../src/domain/ledger.ts'
 import { AT_PAR, flatTariff, PAR, rateOf } from '../../src/domain/price.ts'
 import { type BalanceSketch, balance } from '../build.ts'
@@ -70,7 +70,7 @@ test('what several moves take of one rollover is counted as used, line by line',
   const rollover = one.rollovers[0] ?? null
   const move = { balance: one, rollover, price: AT_PAR, permit: null, metered: null }
   const moves = ['2', '1'].map((taken) => ({ ...move, amount: amount(taken) }))
-  const [after] = applyMoves(moves, { take: 'use', give: 'refund' }, journal)
+  const [after] = applyMoves(moves, USING, journal)
   expect(after?.rollovers.map(({ remaining, used }) => [remaining, used].map(formatAmount))).toEqual([['2', '4']])
   expect(journal.postings.map(({ remainingAfter }) => formatAmount(remainingAfter))).toEqual(['3', '2'])
 })
@@ -80,7 +80,7 @@ test('what is taken and what is given back are posted under different names', ()
   const one = balance({ granted: '10', left: '5' })
   for (const units of ['2', '-2']) {
     const { moves } = deduct([{ balance: one, rate: PAR, mayOverdraw: false }], amount(units), 'cap')
-    applyMoves(moves, { take: 'use', give: 'refund' }, journal)
+    applyMoves(moves, USING, journal)
   }
   expect(journal.postings.map(({ kind }) => kind)).toEqual(['use', 'refund'])
 })

@@ -67,7 +67,7 @@ class Story {
     if (isRefusal(usage)) throw new Error(usage.message)
     this.features = features
     this.now = usage.holdings
-    const named = { uid: 'evt_1', name: 'messages', value, properties: {}, entity, refundOf: null }
+    const named = { uid: 'evt_1', name: 'messages', value, properties: {}, entity, refundOf: null, lock: null }
     this.event = { ...named, timestamp: USED, recordedAt: USED, deductions: usage.deductions }
   }
 

@@ -28,6 +28,7 @@ export const TABLES = [
   'features',
   'former_customers',
   'idempotency',
+  'locks',
   'postings',
   'refunds',
 ]

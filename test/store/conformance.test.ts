@@ -247,8 +247,8 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) 
         reset: { interval: 'semi_annual', count: 7, anchor: AT - 5, nextAt: AT + 5 },
         rolloverPolicy: { cap: { kind: 'percentage', percent: amount('12.5') }, months: null },
         rollovers: [
-          { uid: 'roll_1', remaining: amount('1.5'), used: amount('0.5'), expiresAt: AT + 9 },
-          { uid: 'roll_2', remaining: amount('0'), used: amount('1'), expiresAt: null },
+          { uid: 'roll_1', remaining: amount('1.5'), used: amount('0.5'), held: amount('0.25'), expiresAt: AT + 9 },
+          { uid: 'roll_2', remaining: amount('0'), used: amount('1'), held: 0n, expiresAt: null },
         ],
         expiresAt: AT + 100,
       })

@@ -31,6 +31,7 @@ export const TABLES = [
   'features',
   'former_customers',
   'idempotency',
+  'locks',
   'postings',
   'refunds',
 ]

@@ -14,6 +14,7 @@ import {
 } from '../wire/balance.ts'
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
+import { lockToWire } from '../wire/locks.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -48,6 +49,7 @@ export function showTracked(answer: TrackAnswer, { entity_id, async }: Tracking)
     balance: answer.summary === null ? null : balanceToWire(answer.summary, null),
     balances: answer.summaries === null ? undefined : balancesToWire(answer.summaries, null),
     deductions: async === true ? undefined : deductionsToWire(answer.deductions),
+    lock: answer.lock === null ? undefined : lockToWire(answer.lock),
   }
 }
 

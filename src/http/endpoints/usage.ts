@@ -9,6 +9,7 @@ import { type Endpoint, endpoint } from '../endpoint.ts'
 import type { Status } from '../versions/version.ts'
 import { balancesToWire, flagToWire } from '../wire/balance.ts'
 import { detailsOf } from '../wire/customers.ts'
+import { lockToWire } from '../wire/locks.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
 import { expanding, NOTHING, showBalance, showTracked } from './show.ts'
@@ -19,19 +20,19 @@ export const usage: readonly Endpoint[] = [
     shape: 'check',
     input: checkInput,
     quick: quickCheck,
-    kind: (body) => (fieldOf(body, 'send_event') === true ? 'write' : 'read'),
+    kind: (body) => (fieldOf(body, 'send_event') === true || fieldOf(body, 'lock') != null ? 'write' : 'read'),
     run(context, input) {
       const subject = subjectOf(input)
       const properties = input.properties ?? {}
       const act = () =>
-        input.send_event === true
-          ? checkAndUse(context, subject, input.required, properties, input.skip_event !== true)
+        input.send_event === true || input.lock != null
+          ? checkAndUse(context, subject, input.required, properties, input.skip_event !== true, input.lock ?? null)
           : check(context, subject, input.required, properties)
       return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
     },
-    show({ access, denial, customerId, eventId, summaries, memberIds }, input) {
+    show({ access, denial, customerId, eventId, lock, summaries, memberIds }, input) {
       const { allowed, required, summary, flag, feature } = access
-      const { with_preview, expand = NOTHING, send_event } = input
+      const { with_preview, expand = NOTHING } = input
       return {
         allowed,
         customer_id: customerId,
@@ -40,10 +41,15 @@ export const usage: readonly Endpoint[] = [
         balance:
           summary === null
             ? null
-            : showBalance(summary, expanding(expand, 'balance.feature', memberIds), send_event !== true),
+            : showBalance(
+                summary,
+                expanding(expand, 'balance.feature', memberIds),
+                input.send_event !== true && lock === null,
+              ),
         balances: summaries === null ? undefined : balancesToWire(summaries, null),
         flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', memberIds)),
         event_id: eventId ?? undefined,
+        lock: lock === null ? undefined : lockToWire(lock),
         reason: denial?.reason,
         available_at: denial === null ? undefined : denial.availableAt,
         preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
@@ -99,7 +105,8 @@ export function trackRequest(input: z.infer<typeof trackInput>, tellsBalance: bo
     tellsBalance,
   }
   if ('eventId' in of) return { ...common, ...of, name: input.feature_id ?? input.event_name }
-  return { ...common, of, value: input.value ?? ONE, behavior: input.overage_behavior ?? 'cap' }
+  const behavior = input.overage_behavior ?? 'cap'
+  return { ...common, of, value: input.value ?? ONE, behavior, lock: input.lock ?? undefined }
 }
 
 export function subjectOf(input: { customer_id: string; feature_id: string; entity_id?: string | undefined }) {

@@ -32,14 +32,15 @@ export const upTo20: VersionChange = {
     customers: (answer, body) => eachListed(answer, (one) => subject(one, body)),
     entity: (answer, body) => oneOrListed(answer, (one) => subject(one, body)),
     entities: (answer, body) => eachListed(answer, (one) => subject(one, body)),
-    check({ flag, event_id: _event, reason: _reason, available_at: _at, ...answer }, body) {
+    check({ flag, event_id: _event, lock: _lock, reason: _reason, available_at: _at, ...answer }, body) {
       const { balance, ...rest } = withBalances(strippedUnless(answer, OPTIONAL.check, askedOfCheck(body)))
       return { ...rest, balance: balance ?? orNull(flag, balanceOfFlag) }
     },
     // Source: R186.
     aggregate: (answer) =>
       eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
-    track: ({ deductions: _, event_id: _event, ...answer }) => withBalances(stripped(answer, OPTIONAL.track)),
+    track: ({ deductions: _, event_id: _event, lock: _lock, ...answer }) =>
+      withBalances(stripped(answer, OPTIONAL.track)),
   },
 }
 

@@ -108,7 +108,10 @@ function balance(value: WireObject): WireObject {
   return {
     ...filled(value, OPTIONAL.balance),
     feature: orNull(value['feature'], feature),
-    breakdown: listOf(value['breakdown']).map((line) => ({ ...line, reset: orNull(line['reset'], reset) })),
+    breakdown: listOf(value['breakdown']).map(({ held: _, ...line }) => ({
+      ...line,
+      reset: orNull(line['reset'], reset),
+    })),
   }
 }
 

@@ -105,6 +105,8 @@ export function lineToWire(line: BreakdownLine): WireObject {
     prepaid_grant: 0,
     remaining: line.remaining,
     usage: line.usage,
+    // Hardly ever: only while a lock is open.
+    held: line.held === ZERO ? undefined : line.held,
     unlimited: line.unlimited,
     reset: resetToWire(line.reset),
     price: null,

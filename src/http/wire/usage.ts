@@ -3,6 +3,7 @@ import { type Amount, ONE } from '../../domain/amount.ts'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
 import type { Feature } from '../../domain/feature.ts'
 import { customerData, entityData } from './customers.ts'
+import { lockField } from './locks.ts'
 import { amount, expandOf, id, instant, jsonObject, later } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
@@ -28,18 +29,23 @@ export const checkInput = z
     properties: jsonObject.optional(),
     send_event: z.boolean().optional(),
     with_preview: z.boolean().optional(),
-    lock: later('lock'),
+    lock: lockField.nullish(),
     skip_event: z.boolean().nullish(),
     expand: expandOf('balance.feature', 'flag.feature'),
   })
   .transform((input, ctx) => {
     const { feature_id } = input
+    if (input.lock != null && input.skip_event === true)
+      ctx.addIssue({ code: 'custom', path: ['skip_event'], message: LOCK_IS_RECORDED })
     if (feature_id === undefined) {
       ctx.addIssue({ code: 'custom', message: 'feature_id is needed: which feature is to be checked?' })
       return z.NEVER
     }
     return { ...input, feature_id, required: requiredOf(input.required_balance, input.required_quantity) }
   })
+
+/** What a lock corrects when it is finalized has to be there. */
+const LOCK_IS_RECORDED = 'cannot be given with lock, whose use is recorded'
 
 /** What is about to be used: one unit unless said otherwise. */
 function requiredOf(balance: Amount | undefined, quantity: Amount | undefined): Amount {
@@ -59,7 +65,7 @@ export const trackInput = z
     idempotency_key: bodyKey,
     overage_behavior: z.enum(OVERAGE_BEHAVIORS).optional(),
     async: z.boolean().nullish(),
-    lock: later('lock'),
+    lock: lockField.nullish(),
     skip_event: z.boolean().nullish(),
     refund_of: id.optional(),
   })
@@ -109,6 +115,8 @@ interface TrackFields {
   readonly event_name?: string | undefined
   readonly refund_of?: string | undefined
   readonly overage_behavior?: string | undefined
+  readonly lock?: unknown
+  readonly skip_event?: boolean | null | undefined
 }
 
 function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[]; readonly message: string } {
@@ -116,6 +124,9 @@ function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[];
   if (refund_of !== undefined) {
     return refundProblem(input) ?? { eventId: refund_of, units: value === undefined ? null : -value }
   }
+  if (input.lock != null && input.skip_event === true) return { path: ['skip_event'], message: LOCK_IS_RECORDED }
+  if (event_name !== undefined && input.lock != null)
+    return { path: ['lock'], message: 'cannot be given with event_name: send the feature_id instead' }
   if (feature_id !== undefined && event_name === undefined) return { featureId: feature_id }
   if (event_name !== undefined && feature_id === undefined) return { eventName: event_name }
   return { message: 'either feature_id or event_name is needed, and not both' }
@@ -123,6 +134,7 @@ function targetOf(input: TrackFields): TrackTarget | { readonly path?: string[];
 
 /** What gives back says how much below zero, and needs no other word of what it was. */
 function refundProblem(input: TrackFields): { path: string[]; message: string } | null {
+  if (input.lock != null) return { path: ['lock'], message: 'cannot be given with refund_of' }
   if (input.value !== undefined && input.value >= 0n) {
     return { path: ['value'], message: 'must be below zero with refund_of; leave it out to give back all that is left' }
   }

@@ -7,6 +7,7 @@ import {
   eventToRow,
   FEATURE_COLUMNS,
   featureToRow,
+  lockToRow,
   postingToRow,
   refundToRow,
   type SqlValue,
@@ -27,6 +28,8 @@ const TABLES = [
   'entities',
   'entitiesRemoved',
   'refunds',
+  'locksRemoved',
+  'locks',
   'postings',
   'events',
   'keys',
@@ -99,6 +102,8 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
   for (const entity of rows.entitiesWritten) tables.entities.add([number, ...entityToRow(entity)])
   for (const entity of rows.entitiesRemoved) tables.entitiesRemoved.add([number, entity.uid])
   for (const refund of rows.refunds) tables.refunds.add([number, ...refundToRow(refund)])
+  for (const id of rows.locksRemoved) tables.locksRemoved.add([number, id])
+  for (const lock of rows.locksWritten) tables.locks.add([number, ...lockToRow(lock)])
   for (const [i, posting] of rows.postings.entries())
     tables.postings.add([number, rows.postingsBefore + i, ...postingToRow(posting)])
   for (const event of rows.events) tables.events.add([number, ...eventToRow(event)])
@@ -150,9 +155,12 @@ function resultOf(kind: string, version: number, records: readonly KeyRecord[]):
     case 'c':
       return { kind: 'committed', version }
     case 'x':
+    case 'w':
       return { kind: 'conflict' }
     case 't':
       return { kind: 'id_taken' }
+    case 'h':
+      return { kind: 'lock_taken' }
     default:
       assert(kind === 'k', `unknown result ${kind}`)
       return { kind: 'known', records }

@@ -41,13 +41,13 @@ begin
   v_kept := found;
   if v_kept then
     for v_event in
-      select timestamp, uid, stored_at, properties is not null or entity is not null as tells from events
+      select timestamp, uid, stored_at, properties is not null or entity is not null or lock is not null as tells from events
       where customer = v_customer
         and (timestamp, uid) > (coalesce(v_former.cleared_timestamp, -9223372036854775808), coalesce(v_former.cleared_uid, ''))
       order by timestamp, uid limit p_rows
     loop
       if v_event.tells then
-        update events set properties = null, entity = null
+        update events set properties = null, entity = null, lock = null
         where customer = v_customer and timestamp = v_event.timestamp and uid = v_event.uid
           and stored_at = v_event.stored_at;
       end if;

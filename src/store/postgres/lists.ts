@@ -8,6 +8,7 @@ import {
   EVENT_COLUMNS,
   FEATURE_COLUMNS,
   featureFromRow,
+  LOCK_COLUMNS,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
   type SqlRow,
@@ -20,10 +21,10 @@ import { Where } from './where.ts'
 
 /** A customer's own columns, and its other rows as JSON: one statement, so all of one instant. */
 export type LoadedRow = SqlRow & {
-  readonly [table in 'entities' | 'balances' | 'refunds']: readonly SqlValue[][] | null
+  readonly [table in 'entities' | 'balances' | 'refunds' | 'locks']: readonly SqlValue[][] | null
 }
 
-const AMOUNTS: readonly string[] = ['allowance', 'remaining', 'adjustment']
+const AMOUNTS: readonly string[] = ['allowance', 'remaining', 'adjustment', 'held']
 
 export interface CatalogueRow {
   readonly version: number
@@ -59,7 +60,8 @@ function listOf(table: string, columns: readonly string[]): string {
 
 export const WHOLE_CUSTOMER = `
   c.uid, c.env, s.version, s.latest, s.postings, ${CUSTOMER_COLUMNS.map((column) => `c.${column}`).join(', ')},
-  ${listOf('entities', ENTITY_COLUMNS)}, ${listOf('balances', BALANCE_COLUMNS)}, ${listOf('refunds', REFUND_COLUMNS)}`
+  ${listOf('entities', ENTITY_COLUMNS)}, ${listOf('balances', BALANCE_COLUMNS)}, ${listOf('refunds', REFUND_COLUMNS)},
+  ${listOf('locks', LOCK_COLUMNS)}`
 
 /**
  * Unique (id, env), else unique (uid); unique (claim, env) for a claim, which is no id. `is true` keeps env from being looked
@@ -117,11 +119,40 @@ export function rowSet(customer: LoadedRow): CustomerRowSet {
     entities: rowsOf(customer.entities, ENTITY_COLUMNS),
     balances: rowsOf(customer.balances, BALANCE_COLUMNS),
     refunds: rowsOf(customer.refunds, REFUND_COLUMNS),
+    locks: rowsOf(customer.locks, LOCK_COLUMNS),
   }
 }
 
 function rowsOf(list: readonly SqlValue[][] | null, columns: readonly string[]): SqlRow[] {
   return (list ?? []).map((cells) => Object.fromEntries(columns.map((column, i) => [column, cells[i] ?? null])))
+}
+
+/** Unique (id, env). */
+const FIND_LOCK: Statement = {
+  name: 'find_lock',
+  text: `select c.uid from locks join customers c on c.key = customer where locks.id = $2 and (locks.env = $1) is true`,
+}
+
+export async function findLock(connections: Connections, env: Environment, id: string): Promise<string | null> {
+  const [row] = await connections.read<{ uid: string }>(FIND_LOCK, [env, id])
+  return row?.uid ?? null
+}
+
+/** Along locks_by_lapse, from the one that has waited longest; only customers of a sandbox have clocks of their own. */
+const LAPSED: Statement = {
+  name: 'lapsed_locks',
+  text: `select c.uid from locks join customers c on c.key = customer
+    where locks.env = $1 and lapses_at <= $2 + clock_ahead order by lapses_at limit $3`,
+}
+
+export async function withLapsedLocks(
+  connections: Connections,
+  env: Environment,
+  at: number,
+  limit: number,
+): Promise<string[]> {
+  const rows = await connections.read<{ uid: string }>(LAPSED, [env, at, limit])
+  return [...new Set(rows.map(({ uid }) => uid))]
 }
 
 export interface RowPage<T> {

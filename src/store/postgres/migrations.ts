@@ -151,7 +151,20 @@ export const MIGRATIONS: readonly string[] = [
   ${COMMIT_1}
   ${CATALOGUE_1}
   `,
-  COMMIT_2,
+  `
+  -- Locks. Their ids are unique in the environment, and those that lapse are found by the clock.
+  create table locks (
+    customer bigint not null, env text not null, id text collate "C" not null, uid text collate "C" not null,
+    feature text collate "C" not null, name text not null, entity text, held numeric not null, behavior text not null,
+    properties text, lines text not null, held_at bigint not null, lapses_at bigint not null, at_lapse text not null,
+    primary key (customer, id), unique (id, env)
+  );
+  create index locks_by_lapse on locks (env, lapses_at);
+  alter table balances add column held numeric;
+  alter table postings add column held numeric;
+  alter table events add column lock text;
+  ${COMMIT_2}
+  `,
   CLEAR_2,
 ]
 

@@ -40,6 +40,7 @@ import {
   CATALOGUE,
   type CatalogueRow,
   catalogueFromRow,
+  findLock,
   ledger,
   listCustomers,
   listEntities,
@@ -47,6 +48,7 @@ import {
   load,
   passing,
   versions,
+  withLapsedLocks,
 } from './lists.ts'
 import { migrate } from './migrations.ts'
 import { Partitions } from './partitions.ts'
@@ -145,6 +147,14 @@ export class PostgresStore implements Store {
     const values = encodeCatalogueChange(change, this.#liveBuckets(change.at))
     const results = await this.#underWay(() => this.#send(change.at, CHANGE_CATALOGUE, values))
     return decodeCatalogueResult(results, change.expected)
+  }
+
+  findLock(env: Environment, id: string): Promise<string | null> {
+    return findLock(this.#reads, env, id)
+  }
+
+  withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    return withLapsedLocks(this.#reads, env, at, limit)
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {

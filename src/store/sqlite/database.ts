@@ -8,6 +8,7 @@ import {
   ENTITY_COLUMNS,
   EVENT_COLUMNS,
   FEATURE_COLUMNS,
+  LOCK_COLUMNS,
   POSTING_COLUMNS,
   propertiesFromText,
   REFUND_COLUMNS,
@@ -171,6 +172,7 @@ export class Database {
     catalogues.set(env, catalogue)
     if (catalogue !== rows.catalogue) return { kind: 'conflict' }
     if (rows.customer !== null && this.#isTaken(env, uid, rows.customer)) return { kind: 'id_taken' }
+    if (rows.locksWritten.some(([id]) => this.#lockIsTaken(env, uid, id ?? null))) return { kind: 'lock_taken' }
     const state = rows.expected === null ? this.#create(env, uid, rows) : this.#lookUp(uid, rows.expected)
     if (state === null) return { kind: 'conflict' }
     if (rows.deleted) {
@@ -197,6 +199,14 @@ export class Database {
     return [owner('id', id), owner('claim', claim), owner('uid', id)].some(
       (found) => found !== undefined && found['uid'] !== uid,
     )
+  }
+
+  #lockIsTaken(env: string, uid: string, id: SqlValue): boolean {
+    const owner = this.sql.get(
+      'select customers.uid from locks join customers on key = customer where locks.env = ? and locks.id = ?',
+      [env, id],
+    )
+    return owner !== undefined && owner['uid'] !== uid
   }
 
   /** @returns null when the customer is there already. */
@@ -233,6 +243,8 @@ export class Database {
       this.sql.run('delete from entities where customer = ? and uid = ?', [customer, uid ?? null])
     for (const entity of rows.entitiesWritten) this.sql.run(WRITE_ENTITY, [customer, env, ...entity])
     for (const refund of rows.refunds) this.sql.run(WRITE_REFUND, [customer, ...refund])
+    for (const [id] of rows.locksRemoved) this.sql.run('delete from locks where env = ? and id = ?', [env, id ?? null])
+    for (const lock of rows.locksWritten) this.sql.run(WRITE_LOCK, [customer, env, ...lock])
     let previous = lastPosting
     for (const posting of rows.postings) previous = this.sql.insert(ADD_POSTING, [customer, previous, ...posting])
     for (const event of rows.events) this.sql.run(ADD_EVENT, [customer, env, at, ...event])
@@ -301,6 +313,10 @@ const WRITE_ENTITY = `
 const WRITE_REFUND = `
   insert into refunds (customer, ${REFUND_COLUMNS.join(', ')}) values (?${', ?'.repeat(REFUND_COLUMNS.length)})
   on conflict (customer, event) do update set given = excluded.given`
+
+const WRITE_LOCK = `
+  insert into locks (customer, env, ${LOCK_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(LOCK_COLUMNS.length)})
+  on conflict (env, id) do update set customer = excluded.customer, ${LOCK_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
 
 const CHANGING_CELLS = CHANGING_BALANCE_COLUMNS.map((column) => BALANCE_COLUMNS.indexOf(column))
 

@@ -31,7 +31,10 @@ export class Leftovers {
     this.#lookedBefore = Number.NEGATIVE_INFINITY
   }
 
-  /** From now on nobody finds the customer; what belonged to it is cleared away later, all of it or what is not to be kept. */
+  /**
+   * From now on nobody finds the customer; what belonged to it is cleared away later, all of it or what is not to be kept. Its
+   * locks go at once: others may use their ids from now on.
+   */
   bury(customer: number, lastPosting: SqlValue): void {
     if (this.#retention.deletedCustomers === 'anonymise') {
       this.#sql.run(
@@ -40,6 +43,7 @@ export class Leftovers {
       )
     }
     this.#sql.run('delete from customers where key = ?', [customer])
+    this.#sql.run('delete from locks where customer = ?', [customer])
     this.#sql.run('delete from customer_states where customer = ?', [customer])
     this.#sql.run('insert into deletions (customer, last_posting) values (?, ?)', [customer, lastPosting])
   }
@@ -91,13 +95,15 @@ export class Leftovers {
   /** Along events_of_customer, from where it was left off. @returns how many were looked at. */
   #anonymiseEvents({ key = null, cleared_timestamp: timestamp = null, cleared_seq: seq = null }: SqlRow): number {
     const some = this.#sql.all(
-      `select seq, timestamp, properties is not null or entity is not null as tells from events
+      `select seq, timestamp, properties is not null or entity is not null or lock is not null as tells from events
        where customer = ? and (timestamp, seq) > (?, ?) order by timestamp, seq limit ?`,
       [key, timestamp ?? Number.MIN_SAFE_INTEGER, seq ?? 0, CLEARED_AT_ONCE],
     )
     for (const event of some) {
       if (event['tells'] === 1)
-        this.#sql.run('update events set properties = null, entity = null where seq = ?', [event['seq'] ?? null])
+        this.#sql.run('update events set properties = null, entity = null, lock = null where seq = ?', [
+          event['seq'] ?? null,
+        ])
     }
     const last = some.at(-1)
     if (last !== undefined) {

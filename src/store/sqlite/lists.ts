@@ -4,6 +4,7 @@ import {
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
   EVENT_COLUMNS,
+  LOCK_COLUMNS,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
   type SqlRow,
@@ -38,6 +39,8 @@ export function rowsOf(sql: Sql, customer: SqlRow): PackedCustomer {
     entities: rowsAsText(sql, 'entities', ENTITY_COLUMNS, key),
     balances: rowsAsText(sql, 'balances', BALANCE_COLUMNS, key),
     refunds: rowsAsText(sql, 'refunds', REFUND_COLUMNS, key),
+    // Along locks_of_customer.
+    locks: rowsAsText(sql, 'locks', LOCK_COLUMNS, key),
   }
 }
 
@@ -135,6 +138,24 @@ const OF_ANYONE = `${WHO} as customer_id from events e ${OF_WHOM}`
 
 /** Of an event `e`. */
 export const STORED_AT = 'coalesce(e.stored_at, e.recorded_at)'
+/** The customer that has the lock open: along the primary key. */
+export function findLock(sql: Sql, { env, id }: { readonly env: string; readonly id: string }): string | null {
+  const row = sql.get(
+    'select customers.uid from locks join customers on key = customer where locks.env = ? and locks.id = ?',
+    [env, id],
+  )
+  return row === undefined ? null : String(row['uid'])
+}
+
+/** Along locks_by_lapse, from the one that has waited longest; only customers of a sandbox have clocks of their own. */
+export function withLapsedLocks(sql: Sql, query: { env: string; at: number; limit: number }): string[] {
+  const rows = sql.all(
+    `select customers.uid from locks join customers on key = customer
+     where locks.env = ? and lapses_at <= ? + clock_ahead order by lapses_at limit ?`,
+    [query.env, query.at, query.limit],
+  )
+  return [...new Set(rows.map((row) => String(row['uid'])))]
+}
 
 export function ledger(sql: Sql, customer: string): SqlRow[] {
   // Walks the chain from the last posting back, a look-up by primary key each. `cross join` holds SQLite to that: to save

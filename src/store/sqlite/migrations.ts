@@ -112,4 +112,18 @@ export const MIGRATIONS: readonly string[] = [
     last_posting integer, cleared_timestamp integer, cleared_seq integer
   ) strict;
   `,
+  // Locks. Their ids are unique in the environment, and those that lapse are found by the clock.
+  `
+  create table locks (
+    customer integer not null, env text not null, id text not null, uid text not null, feature text not null,
+    name text not null, entity text, held text not null, behavior text not null, properties text, lines text not null,
+    held_at integer not null, lapses_at integer not null, at_lapse text not null,
+    primary key (env, id)
+  ) strict, without rowid;
+  create index locks_of_customer on locks (customer);
+  create index locks_by_lapse on locks (env, lapses_at);
+  alter table balances add column held text;
+  alter table postings add column held text;
+  alter table events add column lock text;
+  `,
 ]

@@ -10,6 +10,8 @@ import {
   entityToRow,
   eventToRow,
   featureToRow,
+  LOCK_COLUMNS,
+  lockToRow,
   POSTING_COLUMNS,
   postingToRow,
   REFUND_COLUMNS,
@@ -45,6 +47,8 @@ export interface Calls {
   load: { request: readonly CustomerReference[]; reply: (PackedCustomer | null)[] }
   commit: { request: EncodedBatch; reply: CommitResult[] }
   changeCatalogue: { request: EncodedCatalogueChange; reply: CommitResult | { kind: 'in_use' } }
+  findLock: { request: { env: string; id: string }; reply: string | null }
+  withLapsedLocks: { request: { env: string; at: number; limit: number }; reply: string[] }
   listCustomers: { request: CustomerQuery; reply: RowPage<PackedCustomer> }
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
@@ -70,11 +74,18 @@ export interface PackedCustomer {
   readonly entities: string
   readonly balances: string
   readonly refunds: string
+  readonly locks: string
 }
 
-export function unpacked({ customer, entities, balances, refunds }: PackedCustomer): CustomerRowSet {
+export function unpacked({ customer, entities, balances, refunds, locks }: PackedCustomer): CustomerRowSet {
   const listed = (json: string) => JSON.parse(json) as SqlRow[]
-  return { customer, entities: listed(entities), balances: listed(balances), refunds: listed(refunds) }
+  return {
+    customer,
+    entities: listed(entities),
+    balances: listed(balances),
+    refunds: listed(refunds),
+    locks: listed(locks),
+  }
 }
 
 export interface RowPage<T> {
@@ -141,6 +152,8 @@ function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValu
   for (const entity of rows.entitiesRemoved) cells.push(entity.uid)
   cells.push(rows.refunds.length)
   for (const refund of rows.refunds) cells.push(...refundToRow(refund))
+  cells.push(rows.locksRemoved.length, ...rows.locksRemoved, rows.locksWritten.length)
+  for (const lock of rows.locksWritten) cells.push(...lockToRow(lock))
   cells.push(rows.postings.length)
   for (const posting of rows.postings) cells.push(...postingToRow(posting))
   cells.push(rows.events.length)
@@ -199,6 +212,8 @@ export interface DecodedRows {
   readonly entitiesWritten: Rows
   readonly entitiesRemoved: Rows
   readonly refunds: Rows
+  readonly locksRemoved: Rows
+  readonly locksWritten: Rows
   readonly postings: Rows
   readonly events: Rows
   readonly keys: Rows
@@ -234,6 +249,8 @@ function readRows(input: Cells): DecodedRows {
     entitiesWritten: input.rows(ENTITY_COLUMNS.length),
     entitiesRemoved: input.rows(1),
     refunds: input.rows(REFUND_COLUMNS.length),
+    locksRemoved: input.rows(1),
+    locksWritten: input.rows(LOCK_COLUMNS.length),
     postings: input.rows(POSTING_COLUMNS.length),
     events: input.rows(EVENT_COLUMNS.length),
     keys: input.rows(3),
@@ -249,6 +266,8 @@ const NO_ROWS = {
   entitiesWritten: [],
   entitiesRemoved: [],
   refunds: [],
+  locksRemoved: [],
+  locksWritten: [],
   postings: [],
   events: [],
 }

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
 import type { Retention } from '../../domain/retention.ts'
+import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
 import { entityFromRow, eventFromRow, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
 import type {
@@ -87,6 +88,16 @@ export class SqliteStore implements Store {
 
   changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
     return this.#writer.call('changeCatalogue', encodeCatalogueChange(change))
+  }
+
+  async findLock(env: Environment, id: string): Promise<string | null> {
+    const reader = await this.#reading()
+    return reader.call('findLock', { env, id })
+  }
+
+  async withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    const reader = await this.#reading()
+    return reader.call('withLapsedLocks', { env, at, limit })
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {

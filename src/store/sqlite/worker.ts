@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { aggregateEvents } from './aggregate.ts'
 import { Database } from './database.ts'
-import { ledger, listCustomers, listEntities, listEvents, load } from './lists.ts'
+import { findLock, ledger, listCustomers, listEntities, listEvents, load, withLapsedLocks } from './lists.ts'
 import type { CallName, Calls, Reply, Request } from './protocol.ts'
 
 /** The thread that owns one connection. Calls are answered one after another, in the order in which they were sent. */
@@ -27,6 +27,8 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
     return results
   },
   changeCatalogue: (change) => opened().changeCatalogue(change),
+  findLock: (query) => findLock(opened().sql, query),
+  withLapsedLocks: (query) => withLapsedLocks(opened().sql, query),
   listCustomers: (query) => listCustomers(opened().sql, query),
   listEntities: (query) => listEntities(opened().sql, query),
   listEvents: (query) => listEvents(opened().sql, query),

@@ -1,0 +1,357 @@
+import { type Amount, atLeastZero, smaller, ZERO } from './amount.ts'
+import type { Balance } from './balance.ts'
+import type { JsonObject } from './customer.ts'
+import { applyMoves, counting, deduct, HOLDING, type OverageBehavior, RETURNING } from './deduction.ts'
+import type { Entity } from './entity.ts'
+import type { Catalogue, Feature } from './feature.ts'
+import {
+  entityOf,
+  type Holdings,
+  lockOf,
+  locksIn,
+  ownBalances,
+  withBalances,
+  within,
+  withLock,
+  withoutLock,
+} from './holdings.ts'
+import type { Journal } from './ledger.ts'
+import { type HeldLine, type Lock, MOST_LOCKS } from './lock.ts'
+import { AT_PAR, PAR } from './price.ts'
+import { partOf, sizeOf, unitsIn } from './refund.ts'
+import { isRefusal, type Refusal, refuse } from './refusal.ts'
+import { returnToRollover, roomIn } from './reset.ts'
+import type { Instant } from './time.ts'
+import { type DeductionLine, type Usage, use } from './usage.ts'
+import type { UsageEvent } from './usage-event.ts'
+
+/** What a lock is to be like. */
+export interface LockTerms {
+  readonly id: string
+  readonly uid: string
+  readonly behavior: OverageBehavior
+  readonly lapsesAt: Instant
+  readonly atLapse: Lock['atLapse']
+}
+
+/** A use that is held. */
+export interface Hold {
+  readonly usage: Usage
+  /** Null where there was something to hold and nothing could pay for any of it: then nothing has changed. */
+  readonly lock: Lock | null
+}
+
+/**
+ * Takes `units` as a use would and keeps them apart until the lock is settled: all or nothing under `reject`, what fits under
+ * `cap`, everything under `overflow`. Refusals: `insufficient_balance` (only under `reject`), `lock_already_exists`,
+ * `invalid_request` (too many open locks). Source: R46-R49, R150-R155, K 2.2.
+ * @param holdings brought up to the journal's instant.
+ */
+export function hold(
+  holdings: Holdings,
+  entity: Entity | null,
+  feature: Feature,
+  units: Amount,
+  properties: JsonObject,
+  terms: LockTerms,
+  catalogue: Catalogue,
+  journal: Journal,
+): Hold | Refusal {
+  if (lockOf(holdings, terms.id) !== undefined)
+    return refuse('lock_already_exists', `A lock with the id ${terms.id} is open already`)
+  if (locksIn(holdings) >= MOST_LOCKS)
+    return refuse('invalid_request', `The customer has ${MOST_LOCKS} open locks: finalize some of them first`)
+  const { behavior } = terms
+  const usage = use(holdings, entity?.uid ?? null, [feature], units, properties, behavior, catalogue, journal, HOLDING)
+  if (isRefusal(usage)) return usage
+  const held = units - usage.missing
+  if (units > ZERO && (held <= ZERO || !usage.held)) return { usage: { ...usage, holdings }, lock: null }
+  const lock: Lock = {
+    ...terms,
+    feature: feature.uid,
+    name: feature.id,
+    entity: entity === null ? null : { uid: entity.uid, name: entity.id ?? entity.uid },
+    held,
+    properties,
+    lines: heldLines(usage),
+    heldAt: journal.at,
+  }
+  return { usage: { ...usage, holdings: withLock(usage.holdings, lock) }, lock }
+}
+
+function heldLines({ deductions, moves }: Usage): HeldLine[] {
+  return deductions.flatMap((line) => {
+    const move = moves.find(({ balance, rollover }) => (rollover?.uid ?? balance.uid) === line.balanceUid)
+    if (move === undefined) return []
+    const { balance, rollover } = move
+    return [{ balance: balance.uid, rollover: rollover?.uid ?? null, feature: balance.feature, line, ended: false }]
+  })
+}
+
+/** What came of a lock. */
+export interface Settlement {
+  readonly holdings: Holdings
+  /** What the lock holds still, where it stays open. */
+  readonly lock: Lock | null
+  /** What is to be recorded beyond the use that was recorded when it was held: below zero for what came back (R165). */
+  readonly value: Amount
+  /** What moved for it. */
+  readonly deductions: readonly DeductionLine[]
+}
+
+/**
+ * Settles a lock with `target` units used in all. What is used lies within the hold as far as it goes, from the bucket that
+ * was drawn from first; what was held beyond it goes back where it came from, the last first; what is used beyond the hold
+ * is taken by the normal order. Source: R158-R163, law 8.
+ * @param holdings brought up to the journal's instant.
+ * @param properties of what is used beyond the hold.
+ * @param keepOpen what is not used stays held; then neither hold nor target is below zero.
+ */
+export function settleLock(
+  holdings: Holdings,
+  lock: Lock,
+  target: Amount,
+  properties: JsonObject,
+  keepOpen: boolean,
+  catalogue: Catalogue,
+  journal: Journal,
+): Settlement {
+  const within = usedOfHold(lock.held, target)
+  const { first, last } = cut(lock.lines, lock.held - within)
+  let current = confirmLines(holdings, lock, first, journal)
+  const left: Lock | null = keepOpen ? { ...lock, held: lock.held - within, lines: last } : null
+  current = left === null ? withoutLock(current, lock.id) : withLock(current, left)
+  const back = left === null ? giveBack(current, lock, last, journal) : { holdings: current, lines: [] }
+  current = back.holdings
+  const extra = target - within
+  const feature = catalogue.byUid.get(lock.feature)
+  const beyond =
+    extra === ZERO || feature === undefined
+      ? null
+      : use(
+          current,
+          lock.entity?.uid ?? null,
+          [feature],
+          extra,
+          properties,
+          lock.behavior === 'overflow' ? 'overflow' : 'cap',
+          catalogue,
+          journal,
+        )
+  const more = beyond === null || isRefusal(beyond) ? { holdings: current, deductions: [] } : beyond
+  return {
+    holdings: more.holdings,
+    lock: left,
+    value: extra - (left === null ? lock.held - within : ZERO),
+    deductions: [...back.lines, ...more.deductions],
+  }
+}
+
+/** How much of the target lies within the hold: nothing where one gives and the other takes. */
+function usedOfHold(held: Amount, target: Amount): Amount {
+  if (held > ZERO) return smaller(held, atLeastZero(target))
+  return -smaller(-held, atLeastZero(-target))
+}
+
+/**
+ * The lock as its lapse leaves the holdings: what it held was given back, or used where it had no lapse of its own (R154,
+ * R166). The use that was recorded is taken back by an event whose id goes by the lock's, so that every reader and process
+ * makes the same one.
+ */
+export function lapse(holdings: Holdings, lock: Lock, journal: Journal): Holdings {
+  const past = journal.past(lock.lapsesAt, lock.uid)
+  const without = withoutLock(holdings, lock.id)
+  if (lock.atLapse === 'confirm') return confirmLines(without, lock, lock.lines, past)
+  const back = giveBack(without, lock, lock.lines, past)
+  if (lock.held !== ZERO) {
+    const uid = `evt_${lock.uid.slice('lock_'.length)}`
+    past.events.push(lockEvent(lock, uid, -lock.held, lock.properties, back.lines, past.at))
+  }
+  return back.holdings
+}
+
+/** The event by which a lock corrects what was recorded when it was held (R165). */
+export function lockEvent(
+  lock: Lock,
+  uid: string,
+  value: Amount,
+  properties: JsonObject,
+  deductions: readonly DeductionLine[],
+  at: Instant,
+): UsageEvent {
+  const { name, entity, id } = lock
+  return {
+    uid,
+    name,
+    value,
+    properties,
+    entity: entity?.name ?? null,
+    refundOf: null,
+    lock: id,
+    timestamp: at,
+    recordedAt: at,
+    deductions,
+  }
+}
+
+/** Splits what is held so that `units` of it stand apart, from the last on. Units that no line covers are on neither side. */
+function cut(lines: readonly HeldLine[], units: Amount): { first: HeldLine[]; last: HeldLine[] } {
+  const sizes = lines.map(({ line }) => abs(sizeOf(line)))
+  const parts = partOf(
+    lines.map(({ line }) => line),
+    sizes,
+    abs(units),
+  ).parts
+  const [first, last]: [HeldLine[], HeldLine[]] = [[], []]
+  for (const [i, one] of lines.entries()) {
+    const [part, size] = [parts[i] ?? ZERO, sizes[i] ?? ZERO]
+    if (part === size) last.push(one)
+    else if (part === ZERO) first.push(one)
+    else {
+      const { price, metered } = one.line
+      const sign = sizeOf(one.line) < ZERO ? -1n : 1n
+      const amount = price.cost === ZERO ? ZERO : sign * part
+      const units = sign * unitsIn(one.line, part)
+      const line = { ...one.line, amount, metered: metered === null ? null : { ...metered, units } }
+      last.push({ ...one, line })
+      const rest = metered === null ? null : { ...metered, units: metered.units - units }
+      first.push({ ...one, line: { ...one.line, amount: one.line.amount - amount, metered: rest } })
+    }
+  }
+  return { first, last }
+}
+
+function abs(amount: Amount): Amount {
+  return amount < ZERO ? -amount : amount
+}
+
+/** What was held of buckets that are still there is used from now on. */
+function confirmLines(holdings: Holdings, lock: Lock, lines: readonly HeldLine[], journal: Journal): Holdings {
+  let current = holdings
+  for (const held of lines) {
+    const balance = balanceOf(current, lock, held)
+    if (balance === undefined) continue
+    const changed = settled(balance, lock, held, 'confirm', journal)
+    if (changed !== null) current = withBalances(current, [changed.balance])
+  }
+  return current
+}
+
+/** In reverse, each into the bucket that it came from. */
+function giveBack(
+  holdings: Holdings,
+  lock: Lock,
+  lines: readonly HeldLine[],
+  journal: Journal,
+): { readonly holdings: Holdings; readonly lines: readonly DeductionLine[] } {
+  let current = holdings
+  const given: DeductionLine[] = []
+  for (const held of lines.toReversed()) {
+    const { line } = held
+    const balance = balanceOf(current, lock, held)
+    if (balance === undefined) {
+      const moved = giveToSiblings(current, lock, held, journal)
+      current = moved.holdings
+      given.push(...moved.lines)
+      continue
+    }
+    const changed =
+      settled(balance, lock, held, 'release', journal) ?? returnToRollover(balance, line.amount, lock.heldAt, journal)
+    if (changed === null) continue
+    current = withBalances(current, [changed.balance])
+    const { amount, rollover } = changed
+    const metered = 'metered' in changed ? changed.metered : null
+    if (amount === ZERO && metered === null) continue
+    given.push({ ...line, balanceUid: rollover?.uid ?? line.balanceUid, amount: -amount, metered })
+  }
+  return { holdings: current, lines: given }
+}
+
+interface Settled {
+  readonly balance: Balance
+  /** What came back. */
+  readonly amount: Amount
+  readonly rollover: { readonly uid: string } | null
+  readonly metered: DeductionLine['metered']
+}
+
+/**
+ * The bucket without what the line holds of it. Null where the bucket is no longer the one that was drawn from.
+ * What a hold below zero had given is taken back as far as it is still there: nothing goes below zero for it.
+ */
+function settled(
+  balance: Balance,
+  lock: Lock,
+  { rollover: uid, line }: HeldLine,
+  kind: 'confirm' | 'release',
+  journal: Journal,
+): Settled | null {
+  const { amount, metered } = line
+  const isOver = (balance.renewedAt ?? 0) > lock.heldAt
+  if (uid === null) {
+    if (isOver || abs(balance.held) < abs(amount)) return null
+    const back = kind === 'confirm' ? ZERO : amount > ZERO ? amount : -smaller(-amount, atLeastZero(balance.remaining))
+    const [remaining, held] = [balance.remaining + back, balance.held - amount]
+    journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining })
+    const undone = kind === 'confirm' || metered === null ? null : { ...metered, units: -metered.units }
+    const counted = undone === null ? balance.metered : counting(balance.metered, undone)
+    return { balance: { ...balance, remaining, held, metered: counted }, amount: back, rollover: null, metered: undone }
+  }
+  const at = balance.rollovers.findIndex((rollover) => rollover.uid === uid)
+  const before = balance.rollovers[at]
+  if (before === undefined || before.held < amount) return { balance, amount: ZERO, rollover: null, metered: null }
+  // Beside what was carried over since, no more than the cap allows.
+  const room = isOver ? (roomIn(balance) ?? amount) : amount
+  const back = kind === 'confirm' ? ZERO : smaller(amount, room)
+  const gone = kind === 'confirm' ? ZERO : amount
+  const rollover = {
+    ...before,
+    remaining: before.remaining + back,
+    used: before.used - gone,
+    held: before.held - amount,
+  }
+  journal.post(kind, balance, before, {
+    amount: back,
+    granted: back - gone,
+    held: -amount,
+    after: rollover.remaining,
+  })
+  return {
+    balance: { ...balance, rollovers: balance.rollovers.with(at, rollover) },
+    amount: back,
+    rollover,
+    metered: null,
+  }
+}
+
+/**
+ * What was held of a balance that was deleted makes up for use of others of its feature; what is not used of them is not
+ * exceeded (R163). Of a balance that has expired, and of a rollover, nothing comes back: it would be gone without the lock, too.
+ */
+function giveToSiblings(
+  holdings: Holdings,
+  lock: Lock,
+  { feature, rollover, line, ended }: HeldLine,
+  journal: Journal,
+) {
+  const entity = lock.entity?.uid ?? null
+  const isGone = ended || rollover !== null || (entity !== null && entityOf(holdings, entity) === undefined)
+  if (isGone || line.amount <= ZERO) return { holdings, lines: [] }
+  const candidates = within(holdings, entity, feature).map((balance) => ({ balance, rate: PAR, mayOverdraw: false }))
+  const { moves } = deduct(candidates, -line.amount, 'cap')
+  const lines = moves.map(({ balance, amount }) => ({
+    ...line,
+    balanceUid: balance.uid,
+    amount,
+    price: AT_PAR,
+    metered: null,
+  }))
+  return { holdings: withBalances(holdings, applyMoves(moves, RETURNING, journal)), lines }
+}
+
+function balanceOf(holdings: Holdings, lock: Lock, { balance: uid, ended }: HeldLine): Balance | undefined {
+  if (ended) return undefined
+  const entity = lock.entity?.uid ?? null
+  const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
+  return balances.find((balance) => balance.uid === uid)
+}
