@@ -16,7 +16,7 @@ import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
 import type { Lock } from '../domain/lock.ts'
 import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
-import type { Interval } from '../domain/time.ts'
+import type { Instant, Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
 import type { EventRow } from './store.ts'
 
@@ -389,6 +389,7 @@ export function lockToRow(lock: Lock): SqlValue[] {
           bucket.balance,
           bucket.rollover,
           bucket.feature,
+          formatAmount(bucket.healed),
           bucket.ended,
           deductionToList(line),
         ],
@@ -413,10 +414,11 @@ export function lockFromRow(row: SqlRow): Lock {
     held: amount(text(row, 'held')),
     behavior: text(row, 'behavior') as OverageBehavior,
     properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
-    lines: lines.map(([balance, rollover, feature, ended, line]) => ({
+    lines: lines.map(([balance, rollover, feature, healed, ended, line]) => ({
       balance,
       rollover,
       feature,
+      healed: amount(healed),
       ended,
       line: deductionFromList(line),
     })),
@@ -426,7 +428,14 @@ export function lockFromRow(row: SqlRow): Lock {
   }
 }
 
-type HeldList = [balance: string, rollover: string | null, feature: string, ended: boolean, line: DeductionList]
+type HeldList = [
+  balance: string,
+  rollover: string | null,
+  feature: string,
+  healed: string,
+  ended: Instant | 'gone' | null,
+  line: DeductionList,
+]
 
 export const FEATURE_COLUMNS = [
   'uid',
