@@ -300,21 +300,27 @@ const brief = grant.chain((one) =>
     })
     .map((terms) => ({ ...one, ...terms })),
 )
-/** Locks, while what they hold goes its way. */
-const holding: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: brief },
-  { weight: 9, arbitrary: lock },
-  { weight: 9, arbitrary: finalize },
-  { weight: 2, arbitrary: extend },
-  { weight: 4, arbitrary: track },
-  { weight: 2, arbitrary: fc.oneof(use, refund) },
-  { weight: 5, arbitrary: boundary },
-  { weight: 2, arbitrary: wait.map((one) => ({ ...one, time: (one.time % (30 * HOUR)) + 1 })) },
+/** What may become of what is held. */
+const happening: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: boundary },
+  { weight: 1, arbitrary: wait.map((one) => ({ ...one, time: (one.time % (30 * HOUR)) + 1 })) },
+  { weight: 3, arbitrary: track },
+  { weight: 1, arbitrary: fc.oneof(use, refund) },
   { weight: 2, arbitrary: update },
-  { weight: 1, arbitrary: update.map((one) => ({ ...one, change: { ...one.change, next: -HOUR } })) },
+  { weight: 2, arbitrary: update.map((one) => ({ ...one, change: { ...one.change, next: -HOUR } })) },
   { weight: 2, arbitrary: remove },
   { weight: 1, arbitrary: fc.oneof(recalculate, leave, leave, enter, bare('share'), bare('replace')) },
   { weight: 1, arbitrary: fc.oneof(bare('restart'), bare('touch')) },
+)
+/** Locks, while what they hold goes its way. */
+const holding: fc.Arbitrary<Step[]> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.array(lock, { minLength: 1, maxLength: 2 }), fc.array(happening, { maxLength: 3 }), finalize)
+      .map(([locks, between, end]) => [...locks, ...between, end]),
+  },
+  { weight: 2, arbitrary: fc.oneof(brief, extend, finalize, happening).map((one) => [one]) },
 )
 
 /** Features that concern one another, by how they pay for each other. */
@@ -329,16 +335,14 @@ const CIRCLES: Feature[][] = [
  * What a history is about: who is there from the beginning and with what, which features are used and what may happen. Each
  * leaves out some of it, so that what is left meets more often than it would among everything.
  */
-const plot = fc.record({
-  names: fc.subarray([...NAMES], { maxLength: 2 }),
-  features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
-  turns: fc.subarray([...TURNS]),
-  grants: fc.array(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }), {
-    minLength: 1,
-    maxLength: 6,
-    size: 'medium',
-  }),
-})
+const plotOf = (grants: fc.Arbitrary<Step>) =>
+  fc.record({
+    names: fc.subarray([...NAMES], { maxLength: 2 }),
+    features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
+    turns: fc.subarray([...TURNS]),
+    grants: fc.array(grants, { minLength: 1, maxLength: 6, size: 'medium' }),
+  })
+const plot = plotOf(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }))
 const several = (step: fc.Arbitrary<Step>) => fc.array(step, { minLength: 1, maxLength: 25, size: 'medium' })
 const about = (step: fc.Arbitrary<Step>) =>
   fc.tuple(
@@ -346,13 +350,21 @@ const about = (step: fc.Arbitrary<Step>) =>
     several(step),
   )
 
+const aboutLocks = fc.tuple(
+  plotOf(fc.oneof({ weight: 20, arbitrary: brief }, { weight: 1, arbitrary: unlimited })).map((one) => ({
+    ...one,
+    turns: [...TURNS],
+  })),
+  fc.array(holding, { minLength: 2, maxLength: 9, size: 'medium' }).map((parts) => parts.flat()),
+)
+
 export const history = fc
   .oneof(
     { weight: 3, arbitrary: fc.tuple(plot, several(anything)) },
     { weight: 2, arbitrary: about(givingBack) },
     { weight: 2, arbitrary: about(timePassing) },
     { weight: 1, arbitrary: about(owing) },
-    { weight: 4, arbitrary: about(holding) },
+    { weight: 4, arbitrary: aboutLocks },
   )
   .map(([{ names, features, turns, grants }, steps]): Step[] => {
     const among = (one: Feature) => features[FEATURES.indexOf(one) % features.length] ?? one
