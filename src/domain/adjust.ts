@@ -4,6 +4,7 @@ import { ADJUSTING, applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within, withPassage } from './holdings.ts'
 import { Journal } from './ledger.ts'
+import { endOf } from './lock.ts'
 import { PAR, unmetered } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
@@ -66,10 +67,13 @@ export function adjust(
   if (expiresAt !== undefined) rest.push({ step: (all) => setExpiry(all, expiresAt), ends: null })
   if (rest.length > 0 && targets().length === 0) return noneMatches(holdings, feature)
   for (const { step, ends } of rest) {
-    const changed = step(targets())
+    const before = targets()
+    const changed = step(before)
     if ('kind' in changed) return changed
     apply([changed])
-    if (ends !== null) current = withPassage(current, { balance: changed.uid, after: changed, boundary: ends })
+    const old = before.find(({ uid }) => uid === changed.uid)
+    if (ends === null || old === undefined) continue
+    current = withPassage(current, { balance: changed.uid, after: changed, ended: endOf(old, ends) })
   }
   return current
 }

@@ -13,10 +13,11 @@ import {
   withBalances,
   within,
   withLock,
+  withLocks,
   withoutLock,
 } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { type HeldLine, type Lock, MOST_LOCKS } from './lock.ts'
+import { type HeldLine, type Lock, MOST_LOCKS, repaid } from './lock.ts'
 import { AT_PAR, PAR } from './price.ts'
 import { partOf, sizeOf, unitsIn } from './refund.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
@@ -266,25 +267,35 @@ function giveBack(
 ): { readonly holdings: Holdings; readonly lines: readonly DeductionLine[] } {
   let current = holdings
   const given: DeductionLine[] = []
-  for (const held of lines.toReversed()) {
-    const { line } = held
+  // The lines may have been owed for together, and each pays off what is left of that.
+  let open: Lock = { ...lock, lines: lines.toReversed() }
+  for (let i = 0; i < open.lines.length; i++) {
+    const held = open.lines[i]
+    if (held === undefined) continue
+    const { line, ended, rollover } = held
     const balance = balanceOf(current, lock, held)
     if (balance === undefined) {
       const moved = giveToSiblings(current, lock, held, journal)
       current = moved.holdings
       given.push(...moved.lines)
-      continue
+    } else if (rollover === null && ended !== null && ended !== 'gone') {
+      const paid = smaller(atLeastZero(line.amount), ended.debt)
+      if (paid > ZERO) {
+        const pay = (other: Lock) => repaid(other, balance.uid, ended.at, paid)
+        open = pay(open)
+        current = withLocks(current, pay)
+      }
+      const kept = returnToRollover(balance, line.amount - paid, ended.at, journal)
+      if (kept === null) continue
+      current = withBalances(current, [kept.balance])
+      given.push({ ...line, balanceUid: kept.rollover.uid, amount: -kept.amount, metered: null })
+    } else {
+      const changed = settled(balance, held, 'release', journal)
+      if (changed === null) continue
+      current = withBalances(current, [changed.balance])
+      const { amount, metered } = changed
+      if (amount !== ZERO || metered !== null) given.push({ ...line, amount: -amount, metered })
     }
-    const isOver = typeof held.ended === 'number' && held.rollover === null
-    const changed = isOver
-      ? returnToRollover(balance, line.amount, held.ended, journal)
-      : settled(balance, held, 'release', journal)
-    if (changed === null) continue
-    current = withBalances(current, [changed.balance])
-    const { amount, rollover } = changed
-    const metered = 'metered' in changed ? changed.metered : null
-    if (amount === ZERO && metered === null) continue
-    given.push({ ...line, balanceUid: rollover?.uid ?? line.balanceUid, amount: -amount, metered })
   }
   return { holdings: current, lines: given }
 }
@@ -293,7 +304,6 @@ interface Settled {
   readonly balance: Balance
   /** What came back. */
   readonly amount: Amount
-  readonly rollover: { readonly uid: string } | null
   readonly metered: DeductionLine['metered']
 }
 
@@ -316,7 +326,7 @@ function settled(
     const [remaining, held] = [balance.remaining + back, balance.held - amount]
     const permit = balance.terms.kind === 'unlimited' ? 'unlimited' : 'overflow'
     journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining, permit })
-    return { balance: { ...balance, remaining, held, metered }, amount: back, rollover: null, metered: undone }
+    return { balance: { ...balance, remaining, held, metered }, amount: back, metered: undone }
   }
   const at = balance.rollovers.findIndex((rollover) => rollover.uid === uid)
   const before = balance.rollovers[at]
@@ -338,7 +348,7 @@ function settled(
     after: rollover.remaining,
   })
   const rollovers = balance.rollovers.with(at, rollover)
-  return { balance: { ...balance, rollovers, metered }, amount: back, rollover, metered: undone }
+  return { balance: { ...balance, rollovers, metered }, amount: back, metered: undone }
 }
 
 /**

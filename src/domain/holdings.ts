@@ -4,7 +4,7 @@ import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
 import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
-import { following, type Lock, type Passage } from './lock.ts'
+import { endOf, following, type Lock, type Passage } from './lock.ts'
 import { advance } from './reset.ts'
 import type { Instant } from './time.ts'
 import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
@@ -241,9 +241,18 @@ export function withPassage(holdings: Holdings, passage: Passage): Holdings {
 function locksAfter(locks: Tree<Lock>, passages: readonly Passage[]): Tree<Lock> {
   if (passages.length === 0) return locks
   const byBalance = new Map(passages.map((passage) => [passage.balance, passage]))
+  return changedLocks(locks, (lock) => following(lock, byBalance))
+}
+
+/** @param change gives the same object for a lock that is not concerned. */
+export function withLocks(holdings: Holdings, change: (lock: Lock) => Lock): Holdings {
+  return { ...holdings, locks: changedLocks(holdings.locks, change) }
+}
+
+function changedLocks(locks: Tree<Lock>, change: (lock: Lock) => Lock): Tree<Lock> {
   let current = locks
   for (const lock of valuesOf(locks)) {
-    const after = following(lock, byBalance)
+    const after = change(lock)
     if (after !== lock) current = set(current, lock.id, after)
   }
   return current
@@ -257,8 +266,9 @@ function advanceShelf(shelf: Shelf, now: Instant, journal: Journal, passages: Pa
       .map((balance) => {
         const after = advance(balance, now, journal)
         if (after === balance) return balance
-        const isRenewed = after?.renewedAt !== balance.renewedAt
-        passages.push({ balance: balance.uid, after, boundary: isRenewed ? (balance.reset?.nextAt ?? null) : null })
+        const isRenewed = after !== null && after.renewedAt !== balance.renewedAt
+        const ended = isRenewed && balance.reset !== null ? endOf(balance, balance.reset.nextAt) : null
+        passages.push({ balance: balance.uid, after, ended })
         return after
       })
       .filter((balance) => balance !== null)

@@ -61,7 +61,7 @@ function removeGroup(holdings: Holdings, gone: readonly Balance[], journal: Jour
   const seats = gone.reduce((count, balance) => count + balance.seats, 0)
   if (owes) {
     // It stays for what it owes alone: what was held of it is gone with the rest.
-    const forgotten = withPassage(without, { balance: debtor.uid, after: null, boundary: null })
+    const forgotten = withPassage(without, { balance: debtor.uid, after: null, ended: null })
     return withBalances(forgotten, [owing(debtor, used, seats, journal)])
   }
   return withBalances(without, seated(left, add(left.map(asCandidate), -used, journal), seats))

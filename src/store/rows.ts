@@ -390,7 +390,9 @@ export function lockToRow(lock: Lock): SqlValue[] {
           bucket.rollover,
           bucket.feature,
           formatAmount(bucket.healed),
-          bucket.ended,
+          typeof bucket.ended === 'object' && bucket.ended !== null
+            ? [bucket.ended.at, formatAmount(bucket.ended.debt)]
+            : bucket.ended,
           deductionToList(line),
         ],
       ),
@@ -419,7 +421,7 @@ export function lockFromRow(row: SqlRow): Lock {
       rollover,
       feature,
       healed: amount(healed),
-      ended,
+      ended: Array.isArray(ended) ? { at: ended[0], debt: amount(ended[1]) } : ended,
       line: deductionFromList(line),
     })),
     heldAt: integer(row, 'held_at'),
@@ -433,7 +435,7 @@ type HeldList = [
   rollover: string | null,
   feature: string,
   healed: string,
-  ended: Instant | 'gone' | null,
+  ended: [at: Instant, debt: string] | 'gone' | null,
   line: DeductionList,
 ]
 

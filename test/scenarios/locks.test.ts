@@ -479,6 +479,20 @@ describe('a lock over the end of a period (law 8)', () => {
     await story.holds('messages', '300/70/230')
   })
 
+  test('does not give back what was owed when it ended, to whichever lock comes first', async () => {
+    await monthly(rollover())
+    story.world.clock.set('2026-02-14T12:00:00Z')
+    await lock('messages', 60, 'a')
+    await lock('messages', 40, 'b')
+    await story.track('messages', 50, { overage_behavior: 'overflow' })
+    onFebruary15()
+    expect(await rollovers()).toEqual([])
+    // Of the 100 of January 50 were used, so without the locks 50 would have been kept.
+    expect(await release('b')).toEqual([])
+    expect(await release('a')).toEqual(['messages -50'])
+    expect(await rollovers()).toEqual([50])
+  })
+
   test('that was moved into the past goes by the boundary that it was moved to, at the very instant too', async () => {
     await monthly()
     await lock('messages', 30, 'before')
@@ -633,6 +647,17 @@ describe('beside a lock', () => {
     await story.holds('messages', '20/12/8')
     await release('job')
     await story.holds('messages', '20/20/0')
+  })
+
+  test('a use below zero does not fill the debt that a lock holds', async () => {
+    await story.grant('messages', { included: 5, reset: { interval: 'month' } })
+    await story.track('messages', 2)
+    await lock('messages', 8, 'job', { overage_behavior: 'overflow' })
+    await story.holds('messages', '5/0/10')
+    await story.track('messages', -10)
+    await story.holds('messages', '5/0/8')
+    await release('job')
+    await story.holds('messages', '5/5/0')
   })
 
   test('its event cannot be given back by refund_of', async () => {
