@@ -164,8 +164,11 @@ export class Locks {
       return giveBack(others, amount, 'cap', lines)
     }
     if (!this.#holds(line)) {
-      if (rollover !== null || amount <= 0n) return
-      const late = keepLate(row, amount, row.ends[period] ?? 0, now)
+      const end = row.ends[period]
+      if (end === undefined || rollover !== null || amount <= 0n) return
+      const owed = min(amount, end.debt)
+      end.debt -= owed
+      const late = keepLate(row, amount - owed, end.at, now)
       if (late !== null) lines.push({ row, rollover: late.rollover, amount: -late.amount, price, counted: null })
       return
     }

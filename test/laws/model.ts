@@ -418,7 +418,7 @@ export class Model {
     if (left.length === 0) {
       const bare = { every: null, next: Infinity, policy: null, rollovers: [], expires: null, held: 0n }
       // For locks this is the end of its period, and nothing of that was kept.
-      first.ends.push(this.now)
+      first.ends.push({ at: this.now, debt: 0n })
       return Object.assign(first, { ...bare, main: -used, adjustment: -first.allowance, seats })
     }
     const lines: Line[] = []

@@ -74,7 +74,12 @@ export function giveBack(payers: Payer[], units: bigint, behavior: Behavior, lin
   if (first === undefined) return
   const due = new Due(units)
   if (first.row.unlimited) settle(first, null, due, -1n, null, lines)
-  for (const payer of payers) settle(payer, null, due, -1n, max(-payer.row.main, 0n), lines)
+  for (const payer of payers) {
+    const { main, held } = payer.row
+    // What is owed because it is held is not owed for use.
+    const ceiling = behavior === 'overflow' ? 0n : min(max(granted(payer.row), 0n) - max(held, 0n), 0n)
+    settle(payer, null, due, -1n, max(ceiling - main, 0n), lines)
+  }
   if (behavior === 'overflow') return settle(first, null, due, -1n, null, lines)
   for (const payer of payers) {
     const { main, held } = payer.row

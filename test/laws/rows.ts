@@ -37,8 +37,8 @@ export interface Row {
   next: number
   /** When its present period began. */
   renewed: number
-  /** The boundaries at which its periods ended, in the order in which they did. */
-  ends: number[]
+  /** How its periods ended: the boundary, and what was owed then, which whatever comes back pays off first. */
+  ends: { at: number; debt: Amount }[]
   policy: Policy | null
   rollovers: Rollover[]
   expires: number | null
@@ -116,9 +116,9 @@ export function moveReset(row: Row, to: number, now: number): void {
 /** @param at the boundary. @param now when it takes effect: from then on another period lasts. */
 function renew(row: Row, at: number, now: number): void {
   if (row.policy !== null && row.main > 0n) keep(row, row.policy, row.main, at)
+  row.ends.push({ at, debt: max(-row.main, 0n) })
   row.main = row.allowance
   row.held = 0n
-  row.ends.push(at)
   row.adjustment = 0n
   row.renewed = now
   row.counts = new Map()
