@@ -2,8 +2,9 @@ import { type Amount, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, spendableOf } from './balance.ts'
 import { ADJUSTING, applyMoves, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { type Holdings, withBalances, within } from './holdings.ts'
+import { type Holdings, withBalances, within, withPassage } from './holdings.ts'
 import { Journal } from './ledger.ts'
+import { endOf } from './lock.ts'
 import { PAR, unmetered } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
@@ -56,16 +57,23 @@ export function adjust(
   } else if (targets().length === 0) return noneMatches(holdings, feature)
   if (change.remaining !== undefined) apply(setRemaining(targets(), change.remaining, journal))
   if (change.usage !== undefined) apply(setUsage(targets(), change.usage, journal))
-  const rest: ((balances: Balance[]) => Balance | Refusal)[] = []
+  const rest: { readonly step: (balances: Balance[]) => Balance | Refusal; readonly ends: Instant | null }[] = []
   const { includedGrant, nextResetAt, expiresAt } = change
-  if (includedGrant !== undefined) rest.push((balances) => setGrant(balances, includedGrant, journal))
-  if (nextResetAt !== undefined) rest.push((balances) => moveReset(balances, nextResetAt, journal))
-  if (expiresAt !== undefined) rest.push((balances) => setExpiry(balances, expiresAt))
+  if (includedGrant !== undefined) rest.push({ step: (all) => setGrant(all, includedGrant, journal), ends: null })
+  if (nextResetAt !== undefined) {
+    const ends = nextResetAt <= journal.at ? nextResetAt : null
+    rest.push({ step: (all) => moveReset(all, nextResetAt, journal), ends })
+  }
+  if (expiresAt !== undefined) rest.push({ step: (all) => setExpiry(all, expiresAt), ends: null })
   if (rest.length > 0 && targets().length === 0) return noneMatches(holdings, feature)
-  for (const step of rest) {
-    const changed = step(targets())
+  for (const { step, ends } of rest) {
+    const before = targets()
+    const changed = step(before)
     if ('kind' in changed) return changed
     apply([changed])
+    const old = before.find(({ uid }) => uid === changed.uid)
+    if (ends === null || old === undefined) continue
+    current = withPassage(current, { balance: changed.uid, after: changed, ended: endOf(old, ends) })
   }
   return current
 }

@@ -1,4 +1,4 @@
-import { type Amount, formatAmount, smaller, sum, ZERO } from './amount.ts'
+import { type Amount, formatAmount, smaller, ZERO } from './amount.ts'
 import { grantedOf } from './balance.ts'
 import { allBalances, entitiesCounted, entitiesOf, type Holdings } from './holdings.ts'
 import type { Posting } from './ledger.ts'
@@ -152,32 +152,21 @@ function goneWith({ remaining, granted, held }: Tally): string[] {
   return remaining === ZERO && granted === ZERO ? [] : [`is gone, and by its lines holds ${of(remaining, granted)}`]
 }
 
-/**
- * What is held of a balance is what open locks hold of its period; of a rollover it may be less, because one that was dropped
- * may have come anew.
- */
+/** What is held of a bucket is what open locks hold of it, and of a balance's main amount that of its present period. */
 function unlikeLocks(holdings: Holdings): string[] {
-  const held = new Map<string, { sum: Amount; readonly heldAt: Instant }[]>()
-  for (const { lines, heldAt } of valuesOf(holdings.locks)) {
-    for (const { balance, rollover, line } of lines) {
+  const locked = new Map<string, Amount>()
+  for (const { lines } of valuesOf(holdings.locks)) {
+    for (const { balance, rollover, line, ended } of lines) {
+      if (ended === 'gone' || (rollover === null && ended !== null)) continue
       const name = nameOf(balance, rollover)
-      held.set(name, [...(held.get(name) ?? []), { sum: line.amount, heldAt }])
+      locked.set(name, line.amount + (locked.get(name) ?? ZERO))
     }
   }
   const found: string[] = []
-  const locked = (name: string, since: Instant) =>
-    sum((held.get(name) ?? []).filter(({ heldAt }) => heldAt >= since).map((line) => line.sum))
-  for (const balance of allBalances(holdings)) {
-    const ofLocks = locked(balance.uid, balance.renewedAt ?? 0)
-    if (balance.held !== ofLocks) {
-      const says = `${formatAmount(balance.held)} is held of it`
-      found.push(`${balance.uid}: ${says}, and open locks hold ${formatAmount(ofLocks)}`)
-    }
-    for (const rollover of balance.rollovers) {
-      const name = nameOf(balance.uid, rollover.uid)
-      if (rollover.held <= locked(name, 0)) continue
-      found.push(`${name}: ${formatAmount(rollover.held)} is held of it, which is more than open locks hold`)
-    }
+  for (const [name, { held }] of bucketsOf(holdings)) {
+    const ofLocks = locked.get(name) ?? ZERO
+    if (held === ofLocks) continue
+    found.push(`${name}: ${formatAmount(held)} is held of it, and open locks hold ${formatAmount(ofLocks)}`)
   }
   return found
 }

@@ -100,26 +100,25 @@ interface RolloverQueue {
 const NO_QUEUES: RolloverQueue[] = []
 
 /**
- * Debts are paid off first, in order; then each balance fills up to its grant, less what locks hold of it, which was not used
- * and comes back by itself; beyond that only `overflow` gives (R111, R112).
+ * Debts are paid off first, in order; then each balance fills up to its grant; beyond that only `overflow` gives (R111, R112).
+ * What locks hold was not used and comes back by itself, so neither a debt nor a grant is filled with that.
  */
 function giveBack(plan: Plan, behavior: OverageBehavior): void {
-  for (const candidate of plan.candidates)
-    plan.move(candidate, null, 'give', atLeastZero(-candidate.balance.remaining), null)
-  if (behavior === 'overflow') {
+  const overflows = behavior === 'overflow'
+  for (const candidate of plan.candidates) {
+    const { remaining, held } = candidate.balance
+    const ceiling = overflows ? ZERO : smaller(ZERO, atLeastZero(grantedOf(candidate.balance)) - atLeastZero(held))
+    plan.move(candidate, null, 'give', remaining < ceiling ? ceiling - remaining : ZERO, null)
+  }
+  if (overflows) {
     const first = plan.candidates[0]
     if (first !== undefined) plan.move(first, null, 'give', null, null)
     return
   }
   for (const candidate of plan.candidates) {
-    const { balance } = candidate
-    plan.move(
-      candidate,
-      null,
-      'give',
-      atLeastZero(grantedOf(balance) - atLeastZero(balance.held) - atLeastZero(balance.remaining)),
-      null,
-    )
+    const { remaining, held } = candidate.balance
+    const ceiling = grantedOf(candidate.balance) - atLeastZero(held)
+    plan.move(candidate, null, 'give', atLeastZero(ceiling - atLeastZero(remaining)), null)
   }
 }
 

@@ -13,14 +13,16 @@ import {
   withBalances,
   within,
   withLock,
+  withLocks,
   withoutLock,
 } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { type HeldLine, type Lock, MOST_LOCKS } from './lock.ts'
+import { type HeldLine, type Lock, MOST_LOCKS, repaid } from './lock.ts'
 import { AT_PAR, PAR } from './price.ts'
 import { partOf, sizeOf, unitsIn } from './refund.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { returnToRollover, roomIn } from './reset.ts'
+import { resetOf } from './summary.ts'
 import type { Instant } from './time.ts'
 import { type DeductionLine, type Usage, use } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
@@ -80,11 +82,16 @@ export function hold(
 }
 
 function heldLines({ deductions, moves }: Usage): HeldLine[] {
+  const debts = new Map<string, Amount>()
   return deductions.flatMap((line) => {
     const move = moves.find(({ balance, rollover }) => (rollover?.uid ?? balance.uid) === line.balanceUid)
     if (move === undefined) return []
     const { balance, rollover } = move
-    return [{ balance: balance.uid, rollover: rollover?.uid ?? null, feature: balance.feature, line, ended: false }]
+    const { uid, feature, terms } = balance
+    const debt = debts.get(uid) ?? (terms.kind === 'finite' ? atLeastZero(-balance.remaining) : ZERO)
+    const healed = smaller(debt, atLeastZero(-line.amount))
+    debts.set(uid, debt - healed)
+    return [{ balance: uid, rollover: rollover?.uid ?? null, feature, line, healed, ended: null }]
   })
 }
 
@@ -117,7 +124,7 @@ export function settleLock(
   journal: Journal,
 ): Settlement {
   const within = usedOfHold(lock.held, target)
-  const { first, last } = cut(lock.lines, lock.held - within)
+  const { first, last } = cut(lock, within)
   let current = confirmLines(holdings, lock, first, journal)
   const left: Lock | null = keepOpen ? { ...lock, held: lock.held - within, lines: last } : null
   current = left === null ? withoutLock(current, lock.id) : withLock(current, left)
@@ -194,31 +201,45 @@ export function lockEvent(
   }
 }
 
-/** Splits what is held so that `units` of it stand apart, from the last on. Units that no line covers are on neither side. */
-function cut(lines: readonly HeldLine[], units: Amount): { first: HeldLine[]; last: HeldLine[] } {
-  const sizes = lines.map(({ line }) => abs(sizeOf(line)))
-  const parts = partOf(
-    lines.map(({ line }) => line),
+/**
+ * Splits what is held into what a use of so many `units` would have taken, at the prices of then, and the rest. From the
+ * first line on, so that to hold and to use a part leaves to the last decimal what a use of that part leaves.
+ */
+function cut({ lines, held }: Lock, units: Amount): { first: readonly HeldLine[]; last: readonly HeldLine[] } {
+  if (units === ZERO) return { first: [], last: lines }
+  if (units === held) return { first: lines, last: [] }
+  const backwards = lines.toReversed()
+  const sizes = backwards.map(({ line }) => abs(sizeOf(line)))
+  const { parts } = partOf(
+    backwards.map(({ line }) => line),
     sizes,
     abs(units),
-  ).parts
+  )
   const [first, last]: [HeldLine[], HeldLine[]] = [[], []]
   for (const [i, one] of lines.entries()) {
-    const [part, size] = [parts[i] ?? ZERO, sizes[i] ?? ZERO]
-    if (part === size) last.push(one)
-    else if (part === ZERO) first.push(one)
+    const [part, size] = [parts.at(-1 - i) ?? ZERO, sizes.at(-1 - i) ?? ZERO]
+    if (part === ZERO) last.push(one)
+    else if (part === size) first.push(one)
     else {
-      const { price, metered } = one.line
-      const sign = sizeOf(one.line) < ZERO ? -1n : 1n
-      const amount = price.cost === ZERO ? ZERO : sign * part
-      const units = sign * unitsIn(one.line, part)
-      const line = { ...one.line, amount, metered: metered === null ? null : { ...metered, units } }
-      last.push({ ...one, line })
-      const rest = metered === null ? null : { ...metered, units: metered.units - units }
-      first.push({ ...one, line: { ...one.line, amount: one.line.amount - amount, metered: rest } })
+      const [used, rest] = parted(one.line, part)
+      const healed = smaller(one.healed, atLeastZero(-used.amount))
+      first.push({ ...one, line: used, healed })
+      last.push({ ...one, line: rest, healed: one.healed - healed })
     }
   }
   return { first, last }
+}
+
+/** @param size of the part, above zero; less than that of the line. */
+function parted(line: DeductionLine, size: Amount): [part: DeductionLine, rest: DeductionLine] {
+  const { amount, price, metered } = line
+  const sign = sizeOf(line) < ZERO ? -1n : 1n
+  const part = price.cost === ZERO ? ZERO : sign * size
+  const units = sign * unitsIn(line, size)
+  return [
+    { ...line, amount: part, metered: metered === null ? null : { ...metered, units } },
+    { ...line, amount: amount - part, metered: metered === null ? null : { ...metered, units: metered.units - units } },
+  ]
 }
 
 function abs(amount: Amount): Amount {
@@ -231,7 +252,7 @@ function confirmLines(holdings: Holdings, lock: Lock, lines: readonly HeldLine[]
   for (const held of lines) {
     const balance = balanceOf(current, lock, held)
     if (balance === undefined) continue
-    const changed = settled(balance, lock, held, 'confirm', journal)
+    const changed = settled(balance, held, 'confirm', journal)
     if (changed !== null) current = withBalances(current, [changed.balance])
   }
   return current
@@ -246,23 +267,35 @@ function giveBack(
 ): { readonly holdings: Holdings; readonly lines: readonly DeductionLine[] } {
   let current = holdings
   const given: DeductionLine[] = []
-  for (const held of lines.toReversed()) {
-    const { line } = held
+  // The lines may have been owed for together, and each pays off what is left of that.
+  let open: Lock = { ...lock, lines: lines.toReversed() }
+  for (let i = 0; i < open.lines.length; i++) {
+    const held = open.lines[i]
+    if (held === undefined) continue
+    const { line, ended, rollover } = held
     const balance = balanceOf(current, lock, held)
     if (balance === undefined) {
       const moved = giveToSiblings(current, lock, held, journal)
       current = moved.holdings
       given.push(...moved.lines)
-      continue
+    } else if (rollover === null && ended !== null && ended !== 'gone') {
+      const paid = smaller(atLeastZero(line.amount), ended.debt)
+      if (paid > ZERO) {
+        const pay = (other: Lock) => repaid(other, balance.uid, ended.at, paid)
+        open = pay(open)
+        current = withLocks(current, pay)
+      }
+      const kept = returnToRollover(balance, line.amount - paid, ended.at, journal)
+      if (kept === null) continue
+      current = withBalances(current, [kept.balance])
+      given.push({ ...line, balanceUid: kept.rollover.uid, amount: -kept.amount, metered: null })
+    } else {
+      const changed = settled(balance, held, 'release', journal)
+      if (changed === null) continue
+      current = withBalances(current, [changed.balance])
+      const { amount, metered } = changed
+      if (amount !== ZERO || metered !== null) given.push({ ...line, amount: -amount, metered })
     }
-    const changed =
-      settled(balance, lock, held, 'release', journal) ?? returnToRollover(balance, line.amount, lock.heldAt, journal)
-    if (changed === null) continue
-    current = withBalances(current, [changed.balance])
-    const { amount, rollover } = changed
-    const metered = 'metered' in changed ? changed.metered : null
-    if (amount === ZERO && metered === null) continue
-    given.push({ ...line, balanceUid: rollover?.uid ?? line.balanceUid, amount: -amount, metered })
   }
   return { holdings: current, lines: given }
 }
@@ -271,35 +304,33 @@ interface Settled {
   readonly balance: Balance
   /** What came back. */
   readonly amount: Amount
-  readonly rollover: { readonly uid: string } | null
   readonly metered: DeductionLine['metered']
 }
 
-/**
- * The bucket without what the line holds of it. Null where the bucket is no longer the one that was drawn from.
- * What a hold below zero had given is taken back as far as it is still there: nothing goes below zero for it.
- */
+/** The bucket without what the line holds of it. Null where the bucket is no longer the one that was drawn from. */
 function settled(
   balance: Balance,
-  lock: Lock,
-  { rollover: uid, line }: HeldLine,
+  { rollover: uid, line, healed, ended }: HeldLine,
   kind: 'confirm' | 'release',
   journal: Journal,
 ): Settled | null {
-  const { amount, metered } = line
-  const isOver = (balance.renewedAt ?? 0) > lock.heldAt
+  const { amount } = line
+  const isOver = ended !== null
+  // What was counted in a period that is over is not counted any more.
+  const undone =
+    kind === 'confirm' || line.metered === null || isOver ? null : { ...line.metered, units: -line.metered.units }
+  const metered = undone === null ? balance.metered : counting(balance.metered, undone)
   if (uid === null) {
-    if (isOver || abs(balance.held) < abs(amount)) return null
-    const back = kind === 'confirm' ? ZERO : amount > ZERO ? amount : -smaller(-amount, atLeastZero(balance.remaining))
+    if (isOver) return null
+    const back = kind === 'confirm' ? ZERO : comingBack(balance, amount, healed)
     const [remaining, held] = [balance.remaining + back, balance.held - amount]
-    journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining })
-    const undone = kind === 'confirm' || metered === null ? null : { ...metered, units: -metered.units }
-    const counted = undone === null ? balance.metered : counting(balance.metered, undone)
-    return { balance: { ...balance, remaining, held, metered: counted }, amount: back, rollover: null, metered: undone }
+    const permit = balance.terms.kind === 'unlimited' ? 'unlimited' : 'overflow'
+    journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining, permit })
+    return { balance: { ...balance, remaining, held, metered }, amount: back, metered: undone }
   }
   const at = balance.rollovers.findIndex((rollover) => rollover.uid === uid)
   const before = balance.rollovers[at]
-  if (before === undefined || before.held < amount) return { balance, amount: ZERO, rollover: null, metered: null }
+  if (before === undefined) return null
   // Beside what was carried over since, no more than the cap allows.
   const room = isOver ? (roomIn(balance) ?? amount) : amount
   const back = kind === 'confirm' ? ZERO : smaller(amount, room)
@@ -316,12 +347,17 @@ function settled(
     held: -amount,
     after: rollover.remaining,
   })
-  return {
-    balance: { ...balance, rollovers: balance.rollovers.with(at, rollover) },
-    amount: back,
-    rollover,
-    metered: null,
-  }
+  const rollovers = balance.rollovers.with(at, rollover)
+  return { balance: { ...balance, rollovers, metered }, amount: back, metered: undone }
+}
+
+/**
+ * What a hold below zero had given is taken back as far as it is still there: nobody comes to owe what he was given. What
+ * paid off a debt is owed again, or to hold and to release would be a way to be rid of it.
+ */
+function comingBack({ remaining, terms }: Balance, amount: Amount, healed: Amount): Amount {
+  if (amount > ZERO || terms.kind === 'unlimited') return amount
+  return -smaller(-amount, atLeastZero(remaining) + healed)
 }
 
 /**
@@ -335,13 +371,14 @@ function giveToSiblings(
   journal: Journal,
 ) {
   const entity = lock.entity?.uid ?? null
-  const isGone = ended || rollover !== null || (entity !== null && entityOf(holdings, entity) === undefined)
+  const isGone = ended !== null || rollover !== null || (entity !== null && entityOf(holdings, entity) === undefined)
   if (isGone || line.amount <= ZERO) return { holdings, lines: [] }
   const candidates = within(holdings, entity, feature).map((balance) => ({ balance, rate: PAR, mayOverdraw: false }))
   const { moves } = deduct(candidates, -line.amount, 'cap')
   const lines = moves.map(({ balance, amount }) => ({
     ...line,
     balanceUid: balance.uid,
+    reset: resetOf(balance),
     amount,
     price: AT_PAR,
     metered: null,
@@ -350,7 +387,7 @@ function giveToSiblings(
 }
 
 function balanceOf(holdings: Holdings, lock: Lock, { balance: uid, ended }: HeldLine): Balance | undefined {
-  if (ended) return undefined
+  if (ended === 'gone') return undefined
   const entity = lock.entity?.uid ?? null
   const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
   return balances.find((balance) => balance.uid === uid)

@@ -4,7 +4,7 @@ import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
 import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
-import type { Lock } from './lock.ts'
+import { endOf, following, type Lock, type Passage } from './lock.ts'
 import { advance } from './reset.ts'
 import type { Instant } from './time.ts'
 import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
@@ -221,38 +221,55 @@ export function* allBalances(holdings: Holdings): Generator<Balance> {
 /** Applies every expiry and boundary of balances due by `now`, while no lock lapses. The same object when nothing was due. */
 export function advanceBalances(holdings: Holdings, now: Instant, journal: Journal): Holdings {
   if (holdings.dueAt > now) return holdings
-  const expired = new Set<string>()
-  const balances = advanceShelf(holdings.balances, now, journal, expired)
+  const passages: Passage[] = []
+  const balances = advanceShelf(holdings.balances, now, journal, passages)
   let { entities } = holdings
   for (const part of dueBy(entities.byUid, now)) {
-    const shelf = advanceShelf(part.balances, now, journal, expired)
+    const shelf = advanceShelf(part.balances, now, journal, passages)
     entities = withHoldings(entities, { ...part, balances: shelf, dueAt: earliest(shelf) })
   }
-  const locks = expired.size === 0 ? holdings.locks : withoutExpired(holdings.locks, expired)
+  const locks = locksAfter(holdings.locks, passages)
   const due = Math.min(earliest(balances), DUE.over(entities.byUid), LAPSES.over(locks))
   return { ...holdings, balances, entities, locks, dueAt: due }
 }
 
-/** Of what was held of them nothing will come back, other than of balances that are deleted. */
-function withoutExpired(locks: Tree<Lock>, expired: ReadonlySet<string>): Tree<Lock> {
+/** Notes in the locks what became of balances of which they hold something. */
+export function withPassage(holdings: Holdings, passage: Passage): Holdings {
+  return { ...holdings, locks: locksAfter(holdings.locks, [passage]) }
+}
+
+function locksAfter(locks: Tree<Lock>, passages: readonly Passage[]): Tree<Lock> {
+  if (passages.length === 0) return locks
+  const byBalance = new Map(passages.map((passage) => [passage.balance, passage]))
+  return changedLocks(locks, (lock) => following(lock, byBalance))
+}
+
+/** @param change gives the same object for a lock that is not concerned. */
+export function withLocks(holdings: Holdings, change: (lock: Lock) => Lock): Holdings {
+  return { ...holdings, locks: changedLocks(holdings.locks, change) }
+}
+
+function changedLocks(locks: Tree<Lock>, change: (lock: Lock) => Lock): Tree<Lock> {
   let current = locks
   for (const lock of valuesOf(locks)) {
-    if (!lock.lines.some(({ balance }) => expired.has(balance))) continue
-    const lines = lock.lines.map((line) => (expired.has(line.balance) ? { ...line, ended: true } : line))
-    current = set(current, lock.id, { ...lock, lines })
+    const after = change(lock)
+    if (after !== lock) current = set(current, lock.id, after)
   }
   return current
 }
 
-/** @param expired gets the internal ids of those that have ended. */
-function advanceShelf(shelf: Shelf, now: Instant, journal: Journal, expired: Set<string>): Shelf {
+/** @param passages gets what became of those that changed. */
+function advanceShelf(shelf: Shelf, now: Instant, journal: Journal, passages: Passage[]): Shelf {
   const balances = new Map<string, readonly Balance[]>()
   for (const [feature, list] of shelf) {
     const current = list
       .map((balance) => {
-        const advanced = advance(balance, now, journal)
-        if (advanced === null) expired.add(balance.uid)
-        return advanced
+        const after = advance(balance, now, journal)
+        if (after === balance) return balance
+        const isRenewed = after !== null && after.renewedAt !== balance.renewedAt
+        const ended = isRenewed && balance.reset !== null ? endOf(balance, balance.reset.nextAt) : null
+        passages.push({ balance: balance.uid, after, ended })
+        return after
       })
       .filter((balance) => balance !== null)
     if (current.length === 0) continue

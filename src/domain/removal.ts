@@ -2,7 +2,7 @@ import { add, asCandidate } from './adjust.ts'
 import { type Amount, atLeastZero, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
 import type { Feature } from './feature.ts'
-import { balancesOf, type Holdings, ownOf, withBalances, withoutBalances } from './holdings.ts'
+import { balancesOf, type Holdings, ownOf, withBalances, withoutBalances, withPassage } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import type { Refusal } from './refusal.ts'
 import { close, closeRollovers } from './reset.ts'
@@ -59,7 +59,11 @@ function removeGroup(holdings: Holdings, gone: readonly Balance[], journal: Jour
   const without = withoutBalances(holdings, gone)
   if (used <= ZERO) return without
   const seats = gone.reduce((count, balance) => count + balance.seats, 0)
-  if (owes) return withBalances(without, [owing(debtor, used, seats, journal)])
+  if (owes) {
+    // It stays for what it owes alone: what was held of it is gone with the rest.
+    const forgotten = withPassage(without, { balance: debtor.uid, after: null, ended: null })
+    return withBalances(forgotten, [owing(debtor, used, seats, journal)])
+  }
   return withBalances(without, seated(left, add(left.map(asCandidate), -used, journal), seats))
 }
 

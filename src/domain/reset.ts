@@ -166,18 +166,17 @@ function carry(balance: Balance, amount: Amount, policy: RolloverPolicy, at: Ins
 /**
  * Gives back to a balance what was taken in a period that is over: into the rollover of the boundary at which that period
  * ended, as far as there is room under the cap. What would have been dropped there, or is gone by now, is gone (law 8).
- * @param takenAt in the period that is over.
+ * @param at the boundary.
  * @returns the balance with its rollover, or null where nothing comes back.
  */
 export function returnToRollover(
   balance: Balance,
   amount: Amount,
-  takenAt: Instant,
+  at: Instant,
   journal: Journal,
 ): { readonly balance: Balance; readonly rollover: Rollover; readonly amount: Amount } | null {
-  const { rolloverPolicy: policy, reset: every, renewedAt, terms } = balance
-  if (policy === null || every === null || renewedAt === null || terms.kind !== 'finite') return null
-  const at = Math.min(boundaryAfter(every.anchor, every, takenAt), renewedAt)
+  const { rolloverPolicy: policy } = balance
+  if (policy === null) return null
   const given = smaller(amount, roomIn(balance) ?? amount)
   const kept = given > ZERO ? carry(balance, given, policy, at) : null
   if (kept === null || (kept.expiresAt !== null && kept.expiresAt <= journal.at)) return null

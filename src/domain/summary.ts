@@ -141,9 +141,12 @@ export function breakdownLine(feature: Feature, balance: Balance): BreakdownLine
 
 /** Null for features that are not consumable: seats do not reset (R17). */
 export function resetLine(feature: Feature, balance: Balance): ResetLine | null {
-  if (!isConsumable(feature)) return null
-  if (balance.reset === null) return { interval: 'one_off', count: 1, resetsAt: null }
-  return { interval: balance.reset.interval, count: balance.reset.count, resetsAt: balance.reset.nextAt }
+  return isConsumable(feature) ? resetOf(balance) : null
+}
+
+export function resetOf({ reset }: Balance): ResetLine {
+  if (reset === null) return { interval: 'one_off', count: 1, resetsAt: null }
+  return { interval: reset.interval, count: reset.count, resetsAt: reset.nextAt }
 }
 
 function rolloverLines(balances: readonly Balance[]): RolloverLine[] | null {

@@ -17,7 +17,7 @@ import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
 import type { Lock } from '../domain/lock.ts'
 import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
-import type { Interval } from '../domain/time.ts'
+import type { Instant, Interval } from '../domain/time.ts'
 import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
 import type { EventRow } from './store.ts'
 
@@ -421,7 +421,10 @@ export function lockToRow(lock: Lock): SqlValue[] {
           bucket.balance,
           bucket.rollover,
           bucket.feature,
-          bucket.ended,
+          formatAmount(bucket.healed),
+          typeof bucket.ended === 'object' && bucket.ended !== null
+            ? [bucket.ended.at, formatAmount(bucket.ended.debt)]
+            : bucket.ended,
           deductionToList(line),
         ],
       ),
@@ -445,11 +448,12 @@ export function lockFromRow(row: SqlRow): Lock {
     held: amount(text(row, 'held')),
     behavior: text(row, 'behavior') as OverageBehavior,
     properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
-    lines: lines.map(([balance, rollover, feature, ended, line]) => ({
+    lines: lines.map(([balance, rollover, feature, healed, ended, line]) => ({
       balance,
       rollover,
       feature,
-      ended,
+      healed: amount(healed),
+      ended: Array.isArray(ended) ? { at: ended[0], debt: amount(ended[1]) } : ended,
       line: deductionFromList(line),
     })),
     heldAt: integer(row, 'held_at'),
@@ -458,7 +462,14 @@ export function lockFromRow(row: SqlRow): Lock {
   }
 }
 
-type HeldList = [balance: string, rollover: string | null, feature: string, ended: boolean, line: DeductionList]
+type HeldList = [
+  balance: string,
+  rollover: string | null,
+  feature: string,
+  healed: string,
+  ended: [at: Instant, debt: string] | 'gone' | null,
+  line: DeductionList,
+]
 
 export const FEATURE_COLUMNS = [
   'uid',

@@ -37,6 +37,7 @@ test(
           if (i % 4 === 3) await pair.compare()
         }
         await pair.compare()
+        await pair.compareEvents()
         expectEndsFirst((await expectLedgerToAddUp(stage.world.store, 'alice')).ledger)
       }),
       { numRuns: runs(4000) },

@@ -1,10 +1,12 @@
 import { type Every, type Interval, nth } from './calendar.ts'
+import { Locks } from './locks.ts'
 import {
   AT_PAR,
   giveBack,
   halfEven,
   type Line,
   move,
+  ownPayer,
   type Payer,
   partOf,
   type Rate,
@@ -66,6 +68,8 @@ export interface Event {
   feature: Feature
   value: Amount
   isRefund: boolean
+  /** Of which lock it is. */
+  lock: string | null
   recorded: number
   lines: Line[]
   given: Amount[]
@@ -96,6 +100,7 @@ export class Model {
   rows: Row[] = []
   entities: Seat[] = []
   events: Event[] = []
+  readonly locks = new Locks(this)
   /** Whether entities see and spend what is the customer's (R35). */
   shares = true
   now: number
@@ -104,14 +109,24 @@ export class Model {
     this.now = now
   }
 
+  /** At one instant what lapses comes first, then what ends, then what resets. */
   waitUntil(instant: number): void {
+    for (let lock = this.locks.soonest(); lock !== undefined && lock.lapses <= instant; lock = this.locks.soonest()) {
+      this.#bringUpTo(lock.lapses - 1)
+      this.now = lock.lapses
+      this.locks.lapse(lock)
+    }
+    this.#bringUpTo(instant)
     this.now = instant
+  }
+
+  #bringUpTo(instant: number): void {
     this.rows = this.rows.filter((row) => bringUpToDate(row, instant))
   }
 
   /** The next instant at which time changes something. */
   nextDue(): number | null {
-    const due = Math.min(...this.rows.map(dueOf))
+    const due = Math.min(...this.rows.map(dueOf), this.locks.soonest()?.lapses ?? Infinity)
     return Number.isFinite(due) ? due : null
   }
 
@@ -120,6 +135,7 @@ export class Model {
     this.rows.push({
       ...terms,
       main: terms.allowance,
+      held: 0n,
       adjustment: 0n,
       seats: 0,
       counts: new Map(),
@@ -127,7 +143,9 @@ export class Model {
       n: first === null ? 1 : 0,
       next,
       renewed: this.now,
+      ends: [],
       rollovers: [],
+      expired: false,
       created: this.now,
     })
     if (terms.feature === 'seats') this.#sitDown()
@@ -201,21 +219,35 @@ export class Model {
 
   /** @returns the event, or null where it is refused: nothing changes then. */
   track(feature: Feature, who: Owner, value: Amount, behavior: Behavior): Event | null {
+    const use = this.take(feature, who, value, behavior)
+    return use === null ? null : this.record(feature, who, value, use.lines)
+  }
+
+  /** What a use takes, or below zero gives back, and what nothing paid for; null where it is refused: nothing changes then. */
+  take(feature: Feature, who: Owner, value: Amount, behavior: Behavior): { lines: Line[]; missing: Amount } | null {
     const payers = this.payers(feature, who)
     const lines: Line[] = []
     const seats = feature === 'seats'
+    let missing = 0n
     if (value > 0n) {
-      const refused = behavior === 'reject' && payers.length > 0 && take(copies(payers), value, behavior, seats, [])
-      if (refused) return null
-      take(payers, value, behavior, seats, lines)
+      if (behavior === 'reject' && payers.length > 0 && take(copies(payers), value, behavior, seats, []) > 0n)
+        return null
+      missing = take(payers, value, behavior, seats, lines)
     } else if (value < 0n) giveBack(payers, -value, behavior, lines)
-    return this.#record(feature, who, value, false, lines)
+    return { lines, missing }
   }
 
-  #record(feature: Feature, owner: Owner, value: Amount, isRefund: boolean, lines: Line[]): Event {
+  record(
+    feature: Feature,
+    owner: Owner,
+    value: Amount,
+    lines: Line[],
+    lock: string | null = null,
+    isRefund = false,
+  ): Event {
     const taken = lines.filter((line) => line.amount !== 0n || sizeOf(line) !== 0n)
     const given = taken.map(() => 0n)
-    const event = { id: '', feature, owner, value, isRefund, recorded: this.now, lines: taken, given }
+    const event = { id: '', feature, owner, value, isRefund, lock, recorded: this.now, lines: taken, given }
     this.events.push(event)
     return event
   }
@@ -226,13 +258,13 @@ export class Model {
    * @param units null for all that is left. @returns the new event, or why not.
    */
   refund(event: Event, units: Amount | null): Event | string {
-    if (event.isRefund || event.value < 0n) return '400 invalid_request'
+    if (event.isRefund || event.value < 0n || event.lock !== null) return '400 invalid_request'
     // Someone else may have the id of who is gone: that one has no part in it but what both inherit.
     const whose = event.owner === null ? null : this.entities.find(({ id }) => id === event.owner?.id)
     if (whose === undefined) return '404 entity_not_found'
     const left = event.lines.map((line, i) => sizeOf(line) - (event.given[i] ?? 0n))
-    const back = units === null ? left : partOf(event.lines, left, units)
-    if (back === null || back.every((amount) => amount === 0n)) return '400 refund_exceeds_event'
+    const { parts: back, open } = units === null ? { parts: left, open: 0n } : partOf(event.lines, left, units)
+    if (open > 0n || back.every((amount) => amount === 0n)) return '400 refund_exceeds_event'
     event.given = event.given.map((amount, i) => amount + (back[i] ?? 0n))
     const isThere = ({ row, rollover }: Line) =>
       this.rows.includes(row) &&
@@ -249,7 +281,7 @@ export class Model {
       move({ ...line, amount: line.price.cost === 0n ? 0n : -size, counted }, lines)
     }
     const whole = sum(event.lines.map((line, i) => unitsOf(line, back[i] ?? 0n)))
-    return this.#record(event.feature, whose, -(units ?? whole), true, lines)
+    return this.record(event.feature, whose, -(units ?? whole), lines, null, true)
   }
 
   /** Changes balances by hand. @returns the refusal, or null. */
@@ -346,9 +378,11 @@ export class Model {
     for (const rows of groups) {
       const [first] = rows
       if (first === undefined || !rows.some(({ main }) => main < 0n) || !rows.some(({ main }) => main > 0n)) continue
-      let used = sum(rows.map((row) => max(granted(row), 0n) - row.main))
+      // What is held is not there to be taken.
+      const full = (row: Row) => max(granted(row) - max(row.held, 0n), 0n)
+      let used = sum(rows.map((row) => full(row) - row.main))
       for (const row of rows) {
-        row.main = max(granted(row), 0n)
+        row.main = full(row)
         const cut = max(min(row.main, used), 0n)
         row.main -= cut
         used -= cut
@@ -375,18 +409,20 @@ export class Model {
    */
   #keepUse(gone: Row[]): Row | null {
     const finite = gone.filter(({ unlimited }) => !unlimited)
-    const used = sum(finite.map((row) => granted(row) - row.main))
+    // What is held was not used.
+    const used = sum(finite.map((row) => granted(row) - row.main - row.held))
     const [first] = finite
     if (first === undefined || used <= 0n) return null
     let seats = gone.reduce((n, row) => n + row.seats, 0)
     const left = this.ordered(first.feature, first.owner).filter((row) => !gone.includes(row))
     if (left.length === 0) {
-      const bare = { every: null, next: Infinity, policy: null, rollovers: [], expires: null }
+      const bare = { every: null, next: Infinity, policy: null, rollovers: [], expires: null, held: 0n }
+      // For locks this is the end of its period, and nothing of that was kept.
+      first.ends.push({ at: this.now, debt: 0n })
       return Object.assign(first, { ...bare, main: -used, adjustment: -first.allowance, seats })
     }
     const lines: Line[] = []
-    const payers = left.map((row) => ({ row, rate: AT_PAR, of: row.feature }))
-    take(payers, used, 'overflow', false, lines)
+    take(left.map(ownPayer), used, 'overflow', false, lines)
     // Whoever sat there sits where it was paid for now, one after the other, the rest where it was first.
     for (const { row, amount } of lines) {
       const sitting = Math.min(seats, Number(amount / ONE))
@@ -443,7 +479,7 @@ export class Model {
 const NOTHING_HELD: Row = {
   ...{ id: '', owner: null, feature: 'credits', unlimited: false, allowance: 0n, main: 0n, adjustment: 0n, seats: 0 },
   ...{ counts: new Map(), every: null, anchor: 0, n: 0, next: Infinity, renewed: 0, policy: null, rollovers: [] },
-  ...{ expires: null, created: 0 },
+  ...{ expires: null, created: 0, held: 0n, ends: [], expired: false },
 }
 
 function isMeant(row: Row, { row: only, interval }: Filter): boolean {

@@ -1,11 +1,12 @@
 import { expect } from 'vitest'
 import { type Reply, START } from '../world.ts'
 import { HOUR, type Interval } from './calendar.ts'
+import { heldOf, type Lock } from './locks.ts'
 import { type Change, type Event, type Filter, Model } from './model.ts'
-import { bucketsOf, sizeOf } from './payment.ts'
+import { bucketsOf, type Line, sizeOf } from './payment.ts'
 import { type Amount, granted, max, ONE, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
-import { type Clock, FEATURES, type Keeping, type Step, type Who } from './steps.ts'
+import { type Clock, FEATURES, type Keeping, type Step, type Used, type Who } from './steps.ts'
 import type { Seen } from './view.ts'
 
 /** How time passes on the way to an instant: in how many parts, and whether what became due is written down at each. */
@@ -21,7 +22,7 @@ type Of<K extends Step['do']> = Extract<Step, { do: K }>
 
 /** The application and the model side by side. */
 export class Pair {
-  readonly model = new Model(START)
+  model = new Model(START)
   /** Everything that was answered, in order. */
   readonly answers: unknown[] = []
   readonly #stage: Stage
@@ -41,6 +42,8 @@ export class Pair {
 
   async run(one: Step): Promise<void> {
     await this.#stage.forget()
+    // What lapsed at once has lapsed by the next request.
+    this.model.waitUntil(this.model.now)
     switch (one.do) {
       case 'grant':
         return this.#grant(one)
@@ -62,6 +65,18 @@ export class Pair {
         return this.#enter(one.id)
       case 'leave':
         return this.#leave(one.who)
+      case 'lock':
+        return this.#lock(one)
+      case 'finalize':
+        return this.#finalize(one)
+      case 'extend':
+        return this.#extend(one)
+      case 'replace': {
+        await this.#stage.replace()
+        const { test_clock } = await this.#stage.world.ok('customers.get', { customer_id: 'alice' })
+        this.model = new Model(test_clock?.now ?? this.#stage.world.clock.now)
+        return
+      }
       case 'share': {
         this.model.shares = !this.model.shares
         const config = { disable_pooled_balance: !this.model.shares }
@@ -86,6 +101,7 @@ export class Pair {
 
   /** Every read shows what the model says: the customer, each entity, and a check of someone for something. */
   async compare(): Promise<void> {
+    this.model.waitUntil(this.model.now)
     for (const owner of [null, ...this.model.entities]) {
       if (owner?.id === null) continue
       const { balances } = await this.#read(owner)
@@ -98,11 +114,24 @@ export class Pair {
     await this.#check(name, this.#owner(this.#comparisons % 4 || null))
   }
 
+  /** Every use is recorded, with what it took; of locks also those that lapsed by themselves. */
+  async compareEvents(): Promise<void> {
+    const { list, next_cursor } = await this.#ok('events.list', { customer_id: 'alice', limit: 1000 })
+    expect(next_cursor).toBe(null)
+    const recorded = list.map(({ feature_id, value, timestamp, deductions }: Reply['body']) =>
+      JSON.stringify([feature_id, value, timestamp, movedOf(deductions ?? [])]),
+    )
+    const events = this.model.events.map(({ feature, value, recorded: at, lines }) =>
+      JSON.stringify([feature, plain(value), at, moved(lines)]),
+    )
+    expect(recorded.toSorted()).toEqual(events.toSorted())
+  }
+
   /** Adds to the answers all that can be read, used-up balances and events too. */
   async readAll(): Promise<void> {
     await this.compare()
     await this.#call('balances.list', { customer_id: 'alice' })
-    await this.#call('events.list', { customer_id: 'alice' })
+    await this.compareEvents()
   }
 
   async #call(operation: string, body: object): Promise<Reply> {
@@ -201,11 +230,70 @@ export class Pair {
     if (event !== null) event.id = event_id
   }
 
+  async #lock(one: Of<'lock'>): Promise<void> {
+    const owner = this.#owner(one.who)
+    const { now } = this.model
+    const id = `lock ${one.id}`
+    const until = maybe(one.life, (life) => now + life)
+    const lock = {
+      ...{ enabled: true, lock_id: id, overage_behavior: one.behavior },
+      ...(until === null ? {} : { expires_at: until }),
+    }
+    const value = one.by === 'check' ? { required_balance: one.value } : { value: one.value }
+    const body = { ...bodyOf(owner), feature_id: one.feature, ...value, lock }
+    const reply = await this.#call(`balances.${one.by}`, body)
+    const terms = { id, behavior: one.behavior, until }
+    const held = this.model.locks.hold(one.feature, owner, exact(one.value), terms)
+    if (typeof held === 'string') return expect(codeOf(reply)).toBe(held)
+    if (held === null && one.by === 'track') return expect(codeOf(reply)).toBe('400 insufficient_balance')
+    expect(codeOf(reply)).toBe('200 undefined')
+    if (one.by === 'check') expect(reply.body.allowed).toBe(held !== null)
+    if (held === null) return expect([reply.body.lock, reply.body.event_id]).toEqual([undefined, undefined])
+    expect(reply.body.lock).toEqual(shownLock(held.lock))
+    if (one.by === 'track') expect(movedOf(reply.body.deductions)).toEqual(moved(held.event.lines))
+    held.event.id = reply.body.event_id
+  }
+
+  async #finalize({ which, used, keepsOpen }: Of<'finalize'>): Promise<void> {
+    const id = this.#openLock(which)
+    const held = this.model.locks.find(id)?.held ?? ONE
+    const target = usedOf(used, held)
+    const open = keepsOpen && target !== null && target >= 0n && used !== 'none'
+    const reply = await this.#call('balances.finalize', {
+      lock_id: id,
+      action: used === 'none' ? 'release' : 'confirm',
+      ...(target === null || used === 'none' ? {} : { override_value: plain(target) }),
+      ...(open ? { keep_open: true } : {}),
+    })
+    const lines = this.model.locks.settle(id, target, open)
+    if (typeof lines === 'string') return expect(codeOf(reply)).toBe(lines)
+    expect(codeOf(reply)).toBe('200 undefined')
+    const left = this.model.locks.find(id)
+    expect([movedOf(reply.body.deductions), reply.body.lock]).toEqual([moved(lines), left && shownLock(left)])
+  }
+
+  async #extend({ which, time }: Of<'extend'>): Promise<void> {
+    const id = this.#openLock(which)
+    const until = this.model.now + time
+    const reply = await this.#call('balances.extend', { lock_id: id, expires_at: until })
+    const refused = this.model.locks.extend(id, until)
+    expect(codeOf(reply)).toBe(refused ?? '200 undefined')
+    const lock = this.model.locks.find(id)
+    if (refused === null) expect(reply.body.lock).toEqual(lock && shownLock(lock))
+  }
+
+  /** One that is open, or now and then the id of one that may be. */
+  #openLock(which: number): string {
+    const { open } = this.model.locks
+    return (which === 0 ? undefined : open[which % Math.max(1, open.length)]?.id) ?? `lock ${which % 5}`
+  }
+
   async #refund({ back, eighths }: Of<'refund'>): Promise<void> {
     // Of any event now and then: refunds, and uses that were given back already.
-    const { events } = this.model
+    const events = this.model.events.filter(({ id }) => id !== '')
     const open = events.filter(
-      ({ lines, given, isRefund }) => !isRefund && lines.some((line, i) => sizeOf(line) !== given[i]),
+      ({ lines, given, isRefund, lock }) =>
+        !isRefund && lock === null && lines.some((line, i) => sizeOf(line) !== given[i]),
     )
     const some = back === 0 || open.length === 0 ? events : open
     const event = some.at(-1 - (back % Math.max(1, some.length)))
@@ -324,13 +412,31 @@ export class Pair {
 function expectEvent({ status, body }: Reply, event: Event): void {
   expect(status).toBe(200)
   expect(body.value).toBe(plain(event.value))
-  expect(body.deductions.map((line: Line) => [line.feature_id, line.value])).toEqual(
-    bucketsOf(event.lines).map(({ row, amount }) => [row.feature, plain(amount)]),
-  )
+  expect(movedOf(body.deductions)).toEqual(moved(event.lines))
   event.id = body.event_id
 }
 
-type Line = { feature_id: string; value: number }
+type Moved = [feature: string, amount: number][]
+
+/** What an answer says that was moved. */
+function movedOf(deductions: readonly { feature_id: string; value: number }[]): Moved {
+  return deductions.map(({ feature_id, value }) => [feature_id, value])
+}
+
+function moved(lines: Line[]): Moved {
+  return bucketsOf(lines).map(({ row, amount }) => [row.feature, plain(amount)])
+}
+
+/** @returns null for all that is held. */
+function usedOf(used: Used, held: Amount): Amount | null {
+  if (used === 'all') return null
+  if (used === 'none') return 0n
+  return exact('units' in used ? used.units : plain((held * BigInt(used.eighths)) / 8n))
+}
+
+function shownLock({ id, held, lapses }: Lock) {
+  return { lock_id: id, held: plain(held), expires_at: lapses }
+}
 
 function rolloverOf({ max: most, percent, months }: Keeping) {
   const cap = percent === null ? { max: most } : { max_percentage: percent }
@@ -359,7 +465,8 @@ function shown(balance: Reply['body']) {
       ? []
       : breakdown.map((line: Record<string, unknown>) => ({
           ...{ id: line['id'], included_grant: line['included_grant'], remaining: line['remaining'] },
-          ...{ usage: line['usage'], reset: line['reset'], expires_at: line['expires_at'] },
+          ...{ usage: line['usage'], held: line['held'] ?? 0 },
+          ...{ reset: line['reset'], expires_at: line['expires_at'] },
         })),
     rollovers: rollovers ?? null,
   }
@@ -378,6 +485,7 @@ function expected(seen: Seen | null): ReturnType<typeof shown> {
       included_grant: plain(granted(row)),
       remaining: plain(max(row.main, 0n)),
       usage: plain(granted(row) - row.main),
+      held: plain(heldOf(row)),
       reset: resetOf(row),
       expires_at: row.expires,
     })),

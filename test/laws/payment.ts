@@ -32,6 +32,11 @@ export interface Payer {
   of: Feature
 }
 
+/** As one that pays for its own feature. */
+export function ownPayer(row: Row): Payer {
+  return { row, rate: AT_PAR, of: row.feature }
+}
+
 /** What was taken from one bucket at one price: the main amount of a balance, or one of its rollovers. Below zero it was given. */
 export interface Line {
   row: Row
@@ -44,11 +49,11 @@ export interface Line {
 
 /**
  * Rollovers first, those that end soonest, then each balance to zero, then whatever may be owed by the first.
- * @returns whether something is left to be paid.
+ * @returns what is left to be paid.
  */
-export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: boolean, lines: Line[]): boolean {
+export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: boolean, lines: Line[]): Amount {
   const first = payers[0]
-  if (first === undefined) return units > 0n
+  if (first === undefined) return units
   const due = new Due(units)
   if (first.row.unlimited) settle(first, null, due, 1n, null, lines)
   for (const rollover of soonest(payers.flatMap(({ row }) => row.rollovers))) {
@@ -60,16 +65,26 @@ export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: 
   return due.open
 }
 
-/** Debts first, then each balance up to its grant; what does not fit is dropped, or the first gets it. */
+/**
+ * Debts first, then each balance up to its grant, less what is held of that; what does not fit is dropped, or the first
+ * gets it.
+ */
 export function giveBack(payers: Payer[], units: bigint, behavior: Behavior, lines: Line[]): void {
   const first = payers[0]
   if (first === undefined) return
   const due = new Due(units)
   if (first.row.unlimited) settle(first, null, due, -1n, null, lines)
-  for (const payer of payers) settle(payer, null, due, -1n, max(-payer.row.main, 0n), lines)
+  for (const payer of payers) {
+    const { main, held } = payer.row
+    // What is owed because it is held is not owed for use.
+    const ceiling = behavior === 'overflow' ? 0n : min(max(granted(payer.row), 0n) - max(held, 0n), 0n)
+    settle(payer, null, due, -1n, max(ceiling - main, 0n), lines)
+  }
   if (behavior === 'overflow') return settle(first, null, due, -1n, null, lines)
-  for (const payer of payers)
-    settle(payer, null, due, -1n, max(granted(payer.row) - max(payer.row.main, 0n), 0n), lines)
+  for (const payer of payers) {
+    const { main, held } = payer.row
+    settle(payer, null, due, -1n, max(granted(payer.row) - max(held, 0n) - max(main, 0n), 0n), lines)
+  }
 }
 
 /** Tier by tier, from the one where the balance stands: upwards what is taken, downwards what is given. */
@@ -128,12 +143,12 @@ function measureOf({ price }: Line): Price {
   return price.cost === 0n ? { cost: ONE, per: ONE } : price
 }
 
-/** How much of each line so many units come to, what was taken last first; null where that is more than is `left`. */
-export function partOf(lines: Line[], left: Amount[], units: bigint): Amount[] | null {
+/** How much of each line so many units come to, the last line first, and how many units exceed what is `left` of them. */
+export function partOf(lines: Line[], left: Amount[], units: bigint): { parts: Amount[]; open: Amount } {
   const due = new Due(units)
   const part = lines.map((line, i) => [measureOf(line), left[i] ?? 0n] as const).toReversed()
-  const back = part.map(([price, limit]) => due.charge(price, null, limit).amount).toReversed()
-  return due.open ? null : back
+  const parts = part.map(([price, limit]) => due.charge(price, null, limit).amount).toReversed()
+  return { parts, open: due.open }
 }
 
 /** What so much of a line comes to in the units of the use, rounded. */
@@ -163,8 +178,8 @@ class Due {
     return this.#left > 0n
   }
 
-  get open(): boolean {
-    return halfEven(this.#left, ONE) > 0n
+  get open(): Amount {
+    return halfEven(this.#left, ONE)
   }
 
   /**

@@ -23,6 +23,8 @@ export interface Row {
   unlimited: boolean
   allowance: Amount
   main: Amount
+  /** What locks hold of its present period. */
+  held: Amount
   adjustment: Amount
   /** How many entities sit on it. */
   seats: number
@@ -35,9 +37,12 @@ export interface Row {
   next: number
   /** When its present period began. */
   renewed: number
+  /** How its periods ended: the boundary, and what was owed then, which whatever comes back pays off first. */
+  ends: { at: number; debt: Amount }[]
   policy: Policy | null
   rollovers: Rollover[]
   expires: number | null
+  expired: boolean
   created: number
 }
 
@@ -53,6 +58,8 @@ export interface Rollover {
   at: number | null
   left: Amount
   used: Amount
+  /** Part of what was used: locks hold it. */
+  held: Amount
   until: number | null
 }
 
@@ -79,7 +86,10 @@ export function inOrder(rows: Row[], all: Row[]): Row[] {
 /** Every boundary and expiry up to `now`, one after the other, an expiry before a reset. @returns false where it ends. */
 export function bringUpToDate(row: Row, now: number): boolean {
   for (let due = dueOf(row); due <= now; due = dueOf(row)) {
-    if (row.expires === due) return false
+    if (row.expires === due) {
+      row.expired = true
+      return false
+    }
     row.rollovers = row.rollovers.filter(({ until }) => until !== due)
     if (row.next === due) renew(row, due, due)
   }
@@ -106,7 +116,9 @@ export function moveReset(row: Row, to: number, now: number): void {
 /** @param at the boundary. @param now when it takes effect: from then on another period lasts. */
 function renew(row: Row, at: number, now: number): void {
   if (row.policy !== null && row.main > 0n) keep(row, row.policy, row.main, at)
+  row.ends.push({ at, debt: max(-row.main, 0n) })
   row.main = row.allowance
+  row.held = 0n
   row.adjustment = 0n
   row.renewed = now
   row.counts = new Map()
@@ -117,14 +129,11 @@ function skip(row: Row): void {
   if (row.every !== null) row.next = nth(row.anchor, row.every, ++row.n)
 }
 
-function keep(row: Row, { max: most, percent, months }: Policy, left: Amount, at: number): void {
-  const until = months === null ? null : monthsAfter(at, months)
-  if (until === at) return
-  const same = row.rollovers.find((other) => other.at === (until === null ? null : at))
-  const kept = same ?? { at: until === null ? null : at, left: 0n, used: 0n, until }
+function keep(row: Row, policy: Policy, left: Amount, at: number): void {
+  const kept = keptAt(row, policy, at)
+  if (kept === null) return
   kept.left += left
-  row.rollovers = soonest([...row.rollovers.filter((other) => other !== kept), kept])
-  const cap = percent === null ? most : ((row.allowance * percent) / (100n * ONE * ONE)) * ONE
+  const cap = capOf(row, policy)
   if (cap === null) return
   let excess = sum(row.rollovers.map((one) => one.left)) - cap
   for (const one of row.rollovers) {
@@ -133,6 +142,43 @@ function keep(row: Row, { max: most, percent, months }: Policy, left: Amount, at
     excess -= cut
     if (cut > 0n && one.left === 0n) row.rollovers = row.rollovers.filter((other) => other !== one)
   }
+}
+
+/** The rollover of a boundary, a new one where there is none yet; null where it would be gone at once. */
+function keptAt(row: Row, { months }: Policy, at: number): Rollover | null {
+  const until = months === null ? null : monthsAfter(at, months)
+  if (until === at) return null
+  const same = row.rollovers.find((other) => other.at === (until === null ? null : at))
+  const kept = same ?? { at: until === null ? null : at, left: 0n, used: 0n, held: 0n, until }
+  row.rollovers = soonest([...row.rollovers.filter((other) => other !== kept), kept])
+  return kept
+}
+
+/** What comes back after its period: to the rollover of the boundary, as far as there is room, unless that has ended by now. */
+export function keepLate(
+  row: Row,
+  left: Amount,
+  at: number,
+  now: number,
+): { rollover: Rollover; amount: Amount } | null {
+  const amount = min(left, roomOf(row))
+  const until = row.policy?.months == null ? Infinity : monthsAfter(at, row.policy.months)
+  if (row.policy === null || amount <= 0n || until <= now) return null
+  const rollover = keptAt(row, row.policy, at)
+  if (rollover === null) return null
+  rollover.left += amount
+  return { rollover, amount }
+}
+
+/** How much more its rollovers may hold; without a cap more than there will ever be. */
+export function roomOf(row: Row): Amount {
+  if (row.policy === null) return 0n
+  const cap = capOf(row, row.policy)
+  return cap === null ? 10n ** 40n : max(cap - sum(row.rollovers.map(({ left }) => left)), 0n)
+}
+
+function capOf({ allowance }: Row, { max: most, percent }: Policy): Amount | null {
+  return percent === null ? most : ((allowance * percent) / (100n * ONE * ONE)) * ONE
 }
 
 /** What expires soonest comes first, what never does last. */

@@ -1,9 +1,13 @@
 import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
+import { valuesOf } from '../../src/domain/tree.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import {
   BALANCE_COLUMNS,
   balanceFromRow,
   balanceToRow,
+  LOCK_COLUMNS,
+  lockFromRow,
+  lockToRow,
   REFUND_COLUMNS,
   refundFromRow,
   refundToRow,
@@ -53,13 +57,17 @@ export class Stage {
   }
 
   /** A new customer, who is called like the one that was just deleted with all it had. */
+  async replace(): Promise<void> {
+    await this.world.call('customers.delete', { customer_id: 'alice' })
+    await this.world.ok('customers.get_or_create', { customer_id: 'alice' })
+  }
+
   async begin(): Promise<void> {
     this.#histories += 1
     if (this.#histories % HISTORIES_OF_A_WORLD === 0) await this.#furnish()
     const { ahead_ms } = await this.world.ok('clock.get', {})
     this.world.clock.set(START - ahead_ms)
-    await this.world.call('customers.delete', { customer_id: 'alice' })
-    await this.world.ok('customers.get_or_create', { customer_id: 'alice' })
+    await this.replace()
   }
 
   async restart(): Promise<void> {
@@ -139,7 +147,9 @@ export class ShuffledStore extends MemoryStore {
     const balances = this.#shuffle(rows).map(balanceFromRow)
     const refunds = [...holdings.refunds].map(([event, given]) => rowOf(REFUND_COLUMNS, refundToRow({ event, given })))
     const given = new Map(this.#shuffle(refunds).map(refundFromRow))
-    return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given) }
+    const open = [...valuesOf(holdings.locks)].map((lock) => rowOf(LOCK_COLUMNS, lockToRow(lock)))
+    const locks = this.#shuffle(open).map(lockFromRow)
+    return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given, locks) }
   }
 
   #shuffle<T>(list: readonly T[]): T[] {

@@ -48,11 +48,30 @@ export type Step =
     }
   | { do: 'enter'; id: string | null }
   | { do: 'leave'; who: number }
+  | {
+      do: 'lock'
+      feature: Feature
+      who: Who
+      /** Which of a few ids: some are taken. */
+      id: number
+      value: number
+      behavior: Behavior
+      /** From now; below zero in the past, null for no lapse of its own. */
+      life: number | null
+      by: 'check' | 'track'
+    }
+  | { do: 'finalize'; which: number; used: Used; keepsOpen: boolean }
+  | { do: 'extend'; which: number; time: number }
+  /** The customer is deleted with all it has, and another one comes who is called alike. */
+  | { do: 'replace' }
   | { do: 'share' }
   | { do: 'wait'; time: number; clock: Clock }
   | { do: 'boundary'; early: boolean; clock: Clock }
   | { do: 'restart' }
   | { do: 'touch' }
+
+/** How much of what is held was used: all that is held, nothing, so many eighths of it, or an amount. */
+export type Used = 'all' | 'none' | { eighths: number } | { units: number }
 
 interface Change {
   amount: readonly ['remaining' | 'add_to_balance' | 'usage', number] | null
@@ -166,7 +185,37 @@ const wait = fc.record({
   clock,
 })
 const boundary = fc.record({ do: is('boundary'), early: fc.boolean(), clock })
-const bare = <K extends 'share' | 'restart' | 'touch'>(kind: K) => fc.record({ do: is(kind) })
+const lock = fc.record({
+  do: is('lock'),
+  feature,
+  who,
+  id: fc.nat(4),
+  value: fc.oneof(
+    { weight: 12, arbitrary: some(0, 40) },
+    { weight: 1, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: some(-20, 0) },
+  ),
+  behavior: fc.constantFrom<Behavior>('reject', 'cap', 'cap', 'overflow'),
+  life: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(null) },
+    { weight: 8, arbitrary: hours(0, 24) },
+    { weight: 1, arbitrary: hours(-2, 26) },
+  ),
+  by: fc.constantFrom('check' as const, 'check' as const, 'track' as const),
+})
+const finalize = fc.record({
+  do: is('finalize'),
+  which: fc.nat(6),
+  used: fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Used>('all') },
+    { weight: 3, arbitrary: fc.constant<Used>('none') },
+    { weight: 6, arbitrary: fc.integer({ min: -2, max: 14 }).map((eighths): Used => ({ eighths })) },
+    { weight: 2, arbitrary: some(-20, 50).map((units): Used => ({ units })) },
+  ),
+  keepsOpen: fc.nat(3).map((n) => n === 0),
+})
+const extend = fc.record({ do: is('extend'), which: fc.nat(6), time: hours(-1, 25) })
+const bare = <K extends 'share' | 'restart' | 'touch' | 'replace'>(kind: K) => fc.record({ do: is(kind) })
 
 const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: grant },
@@ -179,6 +228,9 @@ const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: remove },
   { weight: 3, arbitrary: enter },
   { weight: 2, arbitrary: leave },
+  { weight: 4, arbitrary: lock },
+  { weight: 4, arbitrary: finalize },
+  { weight: 1, arbitrary: extend },
   { weight: 1, arbitrary: bare('share') },
   { weight: 3, arbitrary: wait },
   { weight: 4, arbitrary: boundary },
@@ -186,7 +238,10 @@ const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: bare('touch') },
 )
 /** What may happen besides grants and uses. */
-const TURNS = ['use', 'refund', 'update', 'recalculate', 'delete', 'leave', 'share', 'wait', 'boundary'] as const
+const TURNS = [
+  ...(['use', 'refund', 'update', 'recalculate', 'delete', 'leave', 'share', 'wait', 'boundary'] as const),
+  ...(['lock', 'finalize', 'replace'] as const),
+]
 
 /** Uses that are given back, while what they were taken from goes its way. */
 const givingBack: fc.Arbitrary<Step> = fc.oneof(
@@ -227,6 +282,47 @@ const owing: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.oneof(refund, boundary, enter, leave) },
 )
 
+/** What resets and ends within the day that a lock may last. */
+const brief = grant.chain((one) =>
+  fc
+    .record({
+      every: fc.option(
+        fc.constantFrom<Every>(
+          { interval: 'hour', count: 5 },
+          { interval: 'day', count: 1 },
+          { interval: 'minute', count: 500 },
+          { interval: 'month', count: 1 },
+        ),
+        { freq: 3 },
+      ),
+      first: fc.option(hours(1, 30), { freq: 1 }),
+      life: fc.option(hours(1, 40), { freq: 1 }),
+    })
+    .map((terms) => ({ ...one, ...terms })),
+)
+/** What may become of what is held. */
+const happening: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: boundary },
+  { weight: 1, arbitrary: wait.map((one) => ({ ...one, time: (one.time % (30 * HOUR)) + 1 })) },
+  { weight: 3, arbitrary: track },
+  { weight: 1, arbitrary: fc.oneof(use, refund) },
+  { weight: 2, arbitrary: update },
+  { weight: 2, arbitrary: update.map((one) => ({ ...one, change: { ...one.change, next: -HOUR } })) },
+  { weight: 2, arbitrary: remove },
+  { weight: 1, arbitrary: fc.oneof(recalculate, leave, leave, enter, bare('share'), bare('replace')) },
+  { weight: 1, arbitrary: fc.oneof(bare('restart'), bare('touch')) },
+)
+/** Locks, while what they hold goes its way. */
+const holding: fc.Arbitrary<Step[]> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.array(lock, { minLength: 1, maxLength: 2 }), fc.array(happening, { maxLength: 3 }), finalize)
+      .map(([locks, between, end]) => [...locks, ...between, end]),
+  },
+  { weight: 2, arbitrary: fc.oneof(brief, extend, finalize, happening).map((one) => [one]) },
+)
+
 /** Features that concern one another, by how they pay for each other. */
 const CIRCLES: Feature[][] = [
   ['messages'],
@@ -239,16 +335,14 @@ const CIRCLES: Feature[][] = [
  * What a history is about: who is there from the beginning and with what, which features are used and what may happen. Each
  * leaves out some of it, so that what is left meets more often than it would among everything.
  */
-const plot = fc.record({
-  names: fc.subarray([...NAMES], { maxLength: 2 }),
-  features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
-  turns: fc.subarray([...TURNS]),
-  grants: fc.array(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }), {
-    minLength: 1,
-    maxLength: 6,
-    size: 'medium',
-  }),
-})
+const plotOf = (grants: fc.Arbitrary<Step>) =>
+  fc.record({
+    names: fc.subarray([...NAMES], { maxLength: 2 }),
+    features: fc.oneof(fc.constantFrom(...CIRCLES), fc.subarray([...FEATURES], { minLength: 1, maxLength: 3 })),
+    turns: fc.subarray([...TURNS]),
+    grants: fc.array(grants, { minLength: 1, maxLength: 6, size: 'medium' }),
+  })
+const plot = plotOf(fc.oneof({ weight: 7, arbitrary: grant }, { weight: 1, arbitrary: unlimited }))
 const several = (step: fc.Arbitrary<Step>) => fc.array(step, { minLength: 1, maxLength: 25, size: 'medium' })
 const about = (step: fc.Arbitrary<Step>) =>
   fc.tuple(
@@ -256,12 +350,21 @@ const about = (step: fc.Arbitrary<Step>) =>
     several(step),
   )
 
+const aboutLocks = fc.tuple(
+  plotOf(fc.oneof({ weight: 20, arbitrary: brief }, { weight: 1, arbitrary: unlimited })).map((one) => ({
+    ...one,
+    turns: [...TURNS],
+  })),
+  fc.array(holding, { minLength: 2, maxLength: 9, size: 'medium' }).map((parts) => parts.flat()),
+)
+
 export const history = fc
   .oneof(
     { weight: 3, arbitrary: fc.tuple(plot, several(anything)) },
     { weight: 2, arbitrary: about(givingBack) },
     { weight: 2, arbitrary: about(timePassing) },
     { weight: 1, arbitrary: about(owing) },
+    { weight: 4, arbitrary: aboutLocks },
   )
   .map(([{ names, features, turns, grants }, steps]): Step[] => {
     const among = (one: Feature) => features[FEATURES.indexOf(one) % features.length] ?? one

@@ -24,9 +24,9 @@ const NOTHING: Seen = {
   rollovers: null,
 }
 
-/** Used up and never to be filled again, unless someone sits on it. */
-export function isVisible({ unlimited, every, main, seats }: Row): boolean {
-  return unlimited || every !== null || main !== 0n || seats > 0
+/** Not what is used up and never to be filled again, unless someone sits on it or a lock holds something of it. */
+export function isVisible({ unlimited, every, main, seats, held }: Row): boolean {
+  return unlimited || every !== null || main !== 0n || seats > 0 || held !== 0n
 }
 
 /** What balances come to that one subject spends. */

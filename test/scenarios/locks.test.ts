@@ -479,6 +479,53 @@ describe('a lock over the end of a period (law 8)', () => {
     await story.holds('messages', '300/70/230')
   })
 
+  test('does not give back what was owed when it ended, to whichever lock comes first', async () => {
+    await monthly(rollover())
+    story.world.clock.set('2026-02-14T12:00:00Z')
+    await lock('messages', 60, 'a')
+    await lock('messages', 40, 'b')
+    await story.track('messages', 50, { overage_behavior: 'overflow' })
+    onFebruary15()
+    expect(await rollovers()).toEqual([])
+    // Of the 100 of January 50 were used, so without the locks 50 would have been kept.
+    expect(await release('b')).toEqual([])
+    expect(await release('a')).toEqual(['messages -50'])
+    expect(await rollovers()).toEqual([50])
+  })
+
+  test('that was moved into the past goes by the boundary that it was moved to, at the very instant too', async () => {
+    await monthly()
+    await lock('messages', 30, 'before')
+    await story.update('messages', { next_reset_at: story.world.clock.now - HOUR })
+    await lock('messages', 20, 'after')
+    await expectLedgerToAddUp(story.world.store, 'alice')
+    expect(await release('before')).toEqual([])
+    expect(await held('messages')).toEqual([20])
+    expect(await release('after')).toEqual(['messages -20'])
+    await story.holds('messages', '100/100/0')
+  })
+
+  test('that was moved into the past goes back to the rollover that was kept there', async () => {
+    await monthly(rollover())
+    await lock('messages', 30, 'job')
+    await story.update('messages', { next_reset_at: story.world.clock.now - HOUR })
+    expect(await rollovers()).toEqual([70])
+    expect(await release('job')).toEqual(['messages -30'])
+    expect(await rollovers()).toEqual([100])
+  })
+
+  test('of a balance that is deleted afterwards gives nothing to others', async () => {
+    await monthly({ balance_id: 'first' })
+    await story.grant('messages', { included: 50, balance_id: 'second' })
+    story.world.clock.set('2026-02-14T12:00:00Z')
+    await lock('messages', 30, 'job')
+    onFebruary15()
+    await story.world.ok('balances.delete', { customer_id: 'alice', feature_id: 'messages', balance_id: 'first' })
+    await story.track('messages', 40)
+    expect(await release('job')).toEqual([])
+    expect(await story.lines('messages')).toEqual(['second 10'])
+  })
+
   test('of a rollover that has ended gives nothing back', async () => {
     await monthly(rollover())
     onFebruary15()
@@ -526,6 +573,17 @@ describe('a balance that goes while something of it is held', () => {
     expect(await story.lines('messages')).toEqual(['second 48'])
   })
 
+  test('by deletion that keeps its use, where nothing else could pay for that: it owes what was used, and no more comes back', async () => {
+    await story.grant('messages', { included: 10, balance_id: 'only', reset: { interval: 'day' } })
+    await story.track('messages', 2)
+    await lock('messages', 5, 'job')
+    const gone = { customer_id: 'alice', feature_id: 'messages', recalculate_balances: true }
+    await story.world.ok('balances.delete', gone)
+    await expectLedgerToAddUp(story.world.store, 'alice')
+    expect(await release('job')).toEqual([])
+    await story.holds('messages', '0/0/2')
+  })
+
   test('a deleted customer takes its locks along, and their ids are free', async () => {
     await story.grant('messages', { included: 10 })
     await lock('messages', 5, 'job')
@@ -547,6 +605,39 @@ describe('a balance that goes while something of it is held', () => {
   })
 })
 
+describe('a lock below zero', () => {
+  test('that is released takes back what it gave, as far as that is still there', async () => {
+    await story.grant('messages', { included: 20, reset: { interval: 'month' } })
+    await story.track('messages', 10)
+    await lock('messages', -8, 'job')
+    await story.holds('messages', '20/18/2')
+    await story.track('messages', 15)
+    expect(await release('job')).toEqual(['messages 3'])
+    await story.holds('messages', '20/0/20')
+  })
+
+  test('that paid off a debt is no way to be rid of it', async () => {
+    await story.grant('messages', { included: 20, reset: { interval: 'month' } })
+    await story.track('messages', 23, { overage_behavior: 'overflow' })
+    await lock('messages', -5, 'job')
+    await story.holds('messages', '20/2/18')
+    expect(await release('job')).toEqual(['messages 5'])
+    await story.holds('messages', '20/0/23')
+    await lock('messages', -5, 'other')
+    await confirm('other', -4)
+    await story.holds('messages', '20/1/19')
+  })
+
+  test('of an unlimited feature is undone whole', async () => {
+    await story.grant('messages', { unlimited: true })
+    await story.track('messages', 10)
+    await lock('messages', -4, 'job')
+    await story.holds('messages', '0/0/6')
+    expect(await release('job')).toEqual(['messages 4'])
+    await story.holds('messages', '0/0/10')
+  })
+})
+
 describe('beside a lock', () => {
   test('a use below zero gives back what was used, not what is held', async () => {
     await story.grant('messages', { included: 20, balance_id: 'a' })
@@ -556,6 +647,17 @@ describe('beside a lock', () => {
     await story.holds('messages', '20/12/8')
     await release('job')
     await story.holds('messages', '20/20/0')
+  })
+
+  test('a use below zero does not fill the debt that a lock holds', async () => {
+    await story.grant('messages', { included: 5, reset: { interval: 'month' } })
+    await story.track('messages', 2)
+    await lock('messages', 8, 'job', { overage_behavior: 'overflow' })
+    await story.holds('messages', '5/0/10')
+    await story.track('messages', -10)
+    await story.holds('messages', '5/0/8')
+    await release('job')
+    await story.holds('messages', '5/5/0')
   })
 
   test('its event cannot be given back by refund_of', async () => {
