@@ -164,8 +164,10 @@ class Plan {
       const { amount, paid } = this.#pay(price, part, room)
       const units = sign * divideHalfEven(paid, ONE)
       if (amount === ZERO && units === ZERO) return
-      this.#counts.set(balance.uid, atLeastZero(count + units))
-      const metered = { meter: rate.meter, units }
+      // Below the first unit nothing is counted, so nothing is to be undone there.
+      const counted = atLeastZero(count + units)
+      this.#counts.set(balance.uid, counted)
+      const metered = { meter: rate.meter, units: counted - count }
       this.moves.push({ balance, rollover, amount: sign * amount, price, permit, metered })
       if (paid < part) return
       if (room !== null) room -= amount

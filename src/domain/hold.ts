@@ -1,7 +1,7 @@
 import { type Amount, atLeastZero, smaller, ZERO } from './amount.ts'
 import type { Balance } from './balance.ts'
 import type { JsonObject } from './customer.ts'
-import { applyMoves, counting, deduct, HOLDING, type OverageBehavior, RETURNING } from './deduction.ts'
+import { applyMoves, counting, deduct, HOLDING, type Move, type OverageBehavior, RETURNING } from './deduction.ts'
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import {
@@ -24,7 +24,7 @@ import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { returnToRollover, roomIn } from './reset.ts'
 import { resetOf } from './summary.ts'
 import type { Instant } from './time.ts'
-import { type DeductionLine, type Usage, use } from './usage.ts'
+import { type DeductionLine, linesOf, type Usage, use } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
 
 /** What a lock is to be like. */
@@ -75,23 +75,24 @@ export function hold(
     entity: entity === null ? null : { uid: entity.uid, name: entity.id ?? entity.uid },
     held,
     properties,
-    lines: heldLines(usage),
+    lines: heldLines(usage.moves, catalogue),
     heldAt: journal.at,
   }
   return { usage: { ...usage, holdings: withLock(usage.holdings, lock) }, lock }
 }
 
-function heldLines({ deductions, moves }: Usage): HeldLine[] {
+/** Move by move: what overflowed was taken last, though from the first balance, and goes back first. */
+function heldLines(moves: readonly Move[], catalogue: Catalogue): HeldLine[] {
   const debts = new Map<string, Amount>()
-  return deductions.flatMap((line) => {
-    const move = moves.find(({ balance, rollover }) => (rollover?.uid ?? balance.uid) === line.balanceUid)
-    if (move === undefined) return []
+  return moves.flatMap((move) => {
     const { balance, rollover } = move
     const { uid, feature, terms } = balance
-    const debt = debts.get(uid) ?? (terms.kind === 'finite' ? atLeastZero(-balance.remaining) : ZERO)
-    const healed = smaller(debt, atLeastZero(-line.amount))
-    debts.set(uid, debt - healed)
-    return [{ balance: uid, rollover: rollover?.uid ?? null, feature, line, healed, ended: null }]
+    return linesOf([move], catalogue).map((line): HeldLine => {
+      const debt = debts.get(uid) ?? (terms.kind === 'finite' ? atLeastZero(-balance.remaining) : ZERO)
+      const healed = smaller(debt, atLeastZero(-line.amount))
+      debts.set(uid, debt - healed)
+      return { balance: uid, rollover: rollover?.uid ?? null, feature, line, healed, ended: null }
+    })
   })
 }
 
@@ -235,7 +236,7 @@ function parted(line: DeductionLine, size: Amount): [part: DeductionLine, rest: 
   const { amount, price, metered } = line
   const sign = sizeOf(line) < ZERO ? -1n : 1n
   const part = price.cost === ZERO ? ZERO : sign * size
-  const units = sign * unitsIn(line, size)
+  const units = sign * smaller(unitsIn(line, size), abs(metered?.units ?? ZERO))
   return [
     { ...line, amount: part, metered: metered === null ? null : { ...metered, units } },
     { ...line, amount: amount - part, metered: metered === null ? null : { ...metered, units: metered.units - units } },

@@ -85,12 +85,23 @@ export function partOf(
   let open = units * ONE
   for (let i = lines.length - 1; i >= 0 && open > 0n; i--) {
     const { cost, per } = measureOf(lines[i])
-    const needed = divideHalfEven(open * cost, ONE * per)
+    const counted = countedBy(lines[i])
+    const part = counted === null ? open : smaller(open, counted * ONE)
+    const needed = divideHalfEven(part * cost, ONE * per)
     const amount = smaller(left[i] ?? ZERO, needed)
     parts[i] = amount
-    open = amount === needed ? 0n : open - divideHalfEven(amount * ONE * per, cost)
+    open -= amount === needed ? part : divideHalfEven(amount * ONE * per, cost)
   }
   return { parts, open: divideHalfEven(open, ONE) }
+}
+
+/** The units that a line was for, where they were counted and cost just what it took: what it took is rounded. */
+function countedBy(line: DeductionLine | undefined): Amount | null {
+  if (line === undefined || line.metered === null) return null
+  const { cost, per } = measureOf(line)
+  const { units } = line.metered
+  if (divideHalfEven(units * cost, per) !== sizeOf(line)) return null
+  return units < ZERO ? -units : units
 }
 
 function unitsOf(lines: readonly DeductionLine[], back: readonly Amount[]): Amount {

@@ -75,7 +75,7 @@ export class Locks {
       const healed = min(debt, max(-line.amount, 0n))
       debts.set(line.row, debt - healed)
       bucketOf(line).held += line.amount
-      return { ...line, counted: line.counted && { ...line.counted }, period: line.row.ends.length, healed }
+      return { ...line, period: line.row.ends.length, healed }
     })
     const lapses = until === null ? now + DAY : Math.max(until, now)
     const lock = { id, feature, owner, held, behavior, lines, lapses, givesBack: until !== null }
@@ -210,9 +210,9 @@ function split({ lines, held }: Lock, units: Amount): { used: Held[]; rest: Held
 function partial(line: Held, size: Amount, side: bigint): Held {
   const sign = sizeOf(line) < 0n ? -1n : 1n
   const amount = line.price.cost === 0n ? 0n : sign * size
-  const units = sign * unitsOf(line, size)
-  const healed = min(line.healed, max(-amount, 0n))
   const { counted } = line
+  const units = sign * min(unitsOf(line, size), max(counted?.units ?? 0n, -(counted?.units ?? 0n)))
+  const healed = min(line.healed, max(-amount, 0n))
   const rest = { amount: line.amount - amount, healed: line.healed - healed, units: (counted?.units ?? 0n) - units }
   const mine = side > 0n ? { amount, healed, units } : rest
   return {

@@ -5,6 +5,7 @@ import {
   giveBack,
   halfEven,
   type Line,
+  merged,
   move,
   ownPayer,
   type Payer,
@@ -245,7 +246,7 @@ export class Model {
     lock: string | null = null,
     isRefund = false,
   ): Event {
-    const taken = lines.filter((line) => line.amount !== 0n || sizeOf(line) !== 0n)
+    const taken = merged(lines).filter((line) => line.amount !== 0n || sizeOf(line) !== 0n)
     const given = taken.map(() => 0n)
     const event = { id: '', feature, owner, value, isRefund, lock, recorded: this.now, lines: taken, given }
     this.events.push(event)
@@ -424,7 +425,7 @@ export class Model {
     const lines: Line[] = []
     take(left.map(ownPayer), used, 'overflow', false, lines)
     // Whoever sat there sits where it was paid for now, one after the other, the rest where it was first.
-    for (const { row, amount } of lines) {
+    for (const { row, amount } of merged(lines)) {
       const sitting = Math.min(seats, Number(amount / ONE))
       row.seats += sitting
       seats -= sitting

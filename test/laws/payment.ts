@@ -108,15 +108,16 @@ function settle(
     const span = !counts ? null : sign > 0n ? to && to - count : count > 0n ? count - begin : null
     const { amount, units } = due.charge({ cost, per: rate.per }, span, room)
     const whole = halfEven(units, ONE)
-    if (counts) row.counts.set(of, max(count + sign * whole, 0n))
+    const after = max(count + sign * whole, 0n)
+    if (counts) row.counts.set(of, after)
     const line = { row, rollover, amount: sign * amount, price: { cost, per: rate.per } }
-    move({ ...line, counted: counts ? { of, units: sign * whole } : null }, lines)
+    move({ ...line, counted: counts ? { of, units: after - count } : null }, lines)
     if (span === null || units < span * ONE) return
     room = room === null ? null : room - amount
   }
 }
 
-/** Moves an amount out of a bucket. What one use moves in one bucket at one price is one line. */
+/** Moves an amount out of a bucket. */
 export function move(line: Line, lines: Line[]): void {
   const { row, rollover, amount, counted } = line
   if (rollover === null) row.main -= amount
@@ -124,14 +125,24 @@ export function move(line: Line, lines: Line[]): void {
     rollover.left -= amount
     rollover.used += amount
   }
-  if (amount === 0n && (counted?.units ?? 0n) === 0n) return
-  const same = lines.find(
-    (other) =>
-      other.row === row && other.rollover === rollover && (counted === null || other.price.cost === line.price.cost),
-  )
-  if (same === undefined) return void lines.push(line)
-  same.amount += amount
-  if (same.counted !== null && counted !== null) same.counted.units += counted.units
+  if (amount !== 0n || (counted?.units ?? 0n) !== 0n) lines.push(line)
+}
+
+/** What one use moves in one bucket at one price is one line (R62). */
+export function merged(lines: Line[]): Line[] {
+  const all: Line[] = []
+  for (const { counted, ...line } of lines) {
+    const same = all.find(
+      ({ row, rollover, price }) =>
+        row === line.row && rollover === line.rollover && (counted === null || price.cost === line.price.cost),
+    )
+    if (same === undefined) all.push({ ...line, counted: counted && { ...counted } })
+    else {
+      same.amount += line.amount
+      if (same.counted !== null && counted !== null) same.counted.units += counted.units
+    }
+  }
+  return all
 }
 
 /** How much of a line there is to give back: what it took, or units where those were free. */
@@ -143,11 +154,19 @@ function measureOf({ price }: Line): Price {
   return price.cost === 0n ? { cost: ONE, per: ONE } : price
 }
 
+/** The units of a line, where they were counted and come to just what it took. */
+function countedBy(line: Line): Amount | null {
+  const { cost, per } = measureOf(line)
+  const { counted } = line
+  if (counted === null || halfEven(counted.units * cost, per) !== sizeOf(line)) return null
+  return max(counted.units, -counted.units)
+}
+
 /** How much of each line so many units come to, the last line first, and how many units exceed what is `left` of them. */
 export function partOf(lines: Line[], left: Amount[], units: bigint): { parts: Amount[]; open: Amount } {
   const due = new Due(units)
-  const part = lines.map((line, i) => [measureOf(line), left[i] ?? 0n] as const).toReversed()
-  const parts = part.map(([price, limit]) => due.charge(price, null, limit).amount).toReversed()
+  const part = lines.map((line, i) => [measureOf(line), countedBy(line), left[i] ?? 0n] as const).toReversed()
+  const parts = part.map(([price, span, limit]) => due.charge(price, span, limit).amount).toReversed()
   return { parts, open: due.open }
 }
 

@@ -286,6 +286,15 @@ describe('a lock that is finalized', () => {
     await story.holds('messages', '10/0/15')
   })
 
+  test('takes back first what overflowed, though it was taken from the first balance', async () => {
+    await story.grant('messages', { included: 5, balance_id: 'H', reset: { interval: 'hour' } })
+    await story.grant('messages', { included: 2, balance_id: 'M', reset: { interval: 'month' } })
+    await lock('messages', 12, 'job', { overage_behavior: 'overflow' })
+    await story.holds('messages', '7/0/12')
+    expect(await confirm('job', 6)).toEqual(['messages -5', 'messages -1'])
+    await story.holds('messages', '7/1/6')
+  })
+
   test('records its properties, else those of the lock (R165)', async () => {
     await fifteen()
     await lock('messages', 8, 'a', {}, { properties: { job: 1 } })
