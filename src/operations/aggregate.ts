@@ -10,6 +10,7 @@ import type { Instant } from '../domain/time.ts'
 import type { UseSum } from '../store/store.ts'
 import { asOf, type Context, customerNotFound } from './decide.ts'
 import { type DeductedBin, deductedBins } from './deducted.ts'
+import { settleLapsed } from './locks.ts'
 
 export interface AggregateRequest {
   readonly customerId: string | undefined
@@ -59,6 +60,7 @@ export async function aggregateEvents(context: Context, request: AggregateReques
   if (shown.length * names.length > MOST_NUMBERS) return tooMuch()
   const last = shown.at(-1)
   const ahead = [last === undefined ? span.from : nextBin(last, binSize)].filter((at) => at <= span.to)
+  await settleLapsed(context.engine, context.env)
   const sums = await context.engine.aggregateEvents({
     env: context.env,
     customerId: request.customerId,

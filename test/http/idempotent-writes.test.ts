@@ -8,7 +8,7 @@ import { behaving, Gate } from '../engine/behaving.ts'
 import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
 import { type OpenFile, openFile } from '../store/file.ts'
 import { LIVE_KEY, openWorld, type World, type WorldOptions } from '../world.ts'
-import { type Body, FORMS, FURNITURE, READS, WRITES, type Write } from './writes.ts'
+import { BATCHES, type Body, FORMS, FURNITURE, READS, WRITES, type Write } from './writes.ts'
 
 const KEY = { 'idempotency-key': 'k1' }
 const HOUR = 3_600_000
@@ -113,7 +113,8 @@ async function state(world: World): Promise<string> {
 }
 
 test('every operation is known to be a read or a write', () => {
-  expect([...ENDPOINTS.keys()].toSorted()).toEqual([...Object.keys(READS), ...Object.keys(WRITES)].toSorted())
+  const listed = [...Object.keys(READS), ...Object.keys(WRITES), ...BATCHES]
+  expect([...ENDPOINTS.keys()].toSorted()).toEqual(listed.toSorted())
   for (const [title, { operation }] of ALL) expect(WRITES[operation], title).toBeDefined()
 })
 

@@ -7,10 +7,16 @@ export const READS: Readonly<Record<string, Body>> = {
   'customers.list': {},
   'entities.get': { customer_id: 'alice', entity_id: 'desk' },
   'entities.list': {},
+  'events.aggregate': { customer_id: 'alice', feature_id: 'messages' },
   'events.list': {},
   'features.get': { feature_id: 'messages' },
   'features.list': {},
 }
+
+const OPEN_LOCK: readonly [operation: string, body: Body] = [
+  'balances.check',
+  { customer_id: 'alice', feature_id: 'images', required_balance: 3, lock: { enabled: true, lock_id: 'job' } },
+]
 
 /** Operations that change something. Whoever adds one adds its row here, and keys are tried on it in every way. */
 export const WRITES: Readonly<Record<string, Write>> = {
@@ -29,6 +35,18 @@ export const WRITES: Readonly<Record<string, Write>> = {
     other: { balance_id: 'other' },
     empty: '404 customer_not_found',
   },
+  'balances.extend': {
+    before: [OPEN_LOCK],
+    body: { lock_id: 'job', expires_at: Date.UTC(2026, 1, 1, 6) },
+    other: { expires_at: Date.UTC(2026, 1, 1, 7) },
+    empty: '400 invalid_request',
+  },
+  'balances.finalize': {
+    before: [OPEN_LOCK],
+    body: { lock_id: 'job', action: 'confirm', override_value: 1.5 },
+    other: { override_value: 2 },
+    empty: '400 invalid_request',
+  },
   'balances.recalculate': {
     body: { customer_id: 'alice', feature_id: 'images' },
     other: { feature_id: 'messages' },
@@ -38,6 +56,11 @@ export const WRITES: Readonly<Record<string, Write>> = {
     body: { customer_id: 'alice', feature_id: 'messages', value: 3, properties: { model: 'large' } },
     other: { value: 4 },
     empty: '404 feature_not_found',
+  },
+  'balances.track_tokens': {
+    body: { customer_id: 'alice', model_id: 'custom/own', input_tokens: 1000, output_tokens: 500 },
+    other: { output_tokens: 501 },
+    empty: '404 customer_not_found',
   },
   'balances.update': {
     body: { customer_id: 'alice', feature_id: 'messages', add_to_balance: 5 },
@@ -105,6 +128,9 @@ export const WRITES: Readonly<Record<string, Write>> = {
   },
 }
 
+/** Many commands in one request, each with a key of its own: see `test/scenarios/batch.test.ts`. */
+export const BATCHES: readonly string[] = ['balances.batch_track', 'balances.batch_track_tokens']
+
 /** Further forms of the same operations, in which a key has to find its customer in another way. */
 export const FORMS: Readonly<Record<string, Write & { readonly operation: string }>> = {
   'balances.check that creates on the way': {
@@ -117,6 +143,17 @@ export const FORMS: Readonly<Record<string, Write & { readonly operation: string
     operation: 'balances.check',
     body: { ...{ customer_id: 'alice', feature_id: 'credits' }, send_event: true, expand: ['balance.feature'] },
     other: { required_balance: 2 },
+    empty: '404 feature_not_found',
+  },
+  'balances.check with a lock': {
+    operation: 'balances.check',
+    body: {
+      customer_id: 'alice',
+      feature_id: 'messages',
+      required_balance: 4,
+      lock: { enabled: true, lock_id: 'new' },
+    },
+    other: { lock: { enabled: true, lock_id: 'other' } },
     empty: '404 feature_not_found',
   },
   'balances.delete that makes itself impossible': {
@@ -227,6 +264,14 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
     },
   ],
   ['balances.create', { customer_id: 'alice', feature_id: 'credits', included_grant: 8 }],
+  [
+    'features.create',
+    {
+      ...{ feature_id: 'ai', name: 'AI', type: 'ai_credit_system' },
+      model_markups: { 'custom/own': { input_cost: 2, output_cost: 8 } },
+    },
+  ],
+  ['balances.create', { customer_id: 'alice', feature_id: 'ai', included_grant: 3 }],
   ['features.create', { feature_id: 'beta', name: 'Beta', type: 'boolean' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'beta' }],
   ['entities.create', { customer_id: 'alice', entity_id: 'desk', feature_id: 'seats' }],

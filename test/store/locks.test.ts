@@ -67,8 +67,15 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s) keeps loc
       behavior: 'overflow',
       properties: { job: 'x', 'ü\u0000"': [1, null] },
       lines: [
-        { balance: 'cus_ent_1', rollover: null, feature: 'feat_messages', line, ended: false },
-        { balance: 'cus_ent_1', rollover: 'roll_1', feature: 'feat_credits', line: other, ended: true },
+        { balance: 'cus_ent_1', rollover: null, feature: 'feat_messages', line, healed: 0n, ended: null },
+        {
+          balance: 'cus_ent_1',
+          rollover: 'roll_1',
+          feature: 'feat_credits',
+          line: other,
+          healed: amount('0.5'),
+          ended: { at: AT - 5, debt: amount('1.000000000001') },
+        },
       ],
       atLapse: 'confirm',
     })
