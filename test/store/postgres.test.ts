@@ -673,3 +673,15 @@ test('everything is there again after closing and opening', async () => {
   await open.reopen()
   expect(await state()).toEqual(before)
 })
+
+test.each([3, 4, 5])('%i connections are enough for aggregates too, however many at once', async (connections) => {
+  const { url, store: other } = await opened()
+  const store = await another(url, { connections })
+  await commit(other, added(alice, { events: [event('evt_1'), event('evt_2', { value: -1n })] }))
+  const query = { env: 'sandbox', names: ['messages'], properties: [], from: AT, to: AT, bins: [AT] } as const
+  const ask = (patience = 5000) =>
+    store.aggregateEvents({ ...query, groupBy: null, mostGroups: 9, deductions: false, patience })
+  const [answer, ...others] = await Promise.all(Array.from({ length: 20 }, () => ask()))
+  expect(answer).toMatchObject({ uses: [{ bin: 0, name: 'messages', group: null, events: 2 }], deductions: [] })
+  for (const one of others) expect(one).toEqual(answer)
+})

@@ -9,6 +9,7 @@ import {
   REFUND_COLUMNS,
   type SqlRow,
   type SqlValue,
+  traceOf,
 } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
 import type { PackedCustomer, RowPage } from './protocol.ts'
@@ -116,7 +117,8 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
   if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
   if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
-  for (const { path, value } of query.properties ?? []) where.and('has(e.properties, ?, ?)', path.join('.'), value)
+  for (const { path, value } of query.properties ?? [])
+    where.and('instr(e.properties, ?) > 0 and has(e.properties, ?, ?)', traceOf(value), path.join('.'), value)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
   if (query.storedFrom !== undefined) where.and(`${STORED_AT} >= ?`, query.storedFrom)
