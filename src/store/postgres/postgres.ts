@@ -71,6 +71,7 @@ export class PostgresStore implements Store {
   readonly #writers: readonly Writer[]
   readonly #tidying: Tidying
   readonly #underway = new Set<Promise<unknown>>()
+  #alone = false
 
   /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
   static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
@@ -107,7 +108,9 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult[]> {
     const { at, changes } = batch
-    const results = decodeResults(await this.#send(at, COMMIT, encodeBatch(batch)), changes)
+    const own = `{${this.#writers.map(({ id }) => id).join(',')}}`
+    const { results, alone } = decodeResults(await this.#send(at, COMMIT, [own, ...encodeBatch(batch)]), changes)
+    this.#alone = alone
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
     this.#tidying.after(at, left)
     return results
@@ -139,6 +142,10 @@ export class PostgresStore implements Store {
 
   versions(references: readonly CustomerReference[]): Promise<Versions> {
     return versions(this.#reads, references)
+  }
+
+  alone(): boolean {
+    return this.#alone
   }
 
   async clock(): Promise<Instant> {
