@@ -52,6 +52,11 @@ export interface Store {
    */
   versions?(references: readonly CustomerReference[]): Promise<Versions>
   /**
+   * Whether no other process has written, or tried to, in the seconds before the latest commit, by what that was answered. So
+   * whoever begins to write is noticed by the next commit of every other. Absent where that is not known.
+   */
+  alone?(): boolean
+  /**
    * Answers as soon as the store can be asked anything: the time by its own clock, or null where that is this machine's.
    * Absent where there is nothing that could fail to answer.
    */

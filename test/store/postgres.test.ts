@@ -280,6 +280,25 @@ describe('two stores on one database', () => {
     }
   })
 
+  test('know whether the other has written lately, also when it only lost', async () => {
+    const { store, url, column } = await opened()
+    const other = await another(url)
+    const long = () => column("update writers set settled_at = settled_at - interval '1 minute'")
+    await commit(store, added(alice))
+    await long()
+    await commit(store, changed(alice, 1, {}))
+    // Its own writers do not count, and it has two of them.
+    await Promise.all([commit(store, changed(alice, 2, {})), commit(store, added(bob))])
+    expect(store.alone()).toBe(true)
+    expect(await commit(other, changed(alice, 1, {}))).toEqual(['conflict'])
+    expect(other.alone()).toBe(false)
+    await commit(store, changed(bob, 1, {}))
+    expect(store.alone()).toBe(false)
+    await long()
+    await commit(store, changed(bob, 2, {}))
+    expect(store.alone()).toBe(true)
+  })
+
   test('know each other’s idempotency keys', async () => {
     const { store, url } = await opened()
     const other = await another(url)
