@@ -98,7 +98,7 @@ export function expected(seen: Seen | null): ReturnType<typeof shown> {
   }
 }
 
-export function resetOf({ feature, every, next }: Row) {
+function resetOf({ feature, every, next }: Row) {
   if (feature === 'seats') return null
   if (every === null) return { interval: 'one_off', resets_at: null }
   const count = every.count === 1 ? {} : { interval_count: every.count }
