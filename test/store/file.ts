@@ -30,6 +30,7 @@ export const TABLES = [
   'events',
   'features',
   'idempotency',
+  'locks',
   'postings',
   'refunds',
 ]
