@@ -10,7 +10,7 @@ import type { Price } from '../domain/price.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Retention } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
-import type { UsageEvent } from '../domain/usage.ts'
+import type { UsageEvent } from '../domain/usage-event.ts'
 
 /**
  * The port to what is durable. A promise that resolves means that the data would survive a power cut; a rejected commit

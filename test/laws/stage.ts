@@ -1,20 +1,17 @@
 import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
 import { valuesOf } from '../../src/domain/tree.ts'
+import type { SqlRow, SqlValue } from '../../src/store/cells.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import {
   BALANCE_COLUMNS,
   balanceFromRow,
   balanceToRow,
-  LOCK_COLUMNS,
-  lockFromRow,
-  lockToRow,
   REFUND_COLUMNS,
   refundFromRow,
   refundToRow,
-  type SqlRow,
-  type SqlValue,
 } from '../../src/store/rows.ts'
 import type { CustomerReference, StoredCustomer } from '../../src/store/store.ts'
+import { LOCK_COLUMNS, lockFromRow, lockToRow } from '../../src/store/use-rows.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { Kept } from '../scenarios/kept.ts'
 import { START, type StoreKind, type World } from '../world.ts'

@@ -1,18 +1,17 @@
 import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
+import type { SqlValue } from '../cells.ts'
 import {
   balanceToRow,
   customerToRow,
   entityToRow,
-  eventToRow,
   FEATURE_COLUMNS,
   featureToRow,
-  lockToRow,
   postingToRow,
   refundToRow,
-  type SqlValue,
 } from '../rows.ts'
 import type { Batch, CatalogueChange, CommitResult, CustomerChange, CustomerRows, KeyRecord } from '../store.ts'
+import { eventToRow, lockToRow } from '../use-rows.ts'
 import type { Statement } from './connections.ts'
 
 /** What `commit-2.ts` is asked to do with a customer. */

@@ -1,20 +1,18 @@
 import { assert } from '../../domain/assert.ts'
 import { type Environment, emailIn } from '../../domain/customer.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
-  EVENT_COLUMNS,
   FEATURE_COLUMNS,
   featureFromRow,
-  LOCK_COLUMNS,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
-  type SqlRow,
-  type SqlValue,
 } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, StoredCatalogue, Versions } from '../store.ts'
+import { EVENT_COLUMNS, LOCK_COLUMNS } from '../use-rows.ts'
 import type { Connections, Statement } from './connections.ts'
 import { andProperties } from './properties.ts'
 import { Where } from './where.ts'

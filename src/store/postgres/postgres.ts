@@ -4,7 +4,7 @@ import type { Posting } from '../../domain/ledger.ts'
 import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
-import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
+import { entityFromRow, postingFromRow } from '../rows.ts'
 import {
   type AggregateQuery,
   type ApiKey,
@@ -26,6 +26,7 @@ import {
   type StoredCustomer,
   type Versions,
 } from '../store.ts'
+import { eventFromRow } from '../use-rows.ts'
 import { aggregateEvents } from './aggregate.ts'
 import {
   CHANGE_CATALOGUE,

@@ -1,5 +1,5 @@
 import type { PropertyFilter } from '../../domain/property.ts'
-import { traceOf } from '../rows.ts'
+import { traceOf } from '../use-rows.ts'
 import type { Where } from './where.ts'
 
 /**

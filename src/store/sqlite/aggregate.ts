@@ -1,6 +1,7 @@
-import { propertiesFromText, type SqlValue, takingsFromText, traceOf } from '../rows.ts'
+import type { SqlValue } from '../cells.ts'
 import type { AggregateQuery, EventSums, GivenUp } from '../store.ts'
 import { type Counted, Tally } from '../tally.ts'
+import { propertiesFromText, takingsFromText, traceOf } from '../use-rows.ts'
 import { KEY_OF_CUSTOMER, OF_WHOM, STORED_AT, WHO } from './lists.ts'
 import type { TimedQuery } from './protocol.ts'
 import type { Sql } from './sql.ts'

@@ -1,17 +1,8 @@
 import { emailIn } from '../../domain/customer.ts'
-import {
-  BALANCE_COLUMNS,
-  CUSTOMER_COLUMNS,
-  ENTITY_COLUMNS,
-  EVENT_COLUMNS,
-  LOCK_COLUMNS,
-  POSTING_COLUMNS,
-  REFUND_COLUMNS,
-  type SqlRow,
-  type SqlValue,
-  traceOf,
-} from '../rows.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
+import { BALANCE_COLUMNS, CUSTOMER_COLUMNS, ENTITY_COLUMNS, POSTING_COLUMNS, REFUND_COLUMNS } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
+import { EVENT_COLUMNS, LOCK_COLUMNS, traceOf } from '../use-rows.ts'
 import type { PackedCustomer, RowPage } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
