@@ -4,7 +4,7 @@
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createGranary, type Granary, openPostgresStore, openSqliteStore, type Store } from '../src/index.ts'
@@ -60,6 +60,10 @@ function add(name: string, body: object, target?: number): Question {
 
 const folder = mkdtempSync(join(tmpdir(), 'granary-events-'))
 process.stdout.write(`${describeMachine(machineOf(folder))}\n`)
+say(
+  'Columns     CPU: of this process, all threads, for one question; held: the longest that its event loop did nothing else',
+)
+say(`Load        ${loadavg()[0]?.toFixed(1)} at the beginning: above 1 others used the machine too`)
 const server = await startServer()
 try {
   await measure('SQLite', await openSqliteStore(folder))
@@ -76,13 +80,17 @@ async function measure(name: string, store: Store): Promise<void> {
   })
   const seconds = ((performance.now() - begun) / 1000).toFixed(0)
   process.stdout.write(`\n${name}: ${count} events, written in ${seconds} s${' '.repeat(20)}\n`)
-  process.stdout.write(`${'median of the times in ms, and the longest'.padEnd(46)} median   worst   loop held up\n`)
+  process.stdout.write(`${'milliseconds'.padEnd(45)}    best  median   worst     CPU    held\n`)
   const granary = await createGranary({ store })
   try {
     for (const question of QUESTIONS) await ask(granary, question)
   } finally {
     await granary.close()
   }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
 
 /** Prints how long it takes, and for how long meanwhile nothing else was answered. */
@@ -93,14 +101,18 @@ async function ask(granary: Granary, { name, operation, body, target }: Question
   const delay = monitorEventLoopDelay({ resolution: 1 })
   delay.enable()
   const times: number[] = []
+  const cpu = process.cpuUsage()
   for (let i = 0; i < (operation === 'events.list' ? LISTS : AGGREGATES); i++) {
     const from = performance.now()
     await question()
     times.push(performance.now() - from)
   }
+  const { user, system } = process.cpuUsage(cpu)
   delay.disable()
   const middle = median(times)
   const verdict = target === undefined ? '' : `  target ${target}: ${middle < target ? 'met' : 'NOT MET'}`
-  const cells = [middle, Math.max(...times), delay.max / 1e6].map((ms) => ms.toFixed(1).padStart(7))
+  const used = (user + system) / 1000 / times.length
+  const figures = [Math.min(...times), middle, Math.max(...times), used, delay.max / 1e6]
+  const cells = figures.map((ms) => ms.toFixed(1).padStart(7))
   process.stdout.write(`${name.padEnd(45)} ${cells.join(' ')}${verdict}\n`)
 }
