@@ -1,7 +1,7 @@
 import { ONE } from '../src/domain/amount.ts'
 import { type Customer, newCustomer } from '../src/domain/customer.ts'
 import { AT_PAR } from '../src/domain/price.ts'
-import type { UsageEvent } from '../src/domain/usage.ts'
+import type { UsageEvent } from '../src/domain/usage-event.ts'
 import type { CustomerChange, Store } from '../src/store/store.ts'
 
 const DAY = 86_400_000

@@ -598,7 +598,7 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION public.granary_commit_2(p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean, p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[], p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[], p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_locks_removed granary_gone_2[], p_locks granary_lock_2[], p_postings granary_posting_2[], p_events granary_event_2[], p_keys granary_key_2[])
+CREATE OR REPLACE FUNCTION public.granary_commit_2(p_writer uuid, p_seq bigint, p_own uuid[], p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean, p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[], p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[], p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_locks_removed granary_gone_2[], p_locks granary_lock_2[], p_postings granary_posting_2[], p_events granary_event_2[], p_keys granary_key_2[])
  RETURNS text
  LANGUAGE plpgsql
 AS $function$
@@ -875,7 +875,12 @@ begin
     select p_buckets[1], hash, fingerprint, answer from unnest(p_keys) where v_kinds[change] = 'c';
   end if;
 
-  v_results := json_build_object('kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known))::text;
+  v_results := json_build_object(
+    'kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known),
+    'alone', not exists (
+      select from writers where id <> all (p_own) and settled_at > clock_timestamp() - interval '5 seconds'
+    )
+  )::text;
   -- The writer's row is there but for its first batch. A function called from here would cost more than its statement does.
   update writers set seq = p_seq, results = v_results, settled_at = clock_timestamp() where id = p_writer and seq < p_seq;
   if not found then perform granary_settle_1(p_writer, p_seq, v_results); end if;

@@ -7,6 +7,8 @@ import { newCustomer } from './customer.ts'
 import type { Entity } from './entity.ts'
 import { type Holdings, holdingsOf } from './holdings.ts'
 import type { Posting } from './ledger.ts'
+import type { HeldLine, Lock } from './lock.ts'
+import { AT_PAR } from './price.ts'
 
 const DESK: Entity = { uid: 'ent_desk', id: 'desk', name: null, feature: 'feat_seats', createdAt: 0 }
 
@@ -263,5 +265,51 @@ describe('features that are not there', () => {
     const expiring = [{ ...MAIN, expiresAt: 100 }]
     expect(ofMissingFeatures(held(expiring), new Set(['feat_seats']), 99)).toHaveLength(1)
     expect(ofMissingFeatures(held(expiring), new Set(['feat_seats']), 100)).toEqual([])
+  })
+})
+
+describe('what locks hold is found out where it is not what is held', () => {
+  /** Holds so much of a bucket of the main balance. */
+  const lockOf = (id: string, rollover: string | null, units: string, ended: HeldLine['ended'] = null): Lock => ({
+    ...{ id, uid: `lock_${id}`, feature: 'feat_messages', name: 'messages', entity: null, held: amount(units) },
+    ...{ behavior: 'cap', properties: {}, heldAt: 0, lapsesAt: 9, atLapse: 'release' },
+    lines: [
+      {
+        ...{ balance: MAIN.uid, rollover, feature: 'feat_messages', healed: 0n, ended },
+        line: {
+          ...{ balanceUid: rollover ?? MAIN.uid, featureId: 'messages', reset: null },
+          ...{ amount: amount(units), price: AT_PAR, metered: null },
+        },
+      },
+    ],
+  })
+  const holding = { ...MAIN, held: amount('25') }
+  const ledger = forged(7, { held: amount('25') })
+  const over = { at: 5, debt: 0n }
+
+  test.each<[string, Lock[], Balance, Posting[], string[]]>([
+    ['nothing, where both agree', [lockOf('a', null, '20'), lockOf('b', null, '5')], holding, ledger, []],
+    ['nothing, of a period that is over', [lockOf('a', null, '20', over)], MAIN, [...LEDGER], []],
+    ['nothing, of what is gone', [lockOf('a', FIRST, '4', 'gone')], MAIN, [...LEDGER], []],
+    ['less', [lockOf('a', null, '20')], holding, ledger, ['cus_ent_main: 25 is held of it, and open locks hold 20']],
+    ['more', [lockOf('a', null, '20')], MAIN, [...LEDGER], ['cus_ent_main: 0 is held of it, and open locks hold 20']],
+    [
+      'of a rollover, after a reset too',
+      [lockOf('a', FIRST, '4', over)],
+      MAIN,
+      [...LEDGER],
+      [`cus_ent_main ${FIRST}: 0 is held of it, and open locks hold 4`],
+    ],
+    [
+      'by the ledger',
+      [lockOf('a', null, '25')],
+      holding,
+      [...LEDGER],
+      ['cus_ent_main: 25 is held of it, and its lines hold 0'],
+    ],
+  ])('%s', (_label, locks, main, lines, findings) => {
+    const customer = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
+    const holdings = holdingsOf(customer, [DESK], [main, OWN, SEATS], 0, LEDGER.length, new Map(), locks)
+    expect(audit(holdings, lines)).toEqual(findings)
   })
 })

@@ -24,8 +24,8 @@ import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { returnToRollover, roomIn } from './reset.ts'
 import { resetOf } from './summary.ts'
 import type { Instant } from './time.ts'
-import { type DeductionLine, linesOf, type Usage, use } from './usage.ts'
-import type { UsageEvent } from './usage-event.ts'
+import { linesOf, type Usage, use } from './usage.ts'
+import type { DeductionLine, UsageEvent } from './usage-event.ts'
 
 /** What a lock is to be like. */
 export interface LockTerms {

@@ -191,12 +191,12 @@ export function withoutLock(holdings: Holdings, id: string): Holdings {
   return { ...holdings, locks: without(holdings.locks, id) }
 }
 
-/** In the order in which they lapse. */
+/** In the order in which they lapse, of several the oldest first (law 7). */
 export function lapsing({ locks }: Holdings, by: Instant): Lock[] {
   if (LAPSES.over(locks) > by) return []
   return [...valuesOf(locks)]
     .filter(({ lapsesAt }) => lapsesAt <= by)
-    .sort((a, b) => a.lapsesAt - b.lapsesAt || (a.uid < b.uid ? -1 : 1))
+    .sort((a, b) => a.lapsesAt - b.lapsesAt || a.heldAt - b.heldAt || (a.uid < b.uid ? -1 : 1))
 }
 
 const LOCKS = new Fold<Lock, number>(

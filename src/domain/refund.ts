@@ -5,7 +5,8 @@ import { type Holdings, ownBalances, withBalances, withRefund } from './holdings
 import type { Journal } from './ledger.ts'
 import { AT_PAR, type Price } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
-import { type DeductionLine, linesOf, type Usage, type UsageEvent } from './usage.ts'
+import { linesOf, type Usage } from './usage.ts'
+import type { DeductionLine, UsageEvent } from './usage-event.ts'
 
 /** What is given back of one event now. */
 export interface Refund {

@@ -19,8 +19,6 @@ import { summaryFor } from './subject-summary.ts'
 import { resetLine, type Summary } from './summary.ts'
 import type { DeductionLine } from './usage-event.ts'
 
-export type { DeductionLine, UsageEvent } from './usage-event.ts'
-
 export interface Usage {
   readonly holdings: Holdings
   /** Whose use it was: the entity's internal id, or null. */

@@ -4,7 +4,7 @@ import type { Holdings } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { Moment } from '../domain/time.ts'
-import type { UsageEvent } from '../domain/usage.ts'
+import type { UsageEvent } from '../domain/usage-event.ts'
 
 /** A caller's promise that a request is the same one as before. Header and body keys are spaces of their own (R122). */
 export interface IdempotencyKey {

@@ -6,7 +6,7 @@ import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { ModelPrices } from '../domain/tokens.ts'
 import { bringUpToDate } from '../domain/up-to-date.ts'
-import type { UsageEvent } from '../domain/usage.ts'
+import type { UsageEvent } from '../domain/usage-event.ts'
 import type { Command, IdempotencyKey, Outcome, Reply, Situation } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
 

@@ -9,7 +9,7 @@ import { LONGEST_HOLD_MS, type Lock } from '../domain/lock.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import { bringUpToDate } from '../domain/up-to-date.ts'
-import type { DeductionLine } from '../domain/usage.ts'
+import type { DeductionLine } from '../domain/usage-event.ts'
 import type { Outcome, Reply, Situation } from '../engine/command.ts'
 import type { Engine } from '../engine/engine.ts'
 import { type Bench, type Context, deciding, type Result, SUCCESS, type Success, saved } from './decide.ts'
@@ -119,7 +119,10 @@ async function onLock<A>(
   id: string,
   rule: (bench: Bench, lock: Lock) => Result<A> | Refusal,
 ): Promise<Reply<A>> {
-  const notFound = refuse('lock_not_found', `Lock not found for ID: ${id}`)
+  const notFound = refuse(
+    'lock_not_found',
+    `No open lock has the id ${id}: it was finalized, it lapsed, or there never was one`,
+  )
   const decideFor = (customerId: string) => (situation: Situation) => {
     if (situation.holdings === null) return notFound
     return deciding({ customerId }, `lock ${id}`, (bench) => {
@@ -156,10 +159,10 @@ const MOST_ROUNDS = 20
 export async function settleLapsed(engine: Engine, env: Environment): Promise<void> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const customers = await engine.withLapsedLocks(env, SETTLED_AT_ONCE)
+    if (customers.length === 0) return
     await Promise.all(
       customers.map((customerId) => engine.submit({ env, keys: [], customerId, decide: (it) => settledUpTo(it) })),
     )
-    if (customers.length < SETTLED_AT_ONCE) return
   }
 }
 

@@ -7,15 +7,8 @@ import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Summary } from '../domain/summary.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import { NO_MARKUPS } from '../domain/tokens.ts'
-import {
-  type DeductionLine,
-  type NamedSummaries,
-  summariesAfter,
-  type Usage,
-  type UsageEvent,
-  type UsageSummaries,
-  use,
-} from '../domain/usage.ts'
+import { type NamedSummaries, summariesAfter, type Usage, type UsageSummaries, use } from '../domain/usage.ts'
+import type { DeductionLine, UsageEvent } from '../domain/usage-event.ts'
 import type { Command, Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, featureNotFound, nameOf, type Result, type Subject } from './decide.ts'
 import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'

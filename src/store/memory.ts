@@ -17,8 +17,7 @@ import { fits } from '../domain/property.ts'
 import { type Retention, removedBefore, USUAL_RETENTION } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
 import { valuesOf } from '../domain/tree.ts'
-import type { UsageEvent } from '../domain/usage.ts'
-import { takingOf } from './rows.ts'
+import type { UsageEvent } from '../domain/usage-event.ts'
 import {
   type AggregateQuery,
   type ApiKey,
@@ -45,6 +44,7 @@ import {
   type StoredCustomer,
 } from './store.ts'
 import { Tally } from './tally.ts'
+import { takingOf } from './use-rows.ts'
 
 interface Row extends StoredCustomer {
   readonly postings: Posting[]

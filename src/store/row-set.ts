@@ -1,6 +1,8 @@
 import { holdingsOf } from '../domain/holdings.ts'
-import { balanceFromRow, customerFromRow, entityFromRow, lockFromRow, refundFromRow, type SqlRow } from './rows.ts'
+import type { SqlRow } from './cells.ts'
+import { balanceFromRow, customerFromRow, entityFromRow, refundFromRow } from './rows.ts'
 import type { StoredCustomer, Unreadable } from './store.ts'
+import { lockFromRow } from './use-rows.ts'
 
 /** All rows of one customer, in every SQL store. */
 export interface CustomerRowSet {

@@ -1,4 +1,4 @@
-import { type Amount, amount, formatAmount, ONE, ZERO } from '../domain/amount.ts'
+import { type Amount, amount, formatAmount, ZERO } from '../domain/amount.ts'
 import { assert } from '../domain/assert.ts'
 import {
   type Balance,
@@ -9,24 +9,29 @@ import {
   UNMETERED,
 } from '../domain/balance.ts'
 import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
-import type { OverageBehavior } from '../domain/deduction.ts'
 import type { Entity } from '../domain/entity.ts'
-import { exactJson } from '../domain/exact-json.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
 import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
-import type { Lock } from '../domain/lock.ts'
 import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
-import type { Instant, Interval } from '../domain/time.ts'
-import type { DeductionLine, UsageEvent } from '../domain/usage.ts'
-import type { EventRow } from './store.ts'
+import type { Interval } from '../domain/time.ts'
+import {
+  fromJson,
+  integer,
+  optionalInteger,
+  optionalText,
+  type SqlRow,
+  type SqlValue,
+  text,
+  toJson,
+  unlessZero,
+  zeroIfNull,
+} from './cells.ts'
 
 /**
  * Between domain values and rows of SQL values, once for every SQL store. Amounts travel as decimal text, so that no
  * binary float ever touches one; lists that are always read and written with their row travel as JSON.
  */
-export type SqlValue = string | number | null
-export type SqlRow = Readonly<Record<string, SqlValue>>
 
 export const CUSTOMER_COLUMNS = [
   'id',
@@ -267,210 +272,6 @@ export function postingFromRow(row: SqlRow): Posting {
   }
 }
 
-export const EVENT_COLUMNS = [
-  'timestamp',
-  'uid',
-  'name',
-  'value',
-  'properties',
-  'entity',
-  'refund_of',
-  'recorded_at',
-  'deductions',
-  'lock',
-] as const
-
-export function eventToRow(event: UsageEvent): SqlValue[] {
-  return [
-    event.timestamp,
-    event.uid,
-    event.name,
-    formatAmount(event.value),
-    isEmpty(event.properties) ? null : JSON.stringify(event.properties),
-    event.entity,
-    event.refundOf,
-    event.recordedAt,
-    event.deductions.length === 0 ? null : JSON.stringify(event.deductions.map(deductionToList)),
-    event.lock,
-  ]
-}
-
-export function eventFromRow(row: SqlRow): EventRow {
-  const properties = optionalText(row, 'properties')
-  const deductions = optionalText(row, 'deductions')
-  return {
-    customerId: text(row, 'customer_id'),
-    uid: text(row, 'uid'),
-    name: text(row, 'name'),
-    value: amount(text(row, 'value')),
-    properties: propertiesFromText(properties),
-    entity: optionalText(row, 'entity'),
-    refundOf: optionalText(row, 'refund_of'),
-    lock: optionalText(row, 'lock'),
-    timestamp: integer(row, 'timestamp'),
-    recordedAt: integer(row, 'recorded_at'),
-    deductions: deductions === null ? [] : (JSON.parse(deductions) as DeductionList[]).map(deductionFromList),
-  }
-}
-
-/** @param text of the column. */
-export function propertiesFromText(text: string | null): JsonObject {
-  return text === null ? NO_PROPERTIES : (JSON.parse(text) as JsonObject)
-}
-
-const NO_PROPERTIES: JsonObject = {}
-
-/** What an aggregate has to know of a deduction, with its amounts as they are kept. */
-export interface Taking {
-  readonly balance: string
-  readonly feature: string
-  readonly amount: string
-  readonly cost: string
-  readonly per: string
-}
-
-export function takingOf({ balanceUid, featureId, amount: taken, price }: DeductionLine): Taking {
-  const [cost, per] = [formatAmount(price.cost), formatAmount(price.per)]
-  return { balance: balanceUid, feature: featureId, amount: formatAmount(taken), cost, per }
-}
-
-/** @param text of the column. */
-export function takingsFromText(text: string | null): readonly Taking[] {
-  if (text === null) return NO_TAKINGS
-  return (JSON.parse(text) as DeductionList[]).map(([balance, feature, taken, , , , cost = '1', per = '1']) => {
-    return { balance, feature, amount: taken, cost, per }
-  })
-}
-
-const NO_TAKINGS: readonly Taking[] = []
-
-/** Every use writes one of these, so it is a bare list: less to write for each row. */
-type DeductionList = [
-  balance: string,
-  feature: string,
-  amount: string,
-  interval?: string | null,
-  count?: number | null,
-  resetsAt?: number | null,
-  /** Of the price. */
-  cost?: string,
-  per?: string,
-  /** Of what was metered. */
-  meter?: string,
-  units?: string,
-]
-
-function deductionToList(line: DeductionLine): DeductionList {
-  const { balanceUid, featureId, reset, amount: taken, price, metered } = line
-  const list: DeductionList = [balanceUid, featureId, formatAmount(taken)]
-  if (reset !== null) list.push(reset.interval, reset.count, reset.resetsAt)
-  if (price.cost === ONE && price.per === ONE && metered === null) return list
-  // One for one goes without saying.
-  if (reset === null) list.push(null, null, null)
-  list.push(formatAmount(price.cost), formatAmount(price.per))
-  if (metered !== null) list.push(metered.meter, formatAmount(metered.units))
-  return list
-}
-
-function deductionFromList([
-  balanceUid,
-  featureId,
-  taken,
-  interval,
-  count,
-  resetsAt = null,
-  cost = '1',
-  per = '1',
-  meter,
-  units = '0',
-]: DeductionList): DeductionLine {
-  const reset = interval == null ? null : { interval: interval as Interval | 'one_off', count: count ?? 1, resetsAt }
-  const price = { cost: amount(cost), per: amount(per) }
-  const metered = meter === undefined ? null : { meter, units: amount(units) }
-  return { balanceUid, featureId, reset, amount: amount(taken), price, metered }
-}
-
-export const LOCK_COLUMNS = [
-  'id',
-  'uid',
-  'feature',
-  'name',
-  'entity',
-  'held',
-  'behavior',
-  'properties',
-  'lines',
-  'held_at',
-  'lapses_at',
-  'at_lapse',
-] as const
-
-export function lockToRow(lock: Lock): SqlValue[] {
-  return [
-    lock.id,
-    lock.uid,
-    lock.feature,
-    lock.name,
-    lock.entity === null ? null : JSON.stringify(lock.entity),
-    formatAmount(lock.held),
-    lock.behavior,
-    isEmpty(lock.properties) ? null : JSON.stringify(lock.properties),
-    JSON.stringify(
-      lock.lines.map(
-        ({ line, ...bucket }): HeldList => [
-          bucket.balance,
-          bucket.rollover,
-          bucket.feature,
-          formatAmount(bucket.healed),
-          typeof bucket.ended === 'object' && bucket.ended !== null
-            ? [bucket.ended.at, formatAmount(bucket.ended.debt)]
-            : bucket.ended,
-          deductionToList(line),
-        ],
-      ),
-    ),
-    lock.heldAt,
-    lock.lapsesAt,
-    lock.atLapse,
-  ]
-}
-
-export function lockFromRow(row: SqlRow): Lock {
-  const entity = optionalText(row, 'entity')
-  const properties = optionalText(row, 'properties')
-  const lines = JSON.parse(text(row, 'lines')) as HeldList[]
-  return {
-    id: text(row, 'id'),
-    uid: text(row, 'uid'),
-    feature: text(row, 'feature'),
-    name: text(row, 'name'),
-    entity: entity === null ? null : (JSON.parse(entity) as Lock['entity']),
-    held: amount(text(row, 'held')),
-    behavior: text(row, 'behavior') as OverageBehavior,
-    properties: properties === null ? {} : (JSON.parse(properties) as JsonObject),
-    lines: lines.map(([balance, rollover, feature, healed, ended, line]) => ({
-      balance,
-      rollover,
-      feature,
-      healed: amount(healed),
-      ended: Array.isArray(ended) ? { at: ended[0], debt: amount(ended[1]) } : ended,
-      line: deductionFromList(line),
-    })),
-    heldAt: integer(row, 'held_at'),
-    lapsesAt: integer(row, 'lapses_at'),
-    atLapse: text(row, 'at_lapse') as Lock['atLapse'],
-  }
-}
-
-type HeldList = [
-  balance: string,
-  rollover: string | null,
-  feature: string,
-  healed: string,
-  ended: [at: Instant, debt: string] | 'gone' | null,
-  line: DeductionList,
-]
-
 export const FEATURE_COLUMNS = [
   'uid',
   'id',
@@ -528,45 +329,4 @@ function inTiers<T extends { readonly tiers: readonly Tier[] }>(
   if (!('cost' in priced)) return priced
   const { cost, ...rest } = priced
   return { ...rest, tiers: atOneCost(cost) } as unknown as T
-}
-
-const { write: toJson, read: fromJson } = exactJson('$amount')
-
-function text(row: SqlRow, column: string): string {
-  const value = row[column]
-  assert(typeof value === 'string', `column ${column} holds no text`)
-  return value
-}
-
-function optionalText(row: SqlRow, column: string): string | null {
-  const value = row[column]
-  assert(typeof value === 'string' || value === null, `column ${column} holds no text`)
-  return value
-}
-
-/** Amounts that are nearly always zero take no room then. */
-function unlessZero(value: Amount): string | null {
-  return value === ZERO ? null : formatAmount(value)
-}
-
-function zeroIfNull(row: SqlRow, column: string): Amount {
-  const value = optionalText(row, column)
-  return value === null ? ZERO : amount(value)
-}
-
-function integer(row: SqlRow, column: string): number {
-  const value = row[column]
-  assert(typeof value === 'number', `column ${column} holds no integer`)
-  return value
-}
-
-function optionalInteger(row: SqlRow, column: string): number | null {
-  const value = row[column] ?? null
-  assert(value === null || typeof value === 'number', `column ${column} holds no integer`)
-  return value
-}
-
-function isEmpty(object: JsonObject): boolean {
-  for (const _ in object) return false
-  return true
 }

@@ -10,7 +10,7 @@ import type { Price } from '../domain/price.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Retention } from '../domain/retention.ts'
 import type { Instant } from '../domain/time.ts'
-import type { UsageEvent } from '../domain/usage.ts'
+import type { UsageEvent } from '../domain/usage-event.ts'
 
 /**
  * The port to what is durable. A promise that resolves means that the data would survive a power cut; a rejected commit
@@ -51,6 +51,11 @@ export interface Store {
    * Absent where nobody else can write: then what is remembered is what is durable.
    */
   versions?(references: readonly CustomerReference[]): Promise<Versions>
+  /**
+   * Whether no other process has written, or tried to, in the seconds before the latest commit, by what that was answered. So
+   * whoever begins to write is noticed by the next commit of every other. Absent where that is not known.
+   */
+  alone?(): boolean
   /**
    * Answers as soon as the store can be asked anything: the time by its own clock, or null where that is this machine's.
    * Absent where there is nothing that could fail to answer.

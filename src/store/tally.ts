@@ -2,7 +2,6 @@ import { type Amount, amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
 import { fits, propertyText } from '../domain/property.ts'
 import { ExactSum } from './exact-sum.ts'
-import type { Taking } from './rows.ts'
 import {
   type AggregateQuery,
   type DeductionSum,
@@ -12,6 +11,7 @@ import {
   OTHER_GROUPS,
   type UseSum,
 } from './store.ts'
+import type { Taking } from './use-rows.ts'
 
 /** What a tally has to know of an event. What a query does not ask for may be left out. */
 export interface Counted {

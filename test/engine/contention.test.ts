@@ -111,6 +111,22 @@ describe('one customer of whom several processes want something at once', () => 
   )
 })
 
+test('who is told that nobody else writes lets nobody have a turn, and does again as soon as somebody does', async () => {
+  const { store, a } = await openTwo()
+  await a.ok('balances.update', { ...messages, remaining: 1000 })
+  const use = async (times: number) => {
+    for (let i = 0; i < times; i++) expect(code(await a.call('balances.track', exactly(1)))).toBe('200')
+  }
+  store.nobodyElse = true
+  const before = store.confirmations
+  await use(100)
+  expect(store.confirmations).toBe(before)
+  store.nobodyElse = false
+  // The pause comes after the first of them, and the second waits for it.
+  await use(2)
+  expect(store.confirmations).toBeGreaterThan(before)
+})
+
 describe('a commit of which nobody knows whether it took effect', () => {
   const unknown = (applied: () => boolean | null) =>
     behaving({

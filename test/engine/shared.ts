@@ -6,6 +6,12 @@ import { openWorld, type World, type WorldOptions } from '../world.ts'
 export class SharedStore extends MemoryStore {
   /** How often the versions were asked for. */
   confirmations = 0
+  /** What each process is told. */
+  nobodyElse = false
+
+  alone(): boolean {
+    return this.nobodyElse
+  }
 
   async versions(references: readonly CustomerReference[]): Promise<Versions> {
     this.confirmations += 1

@@ -1,4 +1,5 @@
 import { type Every, type Interval, nth } from './calendar.ts'
+import * as hand from './hand.ts'
 import { Locks } from './locks.ts'
 import {
   AT_PAR,
@@ -24,14 +25,12 @@ import {
   granted,
   inOrder,
   max,
-  min,
   moveReset,
   ONE,
   type Owner,
   type Policy,
   type Row,
   type Seat,
-  soonest,
   sum,
 } from './rows.ts'
 import { isVisible, type Seen, shownOf, together } from './view.ts'
@@ -296,10 +295,10 @@ export class Model {
     if (onlyAdds ? payers.length === 0 : rows.length === 0) return '404 balance_not_found'
     if (grant !== undefined && rows[0]?.unlimited) return '400 invalid_request'
     if (next !== undefined && rows.every(({ every }) => every === null)) return '400 invalid_request'
-    if (add !== undefined) this.add(payers, add)
-    if (remaining !== undefined) this.setRemaining(rows, remaining)
-    if (usage !== undefined) this.setUsage(rows, usage)
-    if (grant !== undefined) this.setGrant(rows, grant)
+    if (add !== undefined) hand.add(payers, add)
+    if (remaining !== undefined) hand.setRemaining(rows, remaining)
+    if (usage !== undefined) hand.setUsage(rows, usage)
+    if (grant !== undefined) hand.setGrant(rows, grant)
     if (next !== undefined) {
       const row = rows.find((one) => one.next === Math.min(...rows.map((other) => other.next)))
       if (row !== undefined) moveReset(row, next, this.now)
@@ -311,58 +310,6 @@ export class Model {
     }
     this.waitUntil(this.now)
     return null
-  }
-
-  add(payers: Payer[], value: Amount): void {
-    // By hand, which is no use: nothing is counted, and the first tier is the price.
-    const flat = payers.map((payer) => ({ ...payer, rate: { ...payer.rate, tiers: firstOf(payer.rate.tiers) } }))
-    if (value >= 0n) giveBack(flat, value, 'overflow', [])
-    else take(flat, -value, 'overflow', false, [])
-  }
-
-  setRemaining(rows: Row[], target: Amount): void {
-    const [first] = rows
-    if (first === undefined) return
-    if (first.unlimited) {
-      first.main = target
-      return
-    }
-    for (const row of rows) if (row.main < 0n) row.main = 0n
-    let gap = target - sum(rows.flatMap((row) => [row.main, ...row.rollovers.map((r) => r.left)]))
-    if (gap >= 0n) {
-      first.main += gap
-      return
-    }
-    for (const rollover of soonest(rows.flatMap((row) => row.rollovers))) {
-      const cut = min(rollover.left, -gap)
-      rollover.left -= cut
-      rollover.used += cut
-      gap += cut
-    }
-    for (const row of rows) {
-      const cut = min(row.main, -gap)
-      row.main -= cut
-      gap += cut
-    }
-    first.main += gap
-  }
-
-  setUsage(rows: Row[], target: Amount): void {
-    const [first] = rows
-    if (first === undefined) return
-    let gap = this.usage(rows) - target
-    const heals = gap >= 0n
-    for (const row of first.unlimited ? [] : rows) {
-      const part = heals ? min(max(-row.main, 0n), gap) : -min(max(row.main, 0n), -gap)
-      row.main += part
-      gap -= part
-    }
-    first.main += gap
-  }
-
-  setGrant(rows: Row[], target: Amount): void {
-    const [first] = rows
-    if (first !== undefined) first.adjustment += target - sum(rows.map(granted))
   }
 
   /**
@@ -377,18 +324,7 @@ export class Model {
       this.ordered(feature, owner).filter((row) => !row.unlimited && isMeant(row, filter)),
     )
     for (const rows of groups) {
-      const [first] = rows
-      if (first === undefined || !rows.some(({ main }) => main < 0n) || !rows.some(({ main }) => main > 0n)) continue
-      // What is held is not there to be taken.
-      const full = (row: Row) => max(granted(row) - max(row.held, 0n), 0n)
-      let used = sum(rows.map((row) => full(row) - row.main))
-      for (const row of rows) {
-        row.main = full(row)
-        const cut = max(min(row.main, used), 0n)
-        row.main -= cut
-        used -= cut
-      }
-      first.main -= used
+      if (rows.some(({ main }) => main < 0n) && rows.some(({ main }) => main > 0n)) hand.spendAnew(rows)
     }
     return groups.some((rows) => rows.length > 0)
   }
@@ -432,10 +368,6 @@ export class Model {
     }
     if (lines[0] !== undefined) lines[0].row.seats += seats
     return null
-  }
-
-  usage(rows: Row[]): Amount {
-    return sum(rows.flatMap((row) => [granted(row) - row.main, ...row.rollovers.map((r) => r.used)]))
   }
 
   /**
@@ -485,10 +417,6 @@ const NOTHING_HELD: Row = {
 
 function isMeant(row: Row, { row: only, interval }: Filter): boolean {
   return (only === null || row === only) && (interval === null || (row.every?.interval ?? 'one_off') === interval)
-}
-
-function firstOf(tiers: Rate['tiers']): Rate['tiers'] {
-  return tiers.slice(0, 1).map(({ cost }) => ({ to: null, cost }))
 }
 
 /** To try something on. */

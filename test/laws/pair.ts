@@ -1,13 +1,27 @@
 import { expect } from 'vitest'
 import { type Reply, START } from '../world.ts'
-import { HOUR, type Interval } from './calendar.ts'
-import { heldOf, type Lock } from './locks.ts'
-import { type Change, type Event, type Filter, Model } from './model.ts'
-import { bucketsOf, type Line, sizeOf } from './payment.ts'
-import { type Amount, granted, max, ONE, type Owner, type Row } from './rows.ts'
+import { HOUR } from './calendar.ts'
+import { type Change, type Filter, Model } from './model.ts'
+import { sizeOf } from './payment.ts'
+import { ONE, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
-import { type Clock, FEATURES, type Keeping, type Step, type Used, type Who } from './steps.ts'
-import type { Seen } from './view.ts'
+import { type Clock, FEATURES, type Step, type Who } from './steps.ts'
+import {
+  bodyOf,
+  codeOf,
+  exact,
+  expectEvent,
+  expected,
+  filterBody,
+  maybe,
+  moved,
+  movedOf,
+  plain,
+  rolloverOf,
+  shown,
+  shownLock,
+  usedOf,
+} from './wire.ts'
 
 /** How time passes on the way to an instant: in how many parts, and whether what became due is written down at each. */
 export interface Passing {
@@ -27,6 +41,8 @@ export class Pair {
   readonly answers: unknown[] = []
   readonly #stage: Stage
   readonly #passing: Passing
+  /** Some belong to locks, which have their ids to themselves in the whole world. */
+  static #keys = 0
   #grants = 0
   #comparisons = 0
 
@@ -134,9 +150,18 @@ export class Pair {
     await this.compareEvents()
   }
 
-  async #call(operation: string, body: object): Promise<Reply> {
-    const reply = await this.#stage.world.call(operation, body)
+  async #call(operation: string, body: object, headers = {}): Promise<Reply> {
+    const reply = await this.#stage.world.call(operation, body, headers)
     this.answers.push([operation, reply.status, reply.body])
+    return reply
+  }
+
+  /** The same under one key any number of times is as once (law 6). */
+  async #callTwice(operation: string, body: object): Promise<Reply> {
+    const headers = { 'idempotency-key': `key ${Pair.#keys++}` }
+    const reply = await this.#call(operation, body, headers)
+    const again = await this.#stage.world.call(operation, body, headers)
+    expect([again.status, again.body]).toEqual([reply.status, reply.body])
     return reply
   }
 
@@ -241,7 +266,7 @@ export class Pair {
     }
     const value = one.by === 'check' ? { required_balance: one.value } : { value: one.value }
     const body = { ...bodyOf(owner), feature_id: one.feature, ...value, lock }
-    const reply = await this.#call(`balances.${one.by}`, body)
+    const reply = await this.#callTwice(`balances.${one.by}`, body)
     const terms = { id, behavior: one.behavior, until }
     const held = this.model.locks.hold(one.feature, owner, exact(one.value), terms)
     if (typeof held === 'string') return expect(codeOf(reply)).toBe(held)
@@ -259,7 +284,7 @@ export class Pair {
     const held = this.model.locks.find(id)?.held ?? ONE
     const target = usedOf(used, held)
     const open = keepsOpen && target !== null && target >= 0n && used !== 'none'
-    const reply = await this.#call('balances.finalize', {
+    const reply = await this.#callTwice('balances.finalize', {
       lock_id: id,
       action: used === 'none' ? 'release' : 'confirm',
       ...(target === null || used === 'none' ? {} : { override_value: plain(target) }),
@@ -275,7 +300,7 @@ export class Pair {
   async #extend({ which, time }: Of<'extend'>): Promise<void> {
     const id = this.#openLock(which)
     const until = this.model.now + time
-    const reply = await this.#call('balances.extend', { lock_id: id, expires_at: until })
+    const reply = await this.#callTwice('balances.extend', { lock_id: id, expires_at: until })
     const refused = this.model.locks.extend(id, until)
     expect(codeOf(reply)).toBe(refused ?? '200 undefined')
     const lock = this.model.locks.find(id)
@@ -408,108 +433,3 @@ export class Pair {
     this.model.waitUntil(instant)
   }
 }
-
-function expectEvent({ status, body }: Reply, event: Event): void {
-  expect(status).toBe(200)
-  expect(body.value).toBe(plain(event.value))
-  expect(movedOf(body.deductions)).toEqual(moved(event.lines))
-  event.id = body.event_id
-}
-
-type Moved = [feature: string, amount: number][]
-
-/** What an answer says that was moved. */
-function movedOf(deductions: readonly { feature_id: string; value: number }[]): Moved {
-  return deductions.map(({ feature_id, value }) => [feature_id, value])
-}
-
-function moved(lines: Line[]): Moved {
-  return bucketsOf(lines).map(({ row, amount }) => [row.feature, plain(amount)])
-}
-
-/** @returns null for all that is held. */
-function usedOf(used: Used, held: Amount): Amount | null {
-  if (used === 'all') return null
-  if (used === 'none') return 0n
-  return exact('units' in used ? used.units : plain((held * BigInt(used.eighths)) / 8n))
-}
-
-function shownLock({ id, held, lapses }: Lock) {
-  return { lock_id: id, held: plain(held), expires_at: lapses }
-}
-
-function rolloverOf({ max: most, percent, months }: Keeping) {
-  const cap = percent === null ? { max: most } : { max_percentage: percent }
-  return months === null ? { ...cap, duration: 'forever' } : { ...cap, duration: 'month', length: months }
-}
-
-function bodyOf(owner: Owner): { customer_id: string; entity_id?: string } {
-  return owner?.id == null ? { customer_id: 'alice' } : { customer_id: 'alice', entity_id: owner.id }
-}
-
-function filterBody({ row, interval }: Filter): { balance_id?: string; interval?: Interval | 'one_off' } {
-  return { ...(row === null ? {} : { balance_id: row.id }), ...(interval === null ? {} : { interval }) }
-}
-
-function codeOf({ status, body }: Reply): string {
-  return `${status} ${body.code}`
-}
-
-/** @param balance the balance object as it came over the wire. */
-function shown(balance: Reply['body']) {
-  if (balance == null) return null
-  const { unlimited, granted, remaining, usage, next_reset_at, breakdown, rollovers } = balance
-  return {
-    ...{ unlimited, granted, remaining, usage, next_reset_at },
-    breakdown: unlimited
-      ? []
-      : breakdown.map((line: Record<string, unknown>) => ({
-          ...{ id: line['id'], included_grant: line['included_grant'], remaining: line['remaining'] },
-          ...{ usage: line['usage'], held: line['held'] ?? 0 },
-          ...{ reset: line['reset'], expires_at: line['expires_at'] },
-        })),
-    rollovers: rollovers ?? null,
-  }
-}
-
-function expected(seen: Seen | null): ReturnType<typeof shown> {
-  if (seen === null) return null
-  return {
-    unlimited: seen.unlimited,
-    granted: plain(seen.granted),
-    remaining: plain(seen.remaining),
-    usage: plain(seen.usage),
-    next_reset_at: Number.isFinite(seen.next) ? seen.next : null,
-    breakdown: seen.lines.map((row) => ({
-      id: row.id,
-      included_grant: plain(granted(row)),
-      remaining: plain(max(row.main, 0n)),
-      usage: plain(granted(row) - row.main),
-      held: plain(heldOf(row)),
-      reset: resetOf(row),
-      expires_at: row.expires,
-    })),
-    rollovers:
-      seen.rollovers?.map(({ left, used, until }) => ({
-        granted: plain(left + used),
-        balance: plain(left),
-        expires_at: until ?? 0,
-      })) ?? null,
-  }
-}
-
-function resetOf({ feature, every, next }: Row) {
-  if (feature === 'seats') return null
-  if (every === null) return { interval: 'one_off', resets_at: null }
-  const count = every.count === 1 ? {} : { interval_count: every.count }
-  return { interval: every.interval, ...count, resets_at: next }
-}
-
-const maybe = <A, B>(value: A | null, then: (value: A) => B): B | null => (value === null ? null : then(value))
-
-/** Through decimal text, as both sides of the wire do it. */
-const exact = (value: number): Amount => {
-  const [whole, fraction = ''] = value.toFixed(12).split('.')
-  return BigInt(`${whole}${fraction}`)
-}
-const plain = (value: Amount) => Number(`${value}e-12`)

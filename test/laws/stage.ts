@@ -1,20 +1,17 @@
 import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
 import { valuesOf } from '../../src/domain/tree.ts'
+import type { SqlRow, SqlValue } from '../../src/store/cells.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import {
   BALANCE_COLUMNS,
   balanceFromRow,
   balanceToRow,
-  LOCK_COLUMNS,
-  lockFromRow,
-  lockToRow,
   REFUND_COLUMNS,
   refundFromRow,
   refundToRow,
-  type SqlRow,
-  type SqlValue,
 } from '../../src/store/rows.ts'
 import type { CustomerReference, StoredCustomer } from '../../src/store/store.ts'
+import { LOCK_COLUMNS, lockFromRow, lockToRow } from '../../src/store/use-rows.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { Kept } from '../scenarios/kept.ts'
 import { START, type StoreKind, type World } from '../world.ts'
@@ -56,17 +53,20 @@ export class Stage {
     return this.#world
   }
 
-  /** A new customer, who is called like the one that was just deleted with all it had. */
+  /** A new customer, who is called like the one that is deleted with all it had. */
   async replace(): Promise<void> {
     await this.world.call('customers.delete', { customer_id: 'alice' })
     await this.world.ok('customers.get_or_create', { customer_id: 'alice' })
   }
 
+  /** Time begins anew, with another customer. */
   async begin(): Promise<void> {
     this.#histories += 1
     if (this.#histories % HISTORIES_OF_A_WORLD === 0) await this.#furnish()
     const { ahead_ms } = await this.world.ok('clock.get', {})
     this.world.clock.set(START - ahead_ms)
+    // Ids never go back with a clock: those from before a restart in the middle would be later than those from after it.
+    await this.restart()
     await this.replace()
   }
 

@@ -63,6 +63,6 @@ export function together(own: Seen | null, theirs: Row[]): Seen {
   }
 }
 
-function usageOf(rows: Row[]): Amount {
+export function usageOf(rows: Row[]): Amount {
   return sum(rows.flatMap((row) => [granted(row) - row.main, ...row.rollovers.map((r) => r.used)]))
 }

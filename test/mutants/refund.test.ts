@@ -9,7 +9,8 @@ import { Journal } from '../../src/domain/ledger.ts'
 import { flatTariff, type Tariff } from '../../src/domain/price.ts'
 import { type Refund, refund } from '../../src/domain/refund.ts'
 import { isRefusal, type Refusal } from '../../src/domain/refusal.ts'
-import { summariesAfter, type UsageEvent, use } from '../../src/domain/usage.ts'
+import { summariesAfter, use } from '../../src/domain/usage.ts'
+import type { UsageEvent } from '../../src/domain/usage-event.ts'
 import { type BalanceSketch, balance, feature } from '../build.ts'
 
 const tiers: Tariff = {

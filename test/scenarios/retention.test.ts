@@ -16,8 +16,13 @@ test('events are shown for as long as is said and not a millisecond longer; what
   // It counts when an event was recorded, and not when it is said to have happened.
   s.world.clock.advance(20 * DAY)
   expect(await values()).toEqual([5, 30])
+  const total = async (more = {}) =>
+    (await s.world.ok('events.aggregate', { feature_id: 'messages', range: '90d', ...more })).total['messages']
+  expect(await total()).toEqual({ count: 2, sum: 35 })
   s.world.clock.advance(1)
   expect(await values()).toEqual([5])
+  expect(await total()).toEqual({ count: 1, sum: 5 })
+  expect(await total({ customer_id: 'alice' })).toEqual({ count: 1, sum: 5 })
   expect(await values({ customer_id: 'alice' })).toEqual([5])
   await s.holds('messages', '100/65/35')
 
@@ -58,6 +63,11 @@ test('of a deleted customer nothing is left but what was used, when that is want
   ])
   expect(JSON.stringify(await events())).not.toMatch(/alice|text/i)
   expect(await events({ customer_id: 'alice' })).toEqual([])
+  const { total, list } = await world.ok('events.aggregate', {
+    ...{ feature_id: 'messages', range: '24h', group_by: '$customer_id' },
+  })
+  expect(total['messages']).toEqual({ count: 3, sum: 7 })
+  expect(JSON.stringify(list)).toMatch(/"cus_[0-9a-z]{26}":7/)
   await s.holds('messages', '7/7/0')
   expect(await s.refused('balances.track', { refund_of: event_id })).toMatchObject({ code: 'event_not_found' })
   expect((await world.call('entities.get', { customer_id: 'alice', entity_id: 'desk of alice' })).status).toBe(404)

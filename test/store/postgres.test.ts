@@ -280,6 +280,25 @@ describe('two stores on one database', () => {
     }
   })
 
+  test('know whether the other has written lately, also when it only lost', async () => {
+    const { store, url, column } = await opened()
+    const other = await another(url)
+    const long = () => column("update writers set settled_at = settled_at - interval '1 minute'")
+    await commit(store, added(alice))
+    await long()
+    await commit(store, changed(alice, 1, {}))
+    // Its own writers do not count, and it has two of them.
+    await Promise.all([commit(store, changed(alice, 2, {})), commit(store, added(bob))])
+    expect(store.alone()).toBe(true)
+    expect(await commit(other, changed(alice, 1, {}))).toEqual(['conflict'])
+    expect(other.alone()).toBe(false)
+    await commit(store, changed(bob, 1, {}))
+    expect(store.alone()).toBe(false)
+    await long()
+    await commit(store, changed(bob, 2, {}))
+    expect(store.alone()).toBe(true)
+  })
+
   test('know each other’s idempotency keys', async () => {
     const { store, url } = await opened()
     const other = await another(url)
@@ -672,4 +691,16 @@ test('everything is there again after closing and opening', async () => {
   expect(before.known).toEqual(['known k0=yes k1={"text":"nul \\u0000 {\\"a,b\\"}"}'])
   await open.reopen()
   expect(await state()).toEqual(before)
+})
+
+test.each([3, 4, 5])('%i connections are enough for aggregates too, however many at once', async (connections) => {
+  const { url, store: other } = await opened()
+  const store = await another(url, { connections })
+  await commit(other, added(alice, { events: [event('evt_1'), event('evt_2', { value: -1n })] }))
+  const query = { env: 'sandbox', names: ['messages'], properties: [], from: AT, to: AT, bins: [AT] } as const
+  const ask = (patience = 5000) =>
+    store.aggregateEvents({ ...query, groupBy: null, mostGroups: 9, deductions: false, patience })
+  const [answer, ...others] = await Promise.all(Array.from({ length: 20 }, () => ask()))
+  expect(answer).toMatchObject({ uses: [{ bin: 0, name: 'messages', group: null, events: 2 }], deductions: [] })
+  for (const one of others) expect(one).toEqual(answer)
 })

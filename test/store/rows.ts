@@ -5,7 +5,7 @@ import type { Entity } from '../../src/domain/entity.ts'
 import type { Feature } from '../../src/domain/feature.ts'
 import { allBalances, entitiesOf } from '../../src/domain/holdings.ts'
 import type { Posting } from '../../src/domain/ledger.ts'
-import type { UsageEvent } from '../../src/domain/usage.ts'
+import type { UsageEvent } from '../../src/domain/usage-event.ts'
 import type {
   CatalogueChange,
   CommitResult,

@@ -1,18 +1,17 @@
 import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
+import type { SqlValue } from '../cells.ts'
 import {
   balanceToRow,
   customerToRow,
   entityToRow,
-  eventToRow,
   FEATURE_COLUMNS,
   featureToRow,
-  lockToRow,
   postingToRow,
   refundToRow,
-  type SqlValue,
 } from '../rows.ts'
 import type { Batch, CatalogueChange, CommitResult, CustomerChange, CustomerRows, KeyRecord } from '../store.ts'
+import { eventToRow, lockToRow } from '../use-rows.ts'
 import type { Statement } from './connections.ts'
 
 /** What `commit-2.ts` is asked to do with a customer. */
@@ -39,8 +38,8 @@ type Tables = Record<(typeof TABLES)[number], Table>
 /** Customers wait for a commit, and it is found out what became of one that is not waited for any more. */
 const COMMIT_MS = 12_000
 
-/** Writer, number, instant, live buckets, environments, kinds and whether it is plain, then the tables. */
-export const COMMIT: Statement = { ...calling('granary_commit_2', 7 + TABLES.length), patience: COMMIT_MS }
+/** Writer, number, own writers, instant, live buckets, environments, kinds and whether it is plain, then the tables. */
+export const COMMIT: Statement = { ...calling('granary_commit_2', 8 + TABLES.length), patience: COMMIT_MS }
 export const CHANGE_CATALOGUE: Statement = calling('granary_catalogue_1', 15 + FEATURE_COLUMNS.length)
 
 function calling(name: string, parameters: number): Statement {
@@ -48,7 +47,7 @@ function calling(name: string, parameters: number): Statement {
   return { name, text: `select ${name}(${list}) as results` }
 }
 
-/** All parameters of COMMIT but the first two. @param buckets that may hold a live key. */
+/** All parameters of COMMIT but the first three. @param buckets that may hold a live key. */
 export function encodeBatch({ at, changes }: Batch, buckets: readonly number[]): unknown[] {
   const tables = Object.fromEntries(TABLES.map((name) => [name, new Table()])) as Tables
   const slots = new Map<string, number>()
@@ -134,15 +133,21 @@ export function encodeCatalogueChange(change: CatalogueChange, buckets: readonly
 interface Results {
   readonly kinds: string
   readonly known: readonly (readonly [change: number, hash: string, fingerprint: string, answer: string])[]
+  /** Whether no other process has written lately; of a batch only. */
+  readonly alone?: boolean
 }
 
-export function decodeResults(text: string, changes: readonly CustomerChange[]): CommitResult[] {
-  const { kinds, known } = JSON.parse(text) as Results
-  return changes.map(({ rows }, i) => {
+export function decodeResults(
+  text: string,
+  changes: readonly CustomerChange[],
+): { readonly results: CommitResult[]; readonly alone: boolean } {
+  const { kinds, known, alone = false } = JSON.parse(text) as Results
+  const results = changes.map(({ rows }, i) => {
     // One that was new becomes the first version; one that is gone, or was not written, has none.
     const version = rows === null || rows.deleted ? 0 : (rows.expected ?? 0) + 1
     return resultOf(kinds.charAt(i), version, recordsOf(known, i))
   })
+  return { results, alone }
 }
 
 export function decodeCatalogueResult(text: string, expected: number): CommitResult | { kind: 'in_use' } {

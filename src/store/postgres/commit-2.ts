@@ -49,9 +49,10 @@ create type granary_key_2 as (change integer, hash text, fingerprint text, answe
 
 -- p_kinds has a letter for each change: l only looks up keys, c changes a customer, a adds one, d deletes one. So has what is
 -- answered: c for committed, x for a conflict, t for an id that is taken, h for that of a lock, w for one that another change of the
--- batch wants, k for a key that is known.
+-- batch wants, k for a key that is known. p_own has all writers of the process: it is told whether any other has
+-- settled something lately, also something that came to nothing.
 create function granary_commit_2(
-  p_writer uuid, p_seq bigint, p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean,
+  p_writer uuid, p_seq bigint, p_own uuid[], p_at bigint, p_buckets bigint[], p_envs text[], p_kinds text, p_plain boolean,
   p_changes granary_change_2[], p_claims granary_claim_2[], p_customers granary_customer_2[],
   p_written granary_balance_2[], p_removed granary_gone_2[], p_entities granary_entity_2[],
   p_entities_removed granary_gone_2[], p_refunds granary_refund_2[], p_locks_removed granary_gone_2[],
@@ -331,7 +332,12 @@ begin
     select p_buckets[1], hash, fingerprint, answer from unnest(p_keys) where v_kinds[change] = 'c';
   end if;
 
-  v_results := json_build_object('kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known))::text;
+  v_results := json_build_object(
+    'kinds', array_to_string(v_kinds, ''), 'known', array_to_json(v_known),
+    'alone', not exists (
+      select from writers where id <> all (p_own) and settled_at > clock_timestamp() - interval '5 seconds'
+    )
+  )::text;
   -- The writer's row is there but for its first batch. A function called from here would cost more than its statement does.
   update writers set seq = p_seq, results = v_results, settled_at = clock_timestamp() where id = p_writer and seq < p_seq;
   if not found then perform granary_settle_1(p_writer, p_seq, v_results); end if;

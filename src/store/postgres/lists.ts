@@ -1,20 +1,18 @@
 import { assert } from '../../domain/assert.ts'
 import { type Environment, emailIn } from '../../domain/customer.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
-  EVENT_COLUMNS,
   FEATURE_COLUMNS,
   featureFromRow,
-  LOCK_COLUMNS,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
-  type SqlRow,
-  type SqlValue,
 } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery, StoredCatalogue, Versions } from '../store.ts'
+import { EVENT_COLUMNS, LOCK_COLUMNS } from '../use-rows.ts'
 import type { Connections, Statement } from './connections.ts'
 import { andProperties } from './properties.ts'
 import { Where } from './where.ts'
@@ -236,6 +234,12 @@ export const KEY_OF = `coalesce(
   (select key from customers where id = ? and (env = ?) is true),
   (select key from customers where uid = ? and (env = ?) is true))`
 
+/**
+ * In the order of the index, until the page is full. Where a filter looks as if it let hardly anything through, the planner
+ * would rather read all events of the customer, with helpers, and sort what is left: a second instead of milliseconds.
+ */
+const IN_ORDER = 'set local enable_sort = off; set local max_parallel_workers_per_gather = 0'
+
 export async function listEvents(connections: Connections, query: EventQuery): Promise<SqlRow[]> {
   // One customer reads its primary keys backwards, all customers events_by_time.
   const where = new Where('true')
@@ -253,13 +257,9 @@ export async function listEvents(connections: Connections, query: EventQuery): P
   if (query.after !== undefined) where.and('(e.timestamp, e.uid) < (?, ?)', query.after.timestamp, query.after.uid)
   const columns = EVENT_COLUMNS.map((column) => `e.${column}`).join(', ')
   const rows = pieceOf(query)
-  return connections.read<SqlRow>(
-    passing(
-      `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
-       where ${where.text} order by e.timestamp desc, e.uid desc ${rows}`,
-    ),
-    where.values,
-  )
+  const text = `select ${columns}, ${query.customerId === undefined ? OF_ANYONE : OF_CUSTOMER}
+    where ${where.text} order by e.timestamp desc, e.uid desc ${rows}`
+  return connections.read<SqlRow>({ ...passing(text), within: IN_ORDER }, where.values)
 }
 
 const OF_CUSTOMER = 'coalesce(c.id, c.uid) as customer_id from events e join customers c on c.key = e.customer'

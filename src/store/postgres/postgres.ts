@@ -4,7 +4,7 @@ import type { Posting } from '../../domain/ledger.ts'
 import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import { customerFromRows } from '../row-set.ts'
-import { entityFromRow, eventFromRow, postingFromRow } from '../rows.ts'
+import { entityFromRow, postingFromRow } from '../rows.ts'
 import {
   type AggregateQuery,
   type ApiKey,
@@ -26,6 +26,7 @@ import {
   type StoredCustomer,
   type Versions,
 } from '../store.ts'
+import { eventFromRow } from '../use-rows.ts'
 import { aggregateEvents } from './aggregate.ts'
 import {
   CHANGE_CATALOGUE,
@@ -83,6 +84,7 @@ export class PostgresStore implements Store {
   readonly #writers: readonly Writer[]
   readonly #tidying: Tidying
   readonly #underway = new Set<Promise<unknown>>()
+  #alone = false
 
   /** Connects and brings the schema up to date. @throws Error with a sentence that says what to do. */
   static async open(url: string, options: PostgresOptions = {}): Promise<PostgresStore> {
@@ -125,13 +127,15 @@ export class PostgresStore implements Store {
 
   async commit(batch: Batch): Promise<CommitResult[]> {
     const { at, changes } = batch
-    const values = encodeBatch(batch, this.#liveBuckets(at))
+    const own = `{${this.#writers.map(({ id }) => id).join(',')}}`
+    const values = [own, ...encodeBatch(batch, this.#liveBuckets(at))]
     const sent = this.#underWay(async () => {
       const going = changes.filter(({ rows }) => rows?.deleted === true)
       if (going.length > 0) await this.#settleFuture(going.map(({ uid }) => uid))
       return this.#send(at, COMMIT, values)
     })
-    const results = decodeResults(await sent, changes)
+    const { results, alone } = decodeResults(await sent, changes)
+    this.#alone = alone
     const left = changes.some(({ rows }, i) => rows?.deleted === true && results[i]?.kind === 'committed')
     this.#tidying.after(at, left)
     return results
@@ -182,6 +186,10 @@ export class PostgresStore implements Store {
 
   versions(references: readonly CustomerReference[]): Promise<Versions> {
     return versions(this.#reads, references)
+  }
+
+  alone(): boolean {
+    return this.#alone
   }
 
   async clock(): Promise<Instant> {

@@ -1,4 +1,5 @@
 import type { PropertyFilter } from '../../domain/property.ts'
+import { traceOf } from '../use-rows.ts'
 import type { Where } from './where.ts'
 
 /**
@@ -21,6 +22,8 @@ export function textOf(value: string): string {
 }
 
 export function andProperties(where: Where, filters: readonly PropertyFilter[]): void {
-  for (const { path, value } of filters)
+  for (const { path, value } of filters) {
+    where.and('strpos(e.properties, ?) > 0', traceOf(value))
     where.also(`${textOf(propertyAt(where.with('?', path)))} = ${where.with('?', value)}`)
+  }
 }

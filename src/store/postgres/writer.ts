@@ -20,7 +20,7 @@ const GIVE_UP: Statement = { name: 'give_up', text: 'select granary_give_up_1($1
 export class Writer {
   readonly #connections: Connections
   readonly #unknownAfter: number
-  readonly #id = randomUUID()
+  readonly id = randomUUID()
   #seq = 0
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
@@ -57,7 +57,7 @@ export class Writer {
       const client = await this.#connections.connect()
       this.#seq += 1
       try {
-        const { rows } = await ask<{ results: string }>(client, statement, [this.#id, this.#seq, ...values])
+        const { rows } = await ask<{ results: string }>(client, statement, [this.id, this.#seq, ...values])
         return rows[0]?.results ?? ''
       } catch (error) {
         if (isLost(error)) {
@@ -77,7 +77,7 @@ export class Writer {
     for (let attempt = 1; ; attempt++) {
       try {
         const client = await this.#connections.connect()
-        const { rows } = await ask<{ results: string | null }>(client, GIVE_UP, [this.#id, this.#seq])
+        const { rows } = await ask<{ results: string | null }>(client, GIVE_UP, [this.id, this.#seq])
         return rows[0]?.results ?? null
       } catch {
         if (Date.now() >= deadline) {

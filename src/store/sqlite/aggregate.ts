@@ -1,6 +1,7 @@
-import { propertiesFromText, type SqlValue, takingsFromText } from '../rows.ts'
+import type { SqlValue } from '../cells.ts'
 import type { AggregateQuery, EventSums, GivenUp } from '../store.ts'
 import { type Counted, Tally } from '../tally.ts'
+import { propertiesFromText, takingsFromText, traceOf } from '../use-rows.ts'
 import { KEY_OF_CUSTOMER, OF_WHOM, STORED_AT, WHO } from './lists.ts'
 import type { TimedQuery } from './protocol.ts'
 import type { Sql } from './sql.ts'
@@ -67,6 +68,10 @@ function statementFor(query: AggregateQuery): { text: string; values: SqlValue[]
   if (entity !== undefined) {
     text += ' and e.entity = ?'
     values.push(entity)
+  }
+  for (const { value } of query.properties) {
+    text += ' and instr(e.properties, ?) > 0'
+    values.push(traceOf(value))
   }
   // With deductions the others count too: they may have been paid by a balance of one of these.
   if (!deductions) {

@@ -1,19 +1,15 @@
 import { DatabaseSync } from 'node:sqlite'
 import { propertyText } from '../../domain/property.ts'
 import { type Retention, USUAL_RETENTION } from '../../domain/retention.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 import {
   BALANCE_COLUMNS,
   CHANGING_BALANCE_COLUMNS,
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
-  EVENT_COLUMNS,
   FEATURE_COLUMNS,
-  LOCK_COLUMNS,
   POSTING_COLUMNS,
-  propertiesFromText,
   REFUND_COLUMNS,
-  type SqlRow,
-  type SqlValue,
 } from '../rows.ts'
 import {
   type ApiKey,
@@ -23,6 +19,7 @@ import {
   type KeyRecord,
   liveBuckets,
 } from '../store.ts'
+import { EVENT_COLUMNS, LOCK_COLUMNS, propertiesFromText } from '../use-rows.ts'
 import { Leftovers } from './leftovers.ts'
 import { MIGRATIONS } from './migrations.ts'
 import {

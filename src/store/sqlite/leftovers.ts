@@ -1,6 +1,6 @@
 import { type Retention, removedBefore, USUAL_RETENTION } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
-import type { SqlRow, SqlValue } from '../rows.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 import type { Sql } from './sql.ts'
 
 /** How many rows of one kind go in one transaction. */

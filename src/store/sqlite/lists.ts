@@ -1,16 +1,8 @@
 import { emailIn } from '../../domain/customer.ts'
-import {
-  BALANCE_COLUMNS,
-  CUSTOMER_COLUMNS,
-  ENTITY_COLUMNS,
-  EVENT_COLUMNS,
-  LOCK_COLUMNS,
-  POSTING_COLUMNS,
-  REFUND_COLUMNS,
-  type SqlRow,
-  type SqlValue,
-} from '../rows.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
+import { BALANCE_COLUMNS, CUSTOMER_COLUMNS, ENTITY_COLUMNS, POSTING_COLUMNS, REFUND_COLUMNS } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
+import { EVENT_COLUMNS, LOCK_COLUMNS, traceOf } from '../use-rows.ts'
 import type { PackedCustomer, RowPage } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
@@ -116,7 +108,8 @@ export function listEvents(sql: Sql, query: EventQuery): SqlRow[] {
   if (query.uid !== undefined) where.and('e.uid = ?', query.uid)
   if (query.entity !== undefined) where.and('e.entity = ?', query.entity)
   if (query.names !== undefined) where.and(`e.name in (${query.names.map(() => '?').join(', ')})`, ...query.names)
-  for (const { path, value } of query.properties ?? []) where.and('has(e.properties, ?, ?)', path.join('.'), value)
+  for (const { path, value } of query.properties ?? [])
+    where.and('instr(e.properties, ?) > 0 and has(e.properties, ?, ?)', traceOf(value), path.join('.'), value)
   if (query.from !== undefined) where.and('e.timestamp >= ?', query.from)
   if (query.to !== undefined) where.and('e.timestamp <= ?', query.to)
   if (query.storedFrom !== undefined) where.and(`${STORED_AT} >= ?`, query.storedFrom)

@@ -1,4 +1,5 @@
 import type { Retention } from '../../domain/retention.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
@@ -6,18 +7,12 @@ import {
   CUSTOMER_COLUMNS,
   customerToRow,
   ENTITY_COLUMNS,
-  EVENT_COLUMNS,
   entityToRow,
-  eventToRow,
   featureToRow,
-  LOCK_COLUMNS,
-  lockToRow,
   POSTING_COLUMNS,
   postingToRow,
   REFUND_COLUMNS,
   refundToRow,
-  type SqlRow,
-  type SqlValue,
 } from '../rows.ts'
 import type {
   AggregateQuery,
@@ -35,6 +30,7 @@ import type {
   GivenUp,
   KeyRecord,
 } from '../store.ts'
+import { EVENT_COLUMNS, eventToRow, LOCK_COLUMNS, lockToRow } from '../use-rows.ts'
 
 /**
  * What crosses the thread border. Rows are flat arrays of texts and numbers, because cloning nested objects costs more than

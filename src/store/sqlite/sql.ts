@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { SqlRow, SqlValue } from '../rows.ts'
+import type { SqlRow, SqlValue } from '../cells.ts'
 
 /** Statements of one connection, each prepared once. */
 export class Sql {

@@ -5,8 +5,9 @@ import type { Environment } from '../../domain/customer.ts'
 import type { Posting } from '../../domain/ledger.ts'
 import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
+import type { SqlRow } from '../cells.ts'
 import { customerFromRows } from '../row-set.ts'
-import { entityFromRow, eventFromRow, featureFromRow, postingFromRow, type SqlRow } from '../rows.ts'
+import { entityFromRow, featureFromRow, postingFromRow } from '../rows.ts'
 import type {
   AggregateQuery,
   ApiKey,
@@ -26,6 +27,7 @@ import type {
   StoredCatalogue,
   StoredCustomer,
 } from '../store.ts'
+import { eventFromRow } from '../use-rows.ts'
 import { Connection } from './connection.ts'
 import { encodeBatch, encodeCatalogueChange, unpacked } from './protocol.ts'
 

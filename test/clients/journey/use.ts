@@ -162,7 +162,7 @@ export async function batchTrack({ autumn, calls, refusal }: Journey): Promise<v
   await autumn.balances.create({ ...messages, includedGrant: 50 })
   const items = [
     { ...messages, value: 1 },
-    { ...messages, value: 2, properties: { model: 'm' } },
+    { ...messages, value: 2, properties: { model: 'n' } },
     { customerId: 'nobody', featureId: 'messages' },
   ]
   const key = { headers: { 'idempotency-key': 'batch-1' } }
