@@ -301,6 +301,20 @@ describe('what locks hold is found out where it is not what is held', () => {
       [`cus_ent_main ${FIRST}: 0 is held of it, and open locks hold 4`],
     ],
     [
+      'by the lock itself',
+      [{ ...lockOf('a', null, '25'), held: amount('24') }],
+      holding,
+      ledger,
+      ['lock a holds 24, and its lines come to 25'],
+    ],
+    [
+      'nothing, of what gives back less than was asked',
+      [{ ...lockOf('a', null, '0'), held: amount('-5') }],
+      MAIN,
+      [...LEDGER],
+      [],
+    ],
+    [
       'by the ledger',
       [lockOf('a', null, '25')],
       holding,

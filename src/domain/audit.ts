@@ -2,6 +2,7 @@ import { type Amount, formatAmount, smaller, ZERO } from './amount.ts'
 import { grantedOf } from './balance.ts'
 import { allBalances, entitiesCounted, entitiesOf, type Holdings } from './holdings.ts'
 import type { Posting } from './ledger.ts'
+import type { Lock } from './lock.ts'
 import type { Instant } from './time.ts'
 import { valuesOf } from './tree.ts'
 
@@ -155,20 +156,28 @@ function goneWith({ remaining, granted, held }: Tally): string[] {
 /** What is held of a bucket is what open locks hold of it, and of a balance's main amount that of its present period. */
 function unlikeLocks(holdings: Holdings): string[] {
   const locked = new Map<string, Amount>()
-  for (const { lines } of valuesOf(holdings.locks)) {
-    for (const { balance, rollover, line, ended } of lines) {
+  const found: string[] = []
+  for (const lock of valuesOf(holdings.locks)) {
+    found.push(...unlikeLines(lock))
+    for (const { balance, rollover, line, ended } of lock.lines) {
       if (ended === 'gone' || (rollover === null && ended !== null)) continue
       const name = nameOf(balance, rollover)
       locked.set(name, line.amount + (locked.get(name) ?? ZERO))
     }
   }
-  const found: string[] = []
   for (const [name, { held }] of bucketsOf(holdings)) {
     const ofLocks = locked.get(name) ?? ZERO
     if (held === ofLocks) continue
     found.push(`${name}: ${formatAmount(held)} is held of it, and open locks hold ${formatAmount(ofLocks)}`)
   }
   return found
+}
+
+/** Of units alone: what is held at a price is rounded, and what is given back is so only as far as it was used. */
+function unlikeLines({ id, held, lines }: Lock): string[] {
+  if (held <= ZERO || lines.some(({ line: { price } }) => price.cost !== price.per)) return []
+  const sum = lines.reduce((all, { line }) => all + line.amount, ZERO)
+  return sum === held ? [] : [`lock ${id} holds ${formatAmount(held)}, and its lines come to ${formatAmount(sum)}`]
 }
 
 /**

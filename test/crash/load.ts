@@ -1,12 +1,10 @@
-import { setTimeout as after } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { type Amount, ONE } from '../../src/domain/amount.ts'
-import type { Books, Store } from '../../src/store/store.ts'
+import type { Store } from '../../src/store/store.ts'
 import { expectBooksToBeProved, expectLedgerToAddUp } from '../ledger.ts'
-import { chance } from './chance.ts'
-import { Client, type Reply, type Request } from './clients.ts'
+import type { Client, Reply, Request } from './clients.ts'
+import { CLIENTS, type Course, eventsOf, untilKilled, withClients } from './course.ts'
 
-const CLIENTS = 8
 const FEATURE = 'messages'
 /** An event that is charged to two features: both or neither. */
 const EVENT = 'sent'
@@ -19,31 +17,6 @@ const POOR = Array.from({ length: 4 }, (_, i) => `poor-${i}`)
 const CAREFUL = ['careful-0', 'careful-1']
 const CUSTOMERS = [...WEALTHY, ...POOR, ...CAREFUL]
 
-/** Servers on one store: requests go to any of them. */
-export interface Servers {
-  /** Where they listen now. */
-  urls(): readonly string[]
-  /** Kills something, and resolves when it is gone. */
-  kill(): Promise<unknown>
-  /** Everything is there again, and ready. */
-  restart(): Promise<void>
-  /** Looks at what is kept, while nothing is asked and before what was killed is there again. */
-  look(work: (store: Store) => Promise<void>): Promise<void>
-  /** All that is kept, for proving it. */
-  books(): Books | Promise<Books>
-}
-
-export interface Course {
-  /** For the line of figures. */
-  readonly name: string
-  readonly servers: Servers
-  readonly key: string
-  readonly kills: number
-  /** After how many kills everything is looked at. */
-  readonly lookEvery: number
-  readonly random: () => number
-}
-
 /** Load, kill, look, start again, retry, look; over and over. */
 export async function runCourse(course: Course): Promise<void> {
   const { servers, kills, lookEvery } = course
@@ -51,7 +24,7 @@ export async function runCourse(course: Course): Promise<void> {
   const grantedToPoor = 4 * kills
   const history: Request[] = []
   let replayed = 0
-  await withClients(course, 1, ([client]) => furnish(client as Client, grantedToPoor))
+  await withClients(course, 1, ([client]) => furnish(client, grantedToPoor))
   for (let kill = 1; kill <= kills; kill++) {
     const sent = await loadUntilKilled(course, `${kill}`)
     history.push(...sent)
@@ -81,16 +54,6 @@ export async function runCourse(course: Course): Promise<void> {
   )
 }
 
-async function withClients<T>({ servers, key }: Course, count: number, work: (clients: Client[]) => Promise<T>) {
-  const urls = servers.urls()
-  const clients = Array.from({ length: count }, (_, i) => new Client(urls[i % urls.length] ?? '', key))
-  try {
-    return await work(clients)
-  } finally {
-    for (const client of clients) client.close()
-  }
-}
-
 async function furnish(client: Client, grantedToPoor: number): Promise<void> {
   const feature = { type: 'metered', consumable: true, event_names: [EVENT] }
   await client.ok('features.create', { feature_id: FEATURE, name: 'Messages', ...feature })
@@ -108,36 +71,14 @@ async function furnish(client: Client, grantedToPoor: number): Promise<void> {
   }
 }
 
-/** Clients ask for as much as they get answered, until something is killed at some moment. @returns all they asked for. */
+/** @returns all that was asked for until something was killed. */
 async function loadUntilKilled(course: Course, name: string): Promise<readonly Request[]> {
-  const { servers, random } = course
   const sent: Request[] = []
-  const killAt = 20 + Math.floor(random() * 230)
-  const delay = random() * 5
-  let killing: Promise<unknown> | undefined
-  let killed = false
-  const kill = async () => {
-    // Somewhere in the work of a commit, not always at the arrival of a request.
-    await after(delay)
-    await servers.kill().finally(() => {
-      killed = true
-    })
-  }
-  await withClients(course, CLIENTS, (clients) =>
-    Promise.all(
-      clients.map(async (client, i) => {
-        const choose = chance(Math.floor(random() * 2 ** 32))
-        for (let n = 0, going = true; going && !killed; n++) {
-          const one = newRequest(`${name}-${i}-${n}`, choose)
-          sent.push(one)
-          if (sent.length >= killAt) killing ??= kill()
-          const second = clients[Math.floor(choose() * clients.length)] ?? client
-          going = await ask(one.keyed && one.id.endsWith('7') ? [client, second] : [client], one)
-        }
-      }),
-    ),
-  )
-  await killing
+  await untilKilled(course, ({ clients, i, n, choose }) => {
+    const one = newRequest(`${name}-${i}-${n}`, choose)
+    sent.push(one)
+    return ask(one.keyed && one.id.endsWith('7') ? clients : clients.slice(0, 1), one)
+  })
   return sent
 }
 
@@ -253,16 +194,6 @@ async function expectEachOnceOf(
   const used = balance === null ? grantedToPoor : balance.granted - balance.remaining
   expect(used, `used by ${customer}`).toBeLessThanOrEqual(events.length - done)
   expect(used, `used by ${customer}`).toBeGreaterThanOrEqual(events.length - done - unsure)
-}
-
-async function eventsOf(client: Client, customer_id: string) {
-  const events: { value: number; properties: { id: string } }[] = []
-  for (let start_cursor = ''; ; ) {
-    const page = await client.ok('events.list', { customer_id, start_cursor, limit: 700 })
-    events.push(...page.list)
-    if (page.next_cursor === null) return events
-    start_cursor = page.next_cursor
-  }
 }
 
 /** What the store itself says. */

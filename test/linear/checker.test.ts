@@ -35,7 +35,10 @@ function inputOf(text: string): Input {
       return { kind, amount }
     case 'check':
     case 'use':
+    case 'hold':
       return { kind, required: amount }
+    case 'finalize':
+      return { kind, target: amount }
     default:
       return { kind: 'track', value: amount, behavior: kind === 'take' ? 'reject' : 'cap' }
   }
@@ -194,6 +197,50 @@ describe('what no order of the operations explains is refused:', () => {
     ],
     ['a second grant under the same name', [['[  ]', 'grant 10', 'done']]],
     [
+      'a hold that is seen late',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [  ]', 'check', 'allowed, 10 of 10 left'],
+      ],
+    ],
+    [
+      'two locks under one id',
+      [
+        ['[    ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['  [    ]', 'hold 4', 'allowed, 2 of 10 left'],
+      ],
+    ],
+    [
+      'a lock that is settled by two at the same time',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [    ]', 'finalize 1', 'moved -3'],
+        ['       [    ]', 'finalize 1', 'moved -3'],
+      ],
+    ],
+    [
+      'a lock that is not found though it is open',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [  ]', 'finalize 0', 'no such lock'],
+      ],
+    ],
+    [
+      'what is settled above the hold beyond what is left',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [  ]', 'finalize 12', 'moved 8'],
+      ],
+    ],
+    [
+      'a release that gives nothing back',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [  ]', 'finalize 0', 'moved -4'],
+        ['          [  ]', 'check', 'allowed, 6 of 10 left'],
+      ],
+    ],
+    [
       'a first answer of all that is wrong, long before others that are right',
       [
         ['[  ]', 'take 1', 'took 1, 8 of 10 left'],
@@ -219,6 +266,26 @@ describe('what some order explains is accepted:', () => {
         ['          [  ]', 'add 5', 'done'],
         ['               [  ]', 'drain 20', 'took 11, 0 of 10 left'],
         ['                    [  ]', 'take 1', 'refused'],
+      ],
+    ],
+    [
+      'locks one after another, under one id',
+      [
+        ['[  ]', 'hold 4', 'allowed, 6 of 10 left'],
+        ['     [  ]', 'hold 1', 'locked already'],
+        ['          [  ]', 'finalize 5', 'moved 1'],
+        ['               [  ]', 'finalize 5', 'no such lock'],
+        ['                    [  ]', 'hold 3', 'allowed, 2 of 10 left'],
+        ['                         [  ]', 'finalize 0', 'moved -3'],
+        ['                              [  ]', 'check', 'allowed, 5 of 10 left'],
+      ],
+    ],
+    [
+      'a lock that nobody was told of, and that was settled without an answer',
+      [
+        ['[', 'hold 4'],
+        ['  [', 'finalize 1'],
+        ['     [  ]', 'check', 'allowed, 9 of 10 left'],
       ],
     ],
     [
@@ -354,6 +421,8 @@ const input: fc.Arbitrary<Input> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constantFrom('grant', 'add', 'set'), amount: fc.integer({ min: 0, max: 4 }) }),
   },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('hold'), required: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('finalize'), target: fc.integer({ min: 0, max: 4 }) }) },
   { weight: 1, arbitrary: fc.constantFrom({ kind: 'create' }, { kind: 'delete' }) },
 ) as fc.Arbitrary<Input>
 
@@ -373,7 +442,7 @@ function happened(operations: number, clients: number, crash: number): fc.Arbitr
     })
 }
 
-const fromFour = { ...counter, initial: { balance: { granted: 4, remaining: 4 } } }
+const fromFour = { ...counter, initial: { balance: { granted: 4, remaining: 4 }, held: null } }
 
 describe('property:', () => {
   test('what happened is always accepted, however much of it overlaps', () => {

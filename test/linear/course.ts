@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { Client } from '../crash/clients.ts'
 import { linearize } from './checker.ts'
-import { counter, type Input } from './model.ts'
+import { counter, type Input, LOCKED, NO_LOCK } from './model.ts'
 import { type Member, record } from './recorder.ts'
 
 const FEATURE = 'messages'
@@ -54,7 +54,7 @@ export async function runCourse({ name, members, key, customers, operations, kil
   const seen = (text: string) => all.filter(({ answer }) => answer?.includes(text) === true).length
   const unanswered = all.filter(({ returned }) => returned === null).length
   expect(unanswered).toBeGreaterThan(kills)
-  for (const text of ['refused', 'denied', 'took 0', 'took 1', 'done', 'no such customer'])
+  for (const text of ['refused', 'denied', 'took 0', 'took 1', 'done', 'no such customer', LOCKED, NO_LOCK, 'moved'])
     expect(seen(text), text).toBeGreaterThan(5)
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   console.log(
@@ -72,9 +72,11 @@ function chosenFrom(ids: readonly string[], random: () => number): string {
 function inputBy(random: () => number): Input {
   const amount = 1 + Math.floor(random() * 3)
   const what = random()
-  if (what < 0.25) return { kind: 'check', required: amount }
-  if (what < 0.4) return { kind: 'use', required: amount }
-  if (what < 0.6) return { kind: 'track', value: amount, behavior: 'cap' }
+  if (what < 0.18) return { kind: 'check', required: amount }
+  if (what < 0.28) return { kind: 'use', required: amount }
+  if (what < 0.38) return { kind: 'hold', required: amount }
+  if (what < 0.46) return { kind: 'finalize', target: Math.floor(random() * 5) }
+  if (what < 0.63) return { kind: 'track', value: amount, behavior: 'cap' }
   if (what < 0.8) return { kind: 'track', value: amount, behavior: 'reject' }
   if (what < 0.86) return { kind: 'add', amount: 7 }
   if (what < 0.88) return { kind: 'set', amount: 10 }

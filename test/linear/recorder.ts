@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { Client, type Reply } from '../crash/clients.ts'
 import type { Operation } from './checker.ts'
-import { DONE, HELD, type Input, left, MISSING, NOTHING, REFUSED } from './model.ts'
+import { DONE, HELD, type Input, LOCKED, left, MISSING, NO_LOCK, NOTHING, REFUSED } from './model.ts'
 
 /** A server that can be killed. */
 export interface Member {
@@ -133,6 +133,14 @@ function requestOf(customer_id: string, feature_id: string, input: Input): [oper
       return ['balances.check', { ...who, required_balance: input.required }]
     case 'use':
       return ['balances.check', { ...who, required_balance: input.required, send_event: true }]
+    case 'hold': {
+      const lock = { enabled: true, lock_id: `lock of ${customer_id}` }
+      return ['balances.check', { ...who, required_balance: input.required, lock }]
+    }
+    case 'finalize': {
+      const settled = input.target === 0 ? { action: 'release' } : { action: 'confirm', override_value: input.target }
+      return ['balances.finalize', { lock_id: `lock of ${customer_id}`, ...settled }]
+    }
     case 'track':
       return ['balances.track', { ...who, value: input.value, overage_behavior: input.behavior }]
   }
@@ -151,14 +159,19 @@ function answerOf(input: Input, feature: string, { status, body }: Reply): strin
       return left(body.balances[feature] ?? null)
     case 'check':
     case 'use':
+    case 'hold':
       return `${body.allowed ? 'allowed' : 'denied'}, ${left(body.balance)}`
-    case 'track': {
-      const taken = body.deductions.reduce((sum: number, { value }: { value: number }) => sum + value, 0)
-      return `took ${taken}, ${left(body.balance)}`
-    }
+    case 'track':
+      return `took ${total(body.deductions)}, ${left(body.balance)}`
+    case 'finalize':
+      return `moved ${total(body.deductions)}`
     default:
       return DONE
   }
+}
+
+function total(lines: readonly { readonly value: number }[]): number {
+  return lines.reduce((sum, { value }) => sum + value, 0)
 }
 
 const REFUSALS = new Map([
@@ -166,4 +179,6 @@ const REFUSALS = new Map([
   ['404 balance_not_found', NOTHING],
   ['track 400 insufficient_balance', REFUSED],
   ['grant 409 invalid_request', HELD],
+  ['hold 409 lock_already_exists', LOCKED],
+  ['finalize 400 invalid_request', NO_LOCK],
 ])

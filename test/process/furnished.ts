@@ -37,6 +37,8 @@ export async function furnish(server: Granary): Promise<void> {
   await ok(server, 'clock.advance', { by: '32d' })
   await ok(server, 'features.delete', { feature_id: 'trial' })
   await ok(server, 'balances.track', { ...alice, value: 15 })
+  // Open locks: of a rollover, and below of an entity's balance.
+  await ok(server, 'balances.check', { ...alice, required_balance: 4, lock: { enabled: true, lock_id: 'job-alice' } })
 
   // Entities with balances of their own, one seat more than was granted; one entity goes.
   await ok(server, 'customers.get_or_create', { customer_id: 'acme' })
@@ -47,6 +49,8 @@ export async function furnish(server: Granary): Promise<void> {
     await ok(server, 'balances.track', { customer_id: 'acme', entity_id, feature_id: 'messages', value: 2 })
   }
   await ok(server, 'entities.delete', { customer_id: 'acme', entity_id: 'door' })
+  const desk = { customer_id: 'acme', entity_id: 'desk', feature_id: 'messages' }
+  await ok(server, 'balances.check', { ...desk, required_balance: 0.75, lock: { enabled: true, lock_id: 'job-desk' } })
 
   // Somebody in live data, somebody without a balance, somebody without an id, and somebody who is gone.
   await ok(server, 'customers.get_or_create', { customer_id: 'bob' }, LIVE_KEY)
@@ -80,8 +84,43 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
   ],
   [
     'a rollover',
-    `update balances set rollovers = replace(rollovers, '"$amount":"25"', '"$amount":"26"') where ${MAIN}`,
-    /^sandbox alice .*: cus_ent_\w+ roll_\w+: 26 remains, and its lines sum to 25$/m,
+    `update balances set rollovers = replace(rollovers, '"$amount":"21"', '"$amount":"26"') where ${MAIN}`,
+    /^sandbox alice .*: cus_ent_\w+ roll_\w+: 26 remains, and its lines sum to 21$/m,
+  ],
+  [
+    'what is held of a balance',
+    `update balances set held = '0.5' where held is not null and customer = ${KEY('acme')}`,
+    /^sandbox acme .*: cus_ent_\w+: 0\.5 is held of it, and its lines hold 0\.75$/m,
+  ],
+  [
+    'what is held of a rollover',
+    `update balances set rollovers = replace(rollovers, '"$amount":"4"', '"$amount":"5"') where ${MAIN}`,
+    /^sandbox alice .*: cus_ent_\w+ roll_\w+: 5 is held of it, and its lines hold 4$/m,
+  ],
+  [
+    'what a line held',
+    `update postings set held = '0.5' where held is not null and customer = ${KEY('acme')}`,
+    /^sandbox acme .*: cus_ent_\w+: 0\.75 is held of it, and its lines hold 0\.5$/m,
+  ],
+  [
+    'a lock that is gone',
+    "delete from locks where id = 'job-desk'",
+    /^sandbox acme .*: cus_ent_\w+: 0\.75 is held of it, and open locks hold 0$/m,
+  ],
+  [
+    'what a lock holds of a balance',
+    `update locks set lines = replace(lines, '"0.75"', '"0.5"') where id = 'job-desk'`,
+    /^sandbox acme .*: cus_ent_\w+: 0\.75 is held of it, and open locks hold 0\.5$/m,
+  ],
+  [
+    'what a lock says that it holds',
+    "update locks set held = '0.5' where id = 'job-desk'",
+    /^sandbox acme .*: lock job-desk holds 0\.5, and its lines come to 0\.75$/m,
+  ],
+  [
+    'the balance of a lock',
+    `update locks set lines = replace(lines, '"cus_ent_', '"cus_ent_x') where id = 'job-desk'`,
+    /^sandbox acme .*: cus_ent_\w+: 0\.75 is held of it, and open locks hold 0$/m,
   ],
   [
     'what a line took',
@@ -144,13 +183,13 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
     `delete from features where env = 'live'`,
     /^live bob .*: cus_ent_\w+: is of the feature feat_\w+, which is not there$/m,
   ],
-  ...(['postings', 'balances', 'events', 'refunds', 'customer_states', 'entities'] as const).map(
+  ...(['postings', 'balances', 'events', 'refunds', 'locks', 'customer_states', 'entities'] as const).map(
     (table) =>
       [
         `${table} of a customer that is gone`,
         `delete from customers where id = '${table === 'entities' ? 'acme' : 'alice'}'`,
         new RegExp(
-          `^\\d+ rows of ${table} belong to a customer that is not there, such as (seq |cus_ent_|evt_|ent_|key )\\w+( of key \\d+)?$`,
+          `^\\d+ rows of ${table} belong to a customer that is not there, such as (seq |cus_ent_|evt_|ent_|job-|key )\\w+( of key \\d+)?$`,
           'm',
         ),
       ] as const,
@@ -190,6 +229,11 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
     'an entity of another environment',
     `update entities set env = 'live' where id = 'desk'`,
     /^1 rows of entities stand in another environment than their customer, such as ent_\w+$/m,
+  ],
+  [
+    'a lock of another environment',
+    "update locks set env = 'live' where id = 'job-desk'",
+    /^1 rows of locks stand in another environment than their customer, such as lock_\w+$/m,
   ],
   [
     'an amount that is none',
