@@ -107,6 +107,7 @@ const TARGETS = [
   { name: 'check, PostgreSQL', connections: 64, of: 'echo', least: 0.6 },
   { name: 'track, PostgreSQL', connections: 64, of: 'echo', least: 0.3 },
   { name: 'track, PostgreSQL', connections: 64, of: 'track, naive SQL', least: 5 },
+  { name: 'track, PostgreSQL', connections: 256, of: 'track, naive SQL', least: 5 },
 ]
 
 export function targetsOf(rows: readonly Row[]): Target[] {

@@ -45,18 +45,23 @@ interface Plan {
 }
 
 /** For each number of connections: the echo server right before what is compared with it. */
-const PLANS: readonly Plan[] = [1, 16, 64].flatMap((connections) => [
-  ...pair('check', { tracks: 0, customers: CUSTOMERS, connections }),
-  ...pair('track', { tracks: 100, customers: CUSTOMERS, connections }),
-  ...(connections < 64
-    ? []
-    : [
-        ...pair('90 % check, 10 % track', { tracks: 10, customers: CUSTOMERS, connections }),
-        ...pair('track, one customer', { tracks: 100, customers: 1, connections }),
-        ...onPostgres('check', { tracks: 0, customers: CUSTOMERS, connections }),
-        ...onPostgres('track', { tracks: 100, customers: CUSTOMERS, connections }),
-      ]),
-])
+const PLANS: readonly Plan[] = [
+  ...[1, 16, 64].flatMap((connections) => [
+    ...pair('check', { tracks: 0, customers: CUSTOMERS, connections }),
+    ...pair('track', { tracks: 100, customers: CUSTOMERS, connections }),
+    ...(connections < 64
+      ? []
+      : [
+          ...pair('90 % check, 10 % track', { tracks: 10, customers: CUSTOMERS, connections }),
+          ...pair('track, one customer', { tracks: 100, customers: 1, connections }),
+          ...onPostgres('check', { tracks: 0, customers: CUSTOMERS, connections }),
+          ...onPostgres('track', { tracks: 100, customers: CUSTOMERS, connections }),
+        ]),
+  ]),
+  // With this many at a time, commits on PostgreSQL are as large as the server can use.
+  ...pair('track', { tracks: 100, customers: CUSTOMERS, connections: 256 }),
+  ...onPostgres('track', { tracks: 100, customers: CUSTOMERS, connections: 256 }),
+]
 
 /** Beside the echo server's run of the same load, and a transaction for every request on the same database server. */
 function onPostgres(name: string, load: Load): Plan[] {
