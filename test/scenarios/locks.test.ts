@@ -227,7 +227,7 @@ describe('a lock that is finalized', () => {
     expect(balances['messages']?.remaining ?? 0).toBe(left[0])
   })
 
-  test('V44 to V46: of an entity reaches into what it inherits, and no further', async () => {
+  test('V44: of an entity reaches into what it inherits, and no further', async () => {
     await story.seat('e1', 'e2')
     await story.grant('messages', { included: 100, reset: { interval: 'month' } })
     for (const entity_id of ['e1', 'e2'])
