@@ -110,14 +110,17 @@ export function saved<A>(before: Holdings | null, result: Result<A>, journal: Jo
  * before it, because by then the first request may have brought about the reason itself.
  * @param whose in whose lane, and whose the keys are.
  */
-export async function unlessRepeated<A>(
-  { engine, env, keys }: Context,
-  whose: Pick<Command<A>, 'customerId' | 'keyedBy'>,
-  refusal: Refusal,
-): Promise<Reply<A>> {
-  if (keys.length === 0) return { outcome: refusal, replayed: false }
-  return engine.submit<A>({ env, keys, ...whose, decide: () => refusal })
+export async function unlessRepeated<A>(context: Context, whose: Whose, refusal: Refusal): Promise<Reply<A>> {
+  const command = refusing<A>(context, whose, refusal)
+  return isRefusal(command) ? { outcome: command, replayed: false } : context.engine.submit(command)
 }
+
+/** What `unlessRepeated` gives the engine; the refusal itself where there is no key that could be known. */
+export function refusing<A>({ env, keys }: Context, whose: Whose, refusal: Refusal): Command<A> | Refusal {
+  return keys.length === 0 ? refusal : { env, keys, ...whose, decide: () => refusal }
+}
+
+type Whose = Pick<Command<unknown>, 'customerId' | 'keyedBy'>
 
 /**
  * Holdings as they stand at the moment, for reading only. Until a write saves what became due, every read would work it out

@@ -6,7 +6,7 @@ import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import type { Command, Reply } from '../engine/command.ts'
 import type { EventRow } from '../store/store.ts'
-import { type Context, deciding, nobody, type Subject, unlessRepeated } from './decide.ts'
+import { type Context, deciding, nobody, refusing, type Subject } from './decide.ts'
 import { inTheFuture, type Manner, type TrackAnswer, trackResult } from './track.ts'
 
 export interface RefundRequest extends Subject, Manner {
@@ -27,15 +27,15 @@ export interface RefundRequest extends Subject, Manner {
  */
 export async function refundUse(context: Context, request: RefundRequest): Promise<Reply<TrackAnswer>> {
   const command = await refundCommand(context, request)
-  return isRefusal(command) ? unlessRepeated(context, request, command) : context.engine.submit(command)
+  return isRefusal(command) ? { outcome: command, replayed: false } : context.engine.submit(command)
 }
 
-/** What `refundUse` gives the engine, once the event is found; or why it cannot be given back. */
+/** What `refundUse` gives the engine, once the event is looked for; or why it cannot be given back, where no key is given. */
 export async function refundCommand(context: Context, request: RefundRequest): Promise<Command<TrackAnswer> | Refusal> {
   const { env, keys } = context
   const { customerId, eventId } = request
   const event = await findEvent(context, request)
-  if (isRefusal(event)) return event
+  if (isRefusal(event)) return refusing(context, request, event)
   return {
     env,
     keys,

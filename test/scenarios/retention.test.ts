@@ -93,6 +93,14 @@ test('keys are known for as long as is said, also that of a refund whose event i
   s.world.clock.advance(10 * DAY)
   const again = await refund()
   expect([again.status, again.headers['idempotent-replayed'], again.body]).toEqual([200, 'true', first.body])
+  const batch = await s.world.call('balances.batch_track', [
+    { customer_id: 'alice', refund_of: event_id, idempotency_key: 'k2' },
+    { customer_id: 'alice', refund_of: event_id },
+  ])
+  expect(batch.body.results).toEqual([
+    expect.objectContaining({ status: 200, event_id: first.body.event_id, value: -30 }),
+    expect.objectContaining({ status: 404, code: 'event_not_found' }),
+  ])
   await s.track('messages', 30, { idempotency_key: 'k1' })
   await s.holds('messages', '100/100/0')
   s.world.clock.advance(DAY)
