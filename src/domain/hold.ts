@@ -124,14 +124,14 @@ export function settleLock(
   catalogue: Catalogue,
   journal: Journal,
 ): Settlement {
-  const within = usedOfHold(lock.held, target)
-  const { first, last } = cut(lock, within)
+  const inside = usedOfHold(lock.held, target)
+  const { first, last } = cut(lock, inside)
   let current = confirmLines(holdings, lock, first, journal)
-  const left: Lock | null = keepOpen ? { ...lock, held: lock.held - within, lines: last } : null
+  const left: Lock | null = keepOpen ? { ...lock, held: lock.held - inside, lines: last } : null
   current = left === null ? withoutLock(current, lock.id) : withLock(current, left)
   const back = left === null ? giveBack(current, lock, last, journal) : { holdings: current, lines: [] }
   current = back.holdings
-  const extra = target - within
+  const extra = target - inside
   const feature = catalogue.byUid.get(lock.feature)
   const beyond =
     extra === ZERO || feature === undefined
@@ -150,7 +150,7 @@ export function settleLock(
   return {
     holdings: more.holdings,
     lock: left,
-    value: extra - (left === null ? lock.held - within : ZERO),
+    value: extra - (left === null ? lock.held - inside : ZERO),
     deductions: [...back.lines, ...more.deductions],
   }
 }

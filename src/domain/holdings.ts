@@ -239,7 +239,7 @@ export function withPassage(holdings: Holdings, passage: Passage): Holdings {
 }
 
 function locksAfter(locks: Tree<Lock>, passages: readonly Passage[]): Tree<Lock> {
-  if (passages.length === 0) return locks
+  if (locks === null || passages.length === 0) return locks
   const byBalance = new Map(passages.map((passage) => [passage.balance, passage]))
   return changedLocks(locks, (lock) => following(lock, byBalance))
 }
