@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { type Amount, amount, formatAmount } from '../../src/domain/amount.ts'
 import type { Json, JsonObject } from '../../src/domain/customer.ts'
 import { AT_PAR, type Price } from '../../src/domain/price.ts'
@@ -8,8 +8,7 @@ import type { DeductionLine, UsageEvent } from '../../src/domain/usage-event.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
 import { type AggregateQuery, type EventSums, MOST_SUMS, OTHER_GROUPS, type Store } from '../../src/store/store.ts'
 import { PATIENCE_MS, runs } from '../laws/runs.ts'
-import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
-import { type OpenFile, openFile } from './file.ts'
+import { EVERY_STORE, openFor } from './every.ts'
 import { AT, added, changed, commit, event, gone, person } from './rows.ts'
 
 const HOUR = 3_600_000
@@ -18,19 +17,13 @@ const alice = person('alice')
 const bob = person('bob')
 
 /** What `aggregateEvents` of the port promises, held against every store with the same expectations. */
-describe.each(['memory', 'sqlite', 'postgres'] as const)('sums of events (%s)', (kind) => {
+describe.each(EVERY_STORE)('sums of events (%s)', (kind) => {
   let store: Store
-  let opened: OpenFile | OpenedPostgres | null = null
+  const empty = openFor(kind)
 
-  beforeAll(async () => {
-    if (kind === 'sqlite') opened = await openFile()
-    if (kind === 'postgres') opened = await openPostgres()
-  })
   beforeEach(async () => {
-    await opened?.empty()
-    store = opened?.store ?? new MemoryStore()
+    store = await empty()
   })
-  afterAll(() => opened?.close())
 
   const sums = async (query: Partial<AggregateQuery> = {}): Promise<EventSums> => {
     const answer = await store.aggregateEvents(ask(query))
@@ -320,8 +313,7 @@ describe.each(['memory', 'sqlite', 'postgres'] as const)('sums of events (%s)', 
         fc.array(anyEvent, { maxLength: 40 }),
         fc.array(anyQuery, { minLength: 4, maxLength: 12 }),
         async (drawn, queries) => {
-          await opened?.empty()
-          store = opened?.store ?? new MemoryStore()
+          store = await empty()
           const events = drawn.map(({ owner, ...one }, i) => ({ owner, event: event(`evt_${i}`, one) }))
           await commit(
             store,

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
 import { claimOf } from '../../src/domain/customer.ts'
 import { AT_PAR, flatTariff } from '../../src/domain/price.ts'
 import { USUAL_RETENTION } from '../../src/domain/retention.ts'
-import { MemoryStore } from '../../src/store/memory.ts'
 import type { CustomerQuery, EntityQuery, EventQuery, Store } from '../../src/store/store.ts'
-import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
-import { type OpenFile, openFile } from './file.ts'
+import { EVERY_STORE, openFor } from './every.ts'
 import {
   AT,
   added,
@@ -33,23 +31,14 @@ const alice = person('alice')
 const bob = person('bob')
 
 /** What the port promises, held against every store with the same expectations. */
-describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s)', (kind) => {
+describe.each(EVERY_STORE)('a store (%s)', (kind) => {
   let store: Store
-  let opened: OpenFile | OpenedPostgres | null = null
-
-  beforeAll(async () => {
-    if (kind === 'sqlite') opened = await openFile()
-    if (kind === 'postgres') opened = await openPostgres()
-  })
+  const empty = openFor(kind)
 
   beforeEach(async () => {
-    // Opening one takes so long that all tests together would take a minute; emptying one takes a moment.
-    await opened?.empty()
-    store = opened?.store ?? new MemoryStore()
+    store = await empty()
     await store.retain(USUAL_RETENTION)
   })
-
-  afterAll(() => opened?.close())
 
   const customers = (query: Partial<CustomerQuery> = {}) =>
     store.listCustomers({ env: 'sandbox', order: 'oldest', offset: 0, limit: 100, counted: true, ...query })

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { amount } from '../../src/domain/amount.ts'
 import type { Lock } from '../../src/domain/lock.ts'
 import { AT_PAR } from '../../src/domain/price.ts'
 import { valuesOf } from '../../src/domain/tree.ts'
-import { MemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
-import { type OpenedPostgres, openPostgres } from '../postgres/store.ts'
-import { type OpenFile, openFile } from './file.ts'
+import { EVERY_STORE, openFor } from './every.ts'
 import { AT, added, changed, commit, event, gone, grantOf, person, posting } from './rows.ts'
 
 const HOUR = 3_600_000
@@ -32,19 +30,13 @@ function lock(id: string, more: Partial<Lock> = {}): Lock {
 }
 
 /** What the port promises of locks, held against every store with the same expectations. */
-describe.each(['memory', 'sqlite', 'postgres'] as const)('a store (%s) keeps locks', (kind) => {
+describe.each(EVERY_STORE)('a store (%s) keeps locks', (kind) => {
   let store: Store
-  let opened: OpenFile | OpenedPostgres | null = null
+  const empty = openFor(kind)
 
-  beforeAll(async () => {
-    if (kind === 'sqlite') opened = await openFile()
-    if (kind === 'postgres') opened = await openPostgres()
-  })
   beforeEach(async () => {
-    await opened?.empty()
-    store = opened?.store ?? new MemoryStore()
+    store = await empty()
   })
-  afterAll(() => opened?.close())
 
   const locksOf = async (id: string) => {
     const [found] = await store.load([{ env: 'sandbox', id }])
