@@ -18,6 +18,7 @@ const balances = Array.from(
     feature: 'feat_1',
     entity: null,
     terms: { kind: 'finite', allowance: 100n * ONE },
+    source: null,
     remaining: 100n * ONE,
     held: 0n,
     adjustment: 0n,

@@ -72,6 +72,8 @@ function changeOf(
       refunds: [],
       locksWritten: [],
       locksRemoved: [],
+      attachmentsWritten: [],
+      attachmentsRemoved: [],
       events,
       keys: [],
     },

@@ -1,5 +1,5 @@
 import { amount } from '../src/domain/amount.ts'
-import { type Balance, type RolloverCap, UNMETERED } from '../src/domain/balance.ts'
+import { type Balance, type RolloverCap, type Source, UNMETERED } from '../src/domain/balance.ts'
 import type { Feature, FeatureType } from '../src/domain/feature.ts'
 import type { Interval } from '../src/domain/time.ts'
 
@@ -9,6 +9,7 @@ export interface BalanceSketch {
   readonly granted?: string | 'unlimited'
   readonly left?: string
   readonly held?: string
+  readonly source?: Source
   readonly every?: Interval
   /** How many intervals a period has; one unless said otherwise. */
   readonly count?: number
@@ -39,6 +40,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     feature: 'feat_messages',
     entity: null,
     terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
+    source: sketch.source ?? null,
     remaining: amount(left),
     held: amount(sketch.held ?? '0'),
     adjustment: 0n,

@@ -1,5 +1,6 @@
 import { type Amount, atLeastZero, sum, ZERO } from './amount.ts'
 import { assertNever } from './assert.ts'
+import type { ItemPrice } from './item-price.ts'
 import { type Every, type Instant, orderingWeight } from './time.ts'
 
 /** What a subject holds of one feature from one source: one row, one reset, one expiry. Immutable. */
@@ -13,6 +14,8 @@ export interface Balance {
   /** The internal id of the entity that it belongs to, or null for the customer itself. */
   readonly entity: string | null
   readonly terms: Terms
+  /** The item of a plan that it comes from, or null where it was granted by itself. */
+  readonly source: Source | null
   /** What may be spent now, rollovers apart. Negative is debt; for unlimited terms it counts use downwards from zero. */
   readonly remaining: Amount
   /** What open locks hold of the main amount, of this period alone: taken from what remains, and not used yet. */
@@ -32,6 +35,25 @@ export interface Balance {
   /** Exclusive: at this instant the balance is gone. */
   readonly expiresAt: Instant | null
   readonly createdAt: Instant
+}
+
+/** The item of an attached plan that a balance comes from. */
+export interface Source {
+  /** The attachment's internal id. */
+  readonly attachment: string
+  /** The item's place among those of the attachment's terms. */
+  readonly item: number
+  /** The caller's id of the plan. */
+  readonly planId: string
+  /** Whether the plan is an add-on. */
+  readonly addOn: boolean
+  readonly price: ItemPrice | null
+  /** How much of the allowance was bought in advance. */
+  readonly prepaid: Amount
+  /** What that is from the next reset on; null where it stays (C160). */
+  readonly nextPrepaid: Amount | null
+  /** Whether it is one entity's slice of an item that the customer has for each of them. */
+  readonly slice: boolean
 }
 
 export type Terms =

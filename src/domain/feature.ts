@@ -1,3 +1,4 @@
+import type { Plan } from './plan.ts'
 import type { Tariff } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Instant } from './time.ts'
@@ -39,7 +40,7 @@ export interface Payer {
   readonly tariff: Tariff
 }
 
-/** All features of one environment, indexed for the hot path. Immutable; a change makes a new one with the next version. */
+/** All features and plans of one environment, indexed for the hot path. Immutable; a change makes a new one with the next version. */
 export interface Catalogue {
   readonly version: number
   /** How far the environment's clock was moved ahead, in milliseconds; always zero for live data. */
@@ -51,12 +52,22 @@ export interface Catalogue {
   readonly payersOf: ReadonlyMap<string, readonly Payer[]>
   readonly byEventName: ReadonlyMap<string, readonly Feature[]>
   readonly memberIds: MemberIds
+  /** Every revision, in order of creation. */
+  readonly plans: readonly Plan[]
+  readonly planByUid: ReadonlyMap<string, Plan>
+  /** What each version is now, by the caller's id, the newest last. */
+  readonly versionsById: ReadonlyMap<string, readonly Plan[]>
 }
 
 /** The callers' ids of the members of all credit systems, by internal id; what shows a credit system shows them. */
 export type MemberIds = Readonly<Record<string, string>>
 
-export function catalogueOf(version: number, features: readonly Feature[], clockAhead = 0): Catalogue {
+export function catalogueOf(
+  version: number,
+  features: readonly Feature[],
+  clockAhead = 0,
+  plans: readonly Plan[] = [],
+): Catalogue {
   const payersOf = new Map<string, Payer[]>()
   const byEventName = new Map<string, Feature[]>()
   for (const feature of features) {
@@ -73,6 +84,12 @@ export function catalogueOf(version: number, features: readonly Feature[], clock
     payersOf,
     byEventName,
     memberIds: Object.fromEntries(features.filter(({ uid }) => payersOf.has(uid)).map(({ uid, id }) => [uid, id])),
+    plans,
+    planByUid: new Map(plans.map((plan) => [plan.uid, plan])),
+    versionsById: Map.groupBy(
+      plans.filter(({ retired }) => !retired).sort((a, b) => a.version - b.version),
+      ({ id }) => id,
+    ),
   }
 }
 

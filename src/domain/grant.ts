@@ -49,6 +49,7 @@ export function grant(
     feature: feature.uid,
     entity: entity?.uid ?? null,
     terms: termsOf(feature, request),
+    source: null,
     remaining: request.included ?? ZERO,
     adjustment: ZERO,
     seats: 0,

@@ -1,5 +1,6 @@
 import type { Amount } from './amount.ts'
 import { assert } from './assert.ts'
+import type { Attachment } from './attachment.ts'
 import { type Balance, consumptionOrder, dueAt } from './balance.ts'
 import type { Customer } from './customer.ts'
 import type { Entity } from './entity.ts'
@@ -19,7 +20,9 @@ export interface Holdings {
   readonly refunds: ReadonlyMap<string, readonly Amount[]>
   /** Open ones, by the caller's id. */
   readonly locks: Tree<Lock>
-  /** No boundary, expiry or lapse lies before this instant; until then nothing has to be brought up to date. */
+  /** Plans that it and its entities have, will have or had, by internal id. */
+  readonly attachments: Tree<Attachment>
+  /** No boundary, expiry, lapse, beginning or end of a plan lies before this instant; until then nothing has to be brought up to date. */
   readonly dueAt: Instant
   /** The latest instant that a saved change carries. Time never runs backwards for a customer, whatever a clock says. */
   readonly latest: Instant
@@ -57,6 +60,7 @@ export function holdingsOf(
   postings: number,
   refunds: ReadonlyMap<string, readonly Amount[]> = NO_REFUNDS,
   locks: readonly Lock[] = [],
+  attached: readonly Attachment[] = [],
 ): Holdings {
   const owners = Map.groupBy(balances, ({ entity }) => entity)
   const own = shelfOf(owners.get(null) ?? [])
@@ -70,8 +74,9 @@ export function holdingsOf(
     uids: treeOf(entities.map(({ uid, id }) => [id ?? '', uid])),
   }
   const open = treeOf(locks.map((lock) => [lock.id, lock]))
-  const due = Math.min(earliest(own), DUE.over(all.byUid), LAPSES.over(open))
-  return { customer, balances: own, entities: all, refunds, locks: open, dueAt: due, latest, postings }
+  const attachments = treeOf(attached.map((one) => [one.uid, one]))
+  const due = Math.min(earliest(own), DUE.over(all.byUid), LAPSES.over(open), TURNS.over(attachments))
+  return { customer, balances: own, entities: all, refunds, locks: open, attachments, dueAt: due, latest, postings }
 }
 
 /** The customer's own balances of a feature. */
@@ -165,7 +170,14 @@ const ROWS = new Fold<EntityHoldings, number>(
 /** How many rows the holdings are made of. */
 export function rowsIn(holdings: Holdings): number {
   const { balances, entities, refunds } = holdings
-  return 1 + refunds.size + locksIn(holdings) + lengthOf(balances) + ROWS.over(entities.byUid)
+  return (
+    1 +
+    refunds.size +
+    locksIn(holdings) +
+    ATTACHED.over(holdings.attachments) +
+    lengthOf(balances) +
+    ROWS.over(entities.byUid)
+  )
 }
 
 /** How many locks are open. */
@@ -206,6 +218,47 @@ const LOCKS = new Fold<Lock, number>(
 )
 const LAPSES = new Fold<Lock, Instant>(Number.POSITIVE_INFINITY, ({ lapsesAt }) => lapsesAt, Math.min)
 
+/** In the order in which they were attached. */
+export function attachmentsOf({ attachments }: Holdings): Attachment[] {
+  return [...valuesOf(attachments)].sort((a, b) => a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : 1))
+}
+
+/** The attachment with this internal id. */
+export function attachmentOf({ attachments }: Holdings, uid: string): Attachment | undefined {
+  return get(attachments, uid)
+}
+
+/** Adds an attachment, or changes the one with the same internal id. */
+export function withAttachment(holdings: Holdings, attachment: Attachment): Holdings {
+  return {
+    ...holdings,
+    attachments: set(holdings.attachments, attachment.uid, attachment),
+    dueAt: Math.min(holdings.dueAt, turnOf(attachment)),
+  }
+}
+
+export function withoutAttachment(holdings: Holdings, uid: string): Holdings {
+  return { ...holdings, attachments: without(holdings.attachments, uid) }
+}
+
+/** The next instant at which a plan begins or ends, or Infinity. */
+export function nextTurn({ attachments }: Holdings): Instant {
+  return TURNS.over(attachments)
+}
+
+/** When an attachment begins, or ends. */
+export function turnOf({ status, startsAt, endsAt }: Attachment): Instant {
+  if (status === 'scheduled') return startsAt
+  return (status === 'active' ? endsAt : null) ?? Number.POSITIVE_INFINITY
+}
+
+const TURNS = new Fold<Attachment, Instant>(Number.POSITIVE_INFINITY, turnOf, Math.min)
+const ATTACHED = new Fold<Attachment, number>(
+  0,
+  () => 1,
+  (a, b) => a + b,
+)
+
 function lengthOf(shelf: Shelf): number {
   let rows = 0
   for (const list of shelf.values()) rows += list.length
@@ -229,7 +282,7 @@ export function advanceBalances(holdings: Holdings, now: Instant, journal: Journ
     entities = withHoldings(entities, { ...part, balances: shelf, dueAt: earliest(shelf) })
   }
   const locks = locksAfter(holdings.locks, passages)
-  const due = Math.min(earliest(balances), DUE.over(entities.byUid), LAPSES.over(locks))
+  const due = Math.min(earliest(balances), DUE.over(entities.byUid), LAPSES.over(locks), nextTurn(holdings))
   return { ...holdings, balances, entities, locks, dueAt: due }
 }
 
@@ -381,6 +434,9 @@ export interface Differences {
   readonly locksWritten: readonly Lock[]
   /** Those that are gone, by the caller's id. */
   readonly locksRemoved: readonly string[]
+  readonly attachmentsWritten: readonly Attachment[]
+  /** Internal ids of those that never began. */
+  readonly attachmentsRemoved: readonly string[]
 }
 
 /** What was given back of one event so far. */
@@ -403,7 +459,15 @@ export function differences(before: Holdings | null, after: Holdings): Differenc
     compare(old?.balances, now?.balances ?? EMPTY, written, removed)
   }
   const refunds = refundsBetween(before, after)
-  return { written, removed, entitiesWritten, entitiesRemoved, refunds, ...locksBetween(before, after) }
+  return {
+    written,
+    removed,
+    entitiesWritten,
+    entitiesRemoved,
+    refunds,
+    ...locksBetween(before, after),
+    ...attachmentsBetween(before, after),
+  }
 }
 
 function locksBetween(before: Holdings | null, after: Holdings) {
@@ -413,6 +477,15 @@ function locksBetween(before: Holdings | null, after: Holdings) {
     else if (old !== undefined) locksRemoved.push(old.id)
   }
   return { locksWritten, locksRemoved }
+}
+
+function attachmentsBetween(before: Holdings | null, after: Holdings) {
+  const [attachmentsWritten, attachmentsRemoved]: [Attachment[], string[]] = [[], []]
+  for (const [old, now] of changesBetween(before?.attachments ?? null, after.attachments)) {
+    if (now !== undefined) attachmentsWritten.push(now)
+    else if (old !== undefined) attachmentsRemoved.push(old.uid)
+  }
+  return { attachmentsWritten, attachmentsRemoved }
 }
 
 function refundsBetween(before: Holdings | null, after: Holdings): Refunded[] {

@@ -8,7 +8,7 @@ export interface Moment {
   newId(prefix: IdPrefix): string
 }
 
-export type IdPrefix = 'cus' | 'cus_ent' | 'ent' | 'evt' | 'feat' | 'lock'
+export type IdPrefix = 'cus' | 'cus_ent' | 'cus_prod' | 'ent' | 'evt' | 'feat' | 'lock' | 'plan'
 
 export const INTERVALS = ['minute', 'hour', 'day', 'week', 'month', 'quarter', 'semi_annual', 'year'] as const
 export type Interval = (typeof INTERVALS)[number]

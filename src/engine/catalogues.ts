@@ -2,10 +2,10 @@ import { assert } from '../domain/assert.ts'
 import { ENVIRONMENTS, type Environment } from '../domain/customer.ts'
 import { OutcomeNotKnown, StoreUnavailable } from '../domain/fault.ts'
 import { type Catalogue, catalogueOf, type Feature } from '../domain/feature.ts'
-import type { Unused } from '../domain/redefine.ts'
+import type { Plan } from '../domain/plan.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
-import type { CommitResult, FeatureUse, KeyRecord, Store } from '../store/store.ts'
+import type { CommitResult, FeatureUse, KeyRecord, PlanUse, Store } from '../store/store.ts'
 import type { IdempotencyKey, Reply } from './command.ts'
 import type { Confirmations } from './confirmations.ts'
 import { asking } from './faults.ts'
@@ -23,8 +23,14 @@ export interface CatalogueOutcome<A> {
   readonly written?: Feature
   readonly removed?: Feature
   readonly clockAhead?: number
-  /** The change is only for a feature that nobody has; `whenUsed` is the answer if somebody does. */
-  readonly unless?: Unused & { readonly feature: Feature; readonly whenUsed: Refusal }
+  /** Revisions of plans that are new or changed. */
+  readonly plansWritten?: readonly Plan[]
+  readonly plansRemoved?: readonly Plan[]
+  /** The change is only for what nobody has; `whenUsed` is what is to be done if somebody does. */
+  readonly unless?: {
+    readonly use: FeatureUse | PlanUse
+    readonly whenUsed: Refusal | (() => CatalogueOutcome<A> | Refusal)
+  }
   answer(catalogue: Catalogue): A
 }
 
@@ -102,8 +108,8 @@ export class Catalogues {
   }
 
   async #load(env: Environment): Promise<void> {
-    const { version, features, clockAhead } = await this.#options.store.loadCatalogue(env)
-    this.#install(env, catalogueOf(version, features, clockAhead))
+    const { version, features, clockAhead, plans } = await this.#options.store.loadCatalogue(env)
+    this.#install(env, catalogueOf(version, features, clockAhead, plans))
   }
 
   /** Answers may overtake each other: only what is newer replaces what is known. */
@@ -122,9 +128,17 @@ export class Catalogues {
 
   /** @returns null when someone else wrote first; then what they wrote is loaded. */
   async #attempt<A>(command: CatalogueCommand<A>): Promise<Reply<A> | null> {
-    const { env, keys, decide } = command
+    const { env, decide } = command
     const catalogue = this.get(env)
-    const decided = decide(catalogue, { now: this.now(env), newId: this.#options.newId })
+    return this.#settle(command, catalogue, decide(catalogue, { now: this.now(env), newId: this.#options.newId }))
+  }
+
+  async #settle<A>(
+    command: CatalogueCommand<A>,
+    catalogue: Catalogue,
+    decided: CatalogueOutcome<A> | Refusal,
+  ): Promise<Reply<A> | null> {
+    const { env, keys } = command
     const claims = keys.map((key) => keyHash(env, '', key))
     const change: Change<A> = isRefusal(decided) ? null : decided
     const next = change === null ? catalogue : after(catalogue, change)
@@ -139,12 +153,12 @@ export class Catalogues {
         this.#failed(env, error),
       )
       if (result.kind === 'known') return this.#repeat(command, claims, result.records)
-      if (result.kind === 'in_use') return { outcome: refusalWhenUsed(change), replayed: false }
+      if (result.kind === 'in_use') return this.#settle(command, catalogue, whenUsed(change))
       if (result.kind !== 'committed') {
         await asking(() => this.refresh(env))
         return null
       }
-      if (change !== null) this.#install(env, catalogueOf(result.version, next.features, next.clockAhead))
+      if (change !== null) this.#install(env, { ...next, version: result.version })
     }
     if (isRefusal(decided)) {
       // A refusal writes nothing that would have been checked, so it is a read of the catalogue.
@@ -180,8 +194,10 @@ export class Catalogues {
       expected: catalogue.version,
       written: change.written ?? null,
       removed: change.removed?.uid ?? null,
+      plansWritten: change.plansWritten ?? [],
+      plansRemoved: change.plansRemoved?.map(({ uid }) => uid) ?? [],
       clockAhead: change.clockAhead ?? catalogue.clockAhead,
-      unused: usesOf(change),
+      unused: change.unless?.use ?? null,
       claims,
       keys,
     })
@@ -196,19 +212,19 @@ export class Catalogues {
 }
 
 /** The catalogue as it is when a change is saved. The store counts one version for each. */
-function after<A>(catalogue: Catalogue, { written, removed, clockAhead }: CatalogueOutcome<A>): Catalogue {
+function after<A>(catalogue: Catalogue, change: CatalogueOutcome<A>): Catalogue {
+  const { written, removed, clockAhead, plansWritten = [], plansRemoved = [] } = change
   const others = catalogue.features.filter(({ uid }) => uid !== removed?.uid)
   const at = others.findIndex(({ uid }) => uid === written?.uid)
   const features = written === undefined ? others : at === -1 ? [...others, written] : others.with(at, written)
-  return catalogueOf(catalogue.version + 1, features, clockAhead ?? catalogue.clockAhead)
+  const plans = new Map(catalogue.plans.map((plan) => [plan.uid, plan]))
+  for (const plan of plansWritten) plans.set(plan.uid, plan)
+  for (const plan of plansRemoved) plans.delete(plan.uid)
+  return catalogueOf(catalogue.version + 1, features, clockAhead ?? catalogue.clockAhead, [...plans.values()])
 }
 
-function usesOf<A>({ unless }: CatalogueOutcome<A>): FeatureUse | null {
-  if (unless === undefined || !(unless.balances || unless.entities)) return null
-  return { feature: unless.feature.uid, balances: unless.balances, entities: unless.entities }
-}
-
-function refusalWhenUsed<A>(change: Change<A>): Refusal {
+function whenUsed<A>(change: Change<A>): CatalogueOutcome<A> | Refusal {
   assert(change?.unless !== undefined, 'a use is found only where it was looked for')
-  return change.unless.whenUsed
+  const { whenUsed: other } = change.unless
+  return typeof other === 'function' ? other() : other
 }

@@ -161,6 +161,11 @@ export class Engine {
     return asking(() => this.#store.withLapsedLocks(env, this.#catalogues.now(env), limit))
   }
 
+  /** Some of the customers who have a plan that should have begun or ended, by internal id. @throws StoreUnavailable */
+  withDueAttachments(env: Environment, limit: number): Promise<string[]> {
+    return asking(() => this.#store.withDueAttachments(env, this.#catalogues.now(env), limit))
+  }
+
   /** Customers as they were saved, and the catalogue that held then; whoever shows them brings them up to date. */
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer> & { readonly catalogue: Catalogue }> {
     for (;;) {

@@ -5,7 +5,7 @@ import {
   type MemberIds,
   resolveType,
 } from '../domain/feature.ts'
-import { lastReference, type Redefinition, redefine } from '../domain/redefine.ts'
+import { lastReference, type Redefinition, redefine, type Unused } from '../domain/redefine.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Context, featureNotFound, SUCCESS, type Success } from './decide.ts'
@@ -59,7 +59,7 @@ export function updateFeature(
         'invalid_feature',
         `Feature ${id} is in use: its type and its id can change only while no customer has a balance or an entity of it`,
       )
-      return { written, unless: { ...unused, feature, whenUsed }, answer: (next) => viewOf(written, next) }
+      return { written, ...unlessUsed(feature, unused, whenUsed), answer: (next) => viewOf(written, next) }
     },
   })
 }
@@ -78,8 +78,8 @@ export function deleteFeature({ engine, env, keys }: Context, id: string): Promi
         'feature_in_use',
         `Feature ${id} is in use: customers have balances or entities of it. Archive it with features.update instead`,
       )
-      const unless = { balances: true, entities: true, feature, whenUsed }
-      return { removed: feature, unless, answer: () => SUCCESS }
+      const unless = unlessUsed(feature, { balances: true, entities: true }, whenUsed)
+      return { removed: feature, ...unless, answer: () => SUCCESS }
     },
   })
 }
@@ -101,6 +101,12 @@ export function listFeatures({ engine, env }: Context): readonly FeatureView[] |
       .toSorted((a, b) => Number(a.archived) - Number(b.archived))
       .map((feature) => viewOf(feature, catalogue)),
   )
+}
+
+function unlessUsed({ uid }: Feature, { balances, entities }: Unused, whenUsed: Refusal) {
+  return balances || entities
+    ? { unless: { use: { kind: 'feature', feature: uid, balances, entities }, whenUsed } as const }
+    : {}
 }
 
 function viewOf(feature: Feature, { memberIds }: Catalogue): FeatureView {

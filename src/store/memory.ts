@@ -1,12 +1,17 @@
 import { formatAmount } from '../domain/amount.ts'
+import type { Attachment } from '../domain/attachment.ts'
 import { type Customer, type Environment, namesOf } from '../domain/customer.ts'
 import {
   allBalances,
+  attachmentsOf,
   entitiesOf,
   holdingsOf,
+  turnOf,
+  withAttachment,
   withBalances,
   withEntity,
   withLock,
+  withoutAttachment,
   withoutBalances,
   withoutEntity,
   withoutLock,
@@ -68,7 +73,7 @@ interface StoredEvent {
 /** Looking for old events means looking at everybody. */
 const TIDIED_EVERY_MS = 60_000
 
-const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], clockAhead: 0 }
+const EMPTY_CATALOGUE: StoredCatalogue = { version: 0, features: [], plans: [], clockAhead: 0 }
 
 /** A store that keeps everything in memory: a real implementation for tests and experiments, with nothing durable. */
 export class MemoryStore implements Store {
@@ -106,16 +111,24 @@ export class MemoryStore implements Store {
   }
 
   async changeCatalogue(change: CatalogueChange): Promise<CommitResult | { kind: 'in_use' }> {
-    const { env, at, expected, written, removed, clockAhead } = change
+    const { env, at, expected, written, removed, clockAhead, plansWritten, plansRemoved } = change
     const known = this.#known(change.claims, at)
     if (known.length > 0) return { kind: 'known', records: known }
-    const { version, features } = this.#catalogues.get(env) ?? EMPTY_CATALOGUE
+    const { version, features, plans } = this.#catalogues.get(env) ?? EMPTY_CATALOGUE
     if (version !== expected) return { kind: 'conflict' }
     if (this.#isUsed(change)) return { kind: 'in_use' }
     const others = features.filter(({ uid }) => uid !== removed)
     const place = others.findIndex(({ uid }) => uid === written?.uid)
     const after = written === null ? others : place === -1 ? [...others, written] : others.with(place, written)
-    this.#catalogues.set(env, { version: version + 1, features: after, clockAhead })
+    const revisions = new Map(plans.map((plan) => [plan.uid, plan]))
+    for (const plan of plansWritten) revisions.set(plan.uid, plan)
+    for (const uid of plansRemoved) revisions.delete(uid)
+    this.#catalogues.set(env, {
+      version: version + 1,
+      features: after,
+      plans: [...revisions.values()],
+      clockAhead,
+    })
     this.#remember(change.keys, at)
     return { kind: 'committed', version: version + 1 }
   }
@@ -124,6 +137,12 @@ export class MemoryStore implements Store {
     if (unused === null) return false
     for (const { holdings } of this.#customers.values()) {
       if (holdings.customer.env !== env) continue
+      if (unused.kind === 'plan') {
+        const { plans, ever } = unused
+        if (attachmentsOf(holdings).some(({ plan, status }) => plans.includes(plan) && (ever || status !== 'ended')))
+          return true
+        continue
+      }
       if (unused.entities && entitiesOf(holdings).some(({ feature }) => feature === unused.feature)) return true
       if (!unused.balances) continue
       for (const { feature, expiresAt } of allBalances(holdings)) {
@@ -146,9 +165,21 @@ export class MemoryStore implements Store {
     return inOrder.slice(0, limit).map(({ uid }) => uid)
   }
 
+  async withDueAttachments(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    const due = [...this.#customers.values()].flatMap(({ holdings }) => {
+      const { customer } = holdings
+      const soonest = Math.min(...attachmentsOf(holdings).map(turnOf)) - customer.clockAhead
+      return customer.env === env && soonest <= at ? [{ uid: customer.uid, soonest }] : []
+    })
+    const inOrder = due.sort((a, b) => a.soonest - b.soonest)
+    return inOrder.slice(0, limit).map(({ uid }) => uid)
+  }
+
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
     const all = [...this.#customers.values()].filter(({ holdings }) => holdings.customer.env === query.env)
-    const chosen = all.filter(({ holdings: { customer } }) => {
+    const chosen = all.filter(({ holdings }) => {
+      const { customer } = holdings
+      if (!hasPlans(attachmentsOf(holdings), query)) return false
       if (query.from !== undefined && customer.createdAt < query.from) return false
       if (query.to !== undefined && customer.createdAt > query.to) return false
       return mentions(query.search, customer.id, customer.name, customer.email)
@@ -158,17 +189,26 @@ export class MemoryStore implements Store {
   }
 
   async listEntities(query: EntityQuery): Promise<Page<EntityRow>> {
-    const all: EntityRow[] = []
+    const all: (EntityRow & { readonly attachments: readonly Attachment[] })[] = []
     for (const [customer, { holdings }] of this.#customers) {
       if (holdings.customer.env !== query.env) continue
-      for (const entity of entitiesOf(holdings)) all.push({ entity, customer })
+      const attachments = attachmentsOf(holdings)
+      for (const entity of entitiesOf(holdings)) all.push({ entity, customer, attachments })
     }
-    const chosen = all.filter(({ entity, customer }) => {
+    const chosen = all.filter(({ entity, customer, attachments }) => {
+      if (
+        !hasPlans(
+          attachments.filter((one) => one.entity === null || one.entity === entity.uid),
+          query,
+        )
+      )
+        return false
       if (query.customer !== undefined && query.customer !== customer) return false
       if (query.id !== undefined && query.id !== entity.id && query.id !== entity.uid) return false
       return mentions(query.search, entity.id, entity.name)
     })
-    return { rows: pageOf(chosen, query, ({ entity }) => entity), ...counts(query, all, chosen) }
+    const rows = pageOf(chosen, query, ({ entity }) => entity)
+    return { rows: rows.map(({ entity, customer }) => ({ entity, customer })), ...counts(query, all, chosen) }
   }
 
   async listEvents(query: EventQuery): Promise<EventRow[]> {
@@ -327,6 +367,8 @@ function write(row: Row | undefined, rows: CustomerRows, version: number, at: In
   for (const { event, given } of rows.refunds) holdings = withRefund(holdings, event, given)
   for (const id of rows.locksRemoved) holdings = withoutLock(holdings, id)
   for (const lock of rows.locksWritten) holdings = withLock(holdings, lock)
+  for (const uid of rows.attachmentsRemoved) holdings = withoutAttachment(holdings, uid)
+  for (const attachment of rows.attachmentsWritten) holdings = withAttachment(holdings, attachment)
   return {
     version,
     holdings: { ...holdings, latest: rows.latest, postings: rows.postingsBefore + rows.postings.length },
@@ -342,7 +384,8 @@ function write(row: Row | undefined, rows: CustomerRows, version: number, at: In
 function rebuilt({ version, holdings }: Row): StoredCustomer {
   const { customer, latest, postings, refunds } = holdings
   const [entities, balances, locks] = [entitiesOf(holdings), [...allBalances(holdings)], [...valuesOf(holdings.locks)]]
-  return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, refunds, locks) }
+  const attachments = attachmentsOf(holdings)
+  return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, refunds, locks, attachments) }
 }
 
 /** In place: copying a growing list at every commit would make a long history quadratic. */
@@ -375,6 +418,18 @@ function isSelected({ event, storedAt }: StoredEvent, selection: Selection): boo
   if (to !== undefined && event.timestamp > to) return false
   if (after === undefined) return true
   return event.timestamp < after.timestamp || (event.timestamp === after.timestamp && event.uid < after.uid)
+}
+
+/** Whether one of the attachments is of a plan, and a status, that the query asks for. */
+function hasPlans(attachments: readonly Attachment[], { plans, status }: CustomerQuery | EntityQuery): boolean {
+  if (plans === undefined && status === undefined) return true
+  return attachments.some((one) => {
+    if (one.status === 'ended' || (status !== undefined && one.status !== status)) return false
+    return (
+      plans === undefined ||
+      plans.some(({ id, versions }) => id === one.planId && (versions?.includes(one.version) ?? true))
+    )
+  })
 }
 
 function counts({ counted }: CustomerQuery | EntityQuery, all: readonly unknown[], chosen: readonly unknown[]) {

@@ -172,6 +172,7 @@ export function balanceFromRow(row: SqlRow): Balance {
     feature: text(row, 'feature'),
     entity: optionalText(row, 'entity'),
     terms: termsFromRow(row),
+    source: null,
     remaining: amount(text(row, 'remaining')),
     adjustment: amount(text(row, 'adjustment')),
     held: zeroIfNull(row, 'held'),

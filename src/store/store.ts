@@ -1,4 +1,5 @@
 import type { Amount } from '../domain/amount.ts'
+import type { Attachment } from '../domain/attachment.ts'
 import type { Balance } from '../domain/balance.ts'
 import type { Customer, Environment } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
@@ -6,6 +7,7 @@ import type { Feature } from '../domain/feature.ts'
 import type { Holdings, Refunded } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Lock } from '../domain/lock.ts'
+import type { Plan } from '../domain/plan.ts'
 import type { Price } from '../domain/price.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import type { Retention } from '../domain/retention.ts'
@@ -34,6 +36,8 @@ export interface Store {
    * @param at the environment's clock; a customer's own may be ahead of it.
    */
   withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]>
+  /** As `withLapsedLocks`: who has a plan that should have begun or ended. */
+  withDueAttachments(env: Environment, at: Instant, limit: number): Promise<string[]>
   /** In order of creation, each with all it has. */
   listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>>
   /** In order of creation. */
@@ -144,6 +148,8 @@ export interface StoredCatalogue {
   readonly version: number
   readonly clockAhead: number
   readonly features: readonly Feature[]
+  /** Every revision, in order of creation. */
+  readonly plans: readonly Plan[]
 }
 
 export interface Batch {
@@ -184,6 +190,10 @@ export interface CustomerRows {
   readonly locksWritten: readonly Lock[]
   /** By the caller's id; they are gone before others are written. */
   readonly locksRemoved: readonly string[]
+  /** New or changed. */
+  readonly attachmentsWritten: readonly Attachment[]
+  /** By internal id. */
+  readonly attachmentsRemoved: readonly string[]
   readonly events: readonly UsageEvent[]
   readonly keys: readonly KeyRecord[]
 }
@@ -199,19 +209,32 @@ export interface CatalogueChange {
   readonly written: Feature | null
   /** The internal id of a feature that goes, or null. */
   readonly removed: string | null
+  /** Revisions of plans that are new or changed. */
+  readonly plansWritten: readonly Plan[]
+  /** Internal ids of revisions that go. */
+  readonly plansRemoved: readonly string[]
   readonly clockAhead: number
-  /** Uses of a feature that must not be there, else `in_use` and nothing is applied. */
-  readonly unused: FeatureUse | null
+  /** Uses that must not be there, else `in_use` and nothing is applied. */
+  readonly unused: FeatureUse | PlanUse | null
   readonly claims: readonly string[]
   readonly keys: readonly KeyRecord[]
 }
 
 export interface FeatureUse {
+  readonly kind: 'feature'
   readonly feature: string
   /** Look for balances of it. */
   readonly balances: boolean
   /** Look for entities that are instances of it. */
   readonly entities: boolean
+}
+
+export interface PlanUse {
+  readonly kind: 'plan'
+  /** Internal ids of revisions. */
+  readonly plans: readonly string[]
+  /** Whether those count who had one of them, or only those who have it or will. */
+  readonly ever: boolean
 }
 
 /** The first answer to an idempotency key, saved in the transaction of its effect. */
@@ -254,12 +277,19 @@ interface ListQuery {
 }
 
 export interface CustomerQuery extends ListQuery {
+  /** Only who has one of these plans, or will: of any version where none is named. */
+  readonly plans?: readonly { readonly id: string; readonly versions: readonly number[] | null }[] | undefined
+  /** Only who has a plan of this status. */
+  readonly status?: 'active' | 'scheduled' | undefined
   /** Created then; both inclusive. */
   readonly from?: Instant | undefined
   readonly to?: Instant | undefined
 }
 
 export interface EntityQuery extends ListQuery {
+  /** As for customers; a plan that its customer has counts. */
+  readonly plans?: CustomerQuery['plans']
+  readonly status?: CustomerQuery['status']
   /** The internal id, or undefined for all customers. */
   readonly customer?: string | undefined
   /** The caller's id or the internal id of the entities. */

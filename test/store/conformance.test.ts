@@ -592,7 +592,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
 
     test('no longer keeps a feature from being deleted', async () => {
       await commit(store, added(alice, rows))
-      const unused = (feature: string) => ({ feature, balances: true, entities: true })
+      const unused = (feature: string) => ({ kind: 'feature' as const, feature, balances: true, entities: true })
       const asking = (feature: string) =>
         store.changeCatalogue(change(0, { removed: feature, unused: unused(feature) }))
       expect([worded(await asking('feat_messages')), worded(await asking('feat_seats'))]).toEqual(['in_use', 'in_use'])
@@ -761,9 +761,9 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
     }
 
     test('is empty at first, and per environment', async () => {
-      expect(await catalogue()).toEqual({ version: 0, clockAhead: 0, features: [] })
+      expect(await catalogue()).toEqual({ version: 0, clockAhead: 0, features: [], plans: [] })
       await store.changeCatalogue(change(0, { written: messages }))
-      expect(await store.loadCatalogue('live')).toEqual({ version: 0, clockAhead: 0, features: [] })
+      expect(await store.loadCatalogue('live')).toEqual({ version: 0, clockAhead: 0, features: [], plans: [] })
       const live = { env: 'live' as const, written: messages }
       expect(worded(await store.changeCatalogue(change(0, live)))).toBe('committed 1')
     })
@@ -771,7 +771,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
     test('keeps features in order of creation; a changed one keeps its place, a removed one is gone', async () => {
       for (const [i, written] of [messages, seating, credits].entries())
         expect(worded(await store.changeCatalogue(change(i, { written })))).toBe(`committed ${i + 1}`)
-      expect(await catalogue()).toEqual({ version: 3, clockAhead: 0, features: [messages, seating, credits] })
+      expect(await catalogue()).toEqual({ version: 3, clockAhead: 0, features: [messages, seating, credits], plans: [] })
       const renamed = { ...messages, id: 'texts', archived: true, display: null }
       await store.changeCatalogue(change(3, { written: renamed }))
       expect((await catalogue()).features).toEqual([renamed, seating, credits])
@@ -790,7 +790,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
     test('keeps how far its clock was moved', async () => {
       expect(worded(await store.changeCatalogue(change(0, { clockAhead: 5 * HOUR })))).toBe('committed 1')
       await store.changeCatalogue(change(1, { written: messages, clockAhead: 6 * HOUR }))
-      expect(await catalogue()).toEqual({ version: 2, clockAhead: 6 * HOUR, features: [messages] })
+      expect(await catalogue()).toEqual({ version: 2, clockAhead: 6 * HOUR, features: [messages], plans: [] })
     })
 
     test('changes only from the version that was decided upon', async () => {
@@ -799,7 +799,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       expect(worded(await store.changeCatalogue(change(2, { removed: 'feat_messages', clockAhead: 9 })))).toBe(
         'conflict',
       )
-      expect(await catalogue()).toEqual({ version: 1, clockAhead: 0, features: [messages] })
+      expect(await catalogue()).toEqual({ version: 1, clockAhead: 0, features: [messages], plans: [] })
     })
 
     test.each<[string, Parameters<typeof added>[1], { balances: boolean; entities: boolean }, string]>([
@@ -854,7 +854,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       ],
     ])('asked to change what nobody has: %s', async (_label, rows, looked, expected) => {
       await commit(store, added(alice, rows))
-      const unused = { feature: 'feat_messages', ...looked }
+      const unused = { kind: 'feature' as const, feature: 'feat_messages', ...looked }
       const asked = change(0, { written: messages, clockAhead: 7, unused, keys: [record('k1')], claims: ['k1'] })
       expect(worded(await store.changeCatalogue(asked))).toBe(expected)
       const { version, clockAhead } = await catalogue()
@@ -868,7 +868,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       const [held, desk] = [grantOf('b'), seat('desk', { feature: 'feat_messages' })]
       await commit(store, added(alice, { written: [held], entitiesWritten: [desk] }))
       await commit(store, changed(alice, 1, { removed: [held], entitiesRemoved: [desk] }))
-      const unused = { feature: 'feat_messages', balances: true, entities: true }
+      const unused = { kind: 'feature' as const, feature: 'feat_messages', balances: true, entities: true }
       expect(worded(await store.changeCatalogue(change(0, { unused })))).toBe('committed 1')
     })
   })

@@ -35,6 +35,8 @@ const NOTHING: CustomerRows = {
   refunds: [],
   locksWritten: [],
   locksRemoved: [],
+  attachmentsWritten: [],
+  attachmentsRemoved: [],
   events: [],
   keys: [],
 }
@@ -80,6 +82,8 @@ export function change(expected: number, more: Partial<CatalogueChange>): Catalo
     expected,
     written: null,
     removed: null,
+    plansWritten: [],
+    plansRemoved: [],
     clockAhead: 0,
     unused: null,
     claims: [],

@@ -110,7 +110,8 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
 
 /** All parameters of CHANGE_CATALOGUE but the first two. @param buckets that may hold a live key. */
 export function encodeCatalogueChange(change: CatalogueChange, buckets: readonly number[]): unknown[] {
-  const { env, now, expected, written, removed, clockAhead, unused, claims, keys } = change
+  const { env, now, expected, written, removed, clockAhead, claims, keys } = change
+  const unused = change.unused?.kind === 'feature' ? change.unused : null
   return [
     now,
     buckets,

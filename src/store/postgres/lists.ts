@@ -47,6 +47,7 @@ export function catalogueFromRow(row: CatalogueRow | undefined): StoredCatalogue
     version: row?.version ?? 0,
     clockAhead: row?.clock_ahead ?? 0,
     features: (row?.features ?? []).map(featureFromRow),
+    plans: [],
   }
 }
 

@@ -161,6 +161,10 @@ export class PostgresStore implements Store {
     return withLapsedLocks(this.#reads, env, at, limit)
   }
 
+  async withDueAttachments(): Promise<string[]> {
+    return []
+  }
+
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
     const page = await listCustomers(this.#reads, query)
     return { ...page, rows: page.rows.map(customerFromRows) }

@@ -67,6 +67,7 @@ class SqliteBooks implements Books {
       version: Number(row?.['version'] ?? 0),
       clockAhead: Number(row?.['clock_ahead'] ?? 0),
       features: features.map(featureFromRow),
+      plans: [],
     }
   }
 

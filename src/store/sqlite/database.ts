@@ -117,7 +117,7 @@ export class Database {
       const known = this.#known(change.claims, at)
       if (known.length > 0) return { kind: 'known', records: known }
       if (this.#catalogueVersion(env) !== expected) return { kind: 'conflict' }
-      if (change.unused !== null && this.#isUsed(change.unused, change.now)) return { kind: 'in_use' }
+      if (change.unused?.kind === 'feature' && this.#isUsed(change.unused, change.now)) return { kind: 'in_use' }
       const version = expected + 1
       this.sql.run(
         `insert into catalogues (env, version, clock_ahead) values (?, ?, ?)

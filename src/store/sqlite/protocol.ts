@@ -29,6 +29,7 @@ import type {
   FeatureUse,
   GivenUp,
   KeyRecord,
+  PlanUse,
 } from '../store.ts'
 import { EVENT_COLUMNS, eventToRow, LOCK_COLUMNS, lockToRow } from '../use-rows.ts'
 
@@ -115,7 +116,7 @@ export interface EncodedCatalogueChange {
   readonly written: readonly SqlValue[] | null
   readonly removed: string | null
   readonly clockAhead: number
-  readonly unused: FeatureUse | null
+  readonly unused: FeatureUse | PlanUse | null
   readonly claims: readonly string[]
   readonly keys: readonly KeyRecord[]
 }

@@ -76,7 +76,7 @@ export class SqliteStore implements Store {
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
     const { version, clockAhead, features } = await this.#writer.call('loadCatalogue', env)
-    return { version, clockAhead, features: features.map(featureFromRow) }
+    return { version, clockAhead, features: features.map(featureFromRow), plans: [] }
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
@@ -100,6 +100,10 @@ export class SqliteStore implements Store {
   async withLapsedLocks(env: Environment, at: Instant, limit: number): Promise<string[]> {
     // Asked every few seconds and answered from an index: not worth a second thread in a server that has nothing to read.
     return this.#writer.call('withLapsedLocks', { env, at, limit })
+  }
+
+  async withDueAttachments(): Promise<string[]> {
+    return []
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {
