@@ -756,8 +756,8 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       }),
     ]
     const catalogue = async () => {
-      const { version, features, clockAhead } = await store.loadCatalogue('sandbox')
-      return { version, clockAhead, features }
+      const { version, features, clockAhead, plans } = await store.loadCatalogue('sandbox')
+      return { version, clockAhead, features, plans }
     }
 
     test('is empty at first, and per environment', async () => {
@@ -771,7 +771,12 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
     test('keeps features in order of creation; a changed one keeps its place, a removed one is gone', async () => {
       for (const [i, written] of [messages, seating, credits].entries())
         expect(worded(await store.changeCatalogue(change(i, { written })))).toBe(`committed ${i + 1}`)
-      expect(await catalogue()).toEqual({ version: 3, clockAhead: 0, features: [messages, seating, credits], plans: [] })
+      expect(await catalogue()).toEqual({
+        version: 3,
+        clockAhead: 0,
+        features: [messages, seating, credits],
+        plans: [],
+      })
       const renamed = { ...messages, id: 'texts', archived: true, display: null }
       await store.changeCatalogue(change(3, { written: renamed }))
       expect((await catalogue()).features).toEqual([renamed, seating, credits])

@@ -242,6 +242,7 @@ describe('a file of an older schema', () => {
           feature: 'feat_1',
           entity: null,
           terms: { kind: 'finite', allowance: amount('100') },
+          source: null,
           remaining: amount('70'),
           held: 0n,
           adjustment: 0n,
