@@ -367,7 +367,8 @@ begin
   elsif v_version <> p_expected then
     v_kind := 'x';
   -- The joins leave out what a deleted customer left behind. Those of features read whole tables: features change so seldom that
-  -- an index which every grant must write would cost more. Plans go along attachments_by_plan.
+  -- an index which every grant must write would cost more. Plans go along attachments_by_plan, one after another: `= any` would
+  -- look as if it found so much that everybody may as well be looked at.
   elsif p_unused_balances and exists (
       select from balances join customer_states using (customer)
       where feature = p_unused and (expires_at is null or expires_at > p_now)
