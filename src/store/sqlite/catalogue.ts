@@ -1,18 +1,11 @@
-import type { SqlRow, SqlValue } from '../cells.ts'
+import type { SqlValue } from '../cells.ts'
 import { PLAN_COLUMNS, planFromRow } from '../plan-rows.ts'
 import { FEATURE_COLUMNS, featureFromRow } from '../rows.ts'
 import type { FeatureUse, PlanUse, StoredCatalogue } from '../store.ts'
-import type { EncodedCatalogueChange } from './protocol.ts'
+import type { CatalogueRows, EncodedCatalogueChange } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
 /** What all customers of an environment share, in the file. */
-
-export interface CatalogueRows {
-  readonly version: number
-  readonly clockAhead: number
-  readonly features: readonly SqlRow[]
-  readonly plans: readonly SqlRow[]
-}
 
 export function loadCatalogue(sql: Sql, env: string): CatalogueRows {
   const row = sql.get('select version, clock_ahead from catalogues where env = ?', [env])

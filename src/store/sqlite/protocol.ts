@@ -33,7 +33,6 @@ import type {
   PlanUse,
 } from '../store.ts'
 import { EVENT_COLUMNS, eventToRow, LOCK_COLUMNS, lockToRow } from '../use-rows.ts'
-import type { CatalogueRows } from './catalogue.ts'
 
 /**
  * What crosses the thread border. Rows are flat arrays of texts and numbers, because cloning nested objects costs more than
@@ -60,6 +59,13 @@ export interface Calls {
   close: { request: null; reply: null }
 }
 export type CallName = keyof Calls
+
+export interface CatalogueRows {
+  readonly version: number
+  readonly clockAhead: number
+  readonly features: readonly SqlRow[]
+  readonly plans: readonly SqlRow[]
+}
 
 /** Who has something that is due. */
 export interface DueQuery {
