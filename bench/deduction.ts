@@ -41,7 +41,7 @@ const balances = Array.from(
     createdAt: i,
   }),
 )
-const candidates = balances.map((balance) => ({ balance, rate: PAR, mayOverdraw: false }))
+const candidates = balances.map((balance) => ({ balance, rate: PAR, mayOwe: 0n }))
 
 for (const [name, units] of [
   ['a use of 3, paid by one rollover', 3n],

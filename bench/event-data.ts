@@ -102,6 +102,7 @@ function eventOf(chance: () => number, uid: string, timestamp: number): UsageEve
     {
       balanceUid: 'cus_ent_01m7yvay7vk2q1g6v3w0s5n9tz',
       featureId: name,
+      planId: null,
       reset,
       amount: value,
       price: AT_PAR,

@@ -60,8 +60,18 @@ export interface BreakdownAnswer {
   held?: number
   unlimited: boolean
   reset: ResetAnswer | null
-  price: null
+  price: BalancePriceAnswer | null
   expires_at: number | null
+}
+
+/** What units beyond those that are included cost: one `amount`, or `tiers` whose marks count those that are included. */
+export interface BalancePriceAnswer {
+  amount?: number
+  tiers?: { to: number | 'inf'; amount: number; flat_amount?: number }[]
+  tier_behavior?: 'graduated' | 'volume'
+  billing_units: number
+  billing_method: 'prepaid' | 'usage_based'
+  max_purchase: number | null
 }
 
 /** All balances of one feature for one subject, added up. */

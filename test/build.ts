@@ -11,7 +11,16 @@ export interface BalanceSketch {
   readonly granted?: string | 'unlimited'
   readonly left?: string
   readonly held?: string
-  readonly source?: Source
+  /** The plan that it comes from; `pro` where only something else of it is said. */
+  readonly plan?: string
+  readonly addOn?: boolean
+  readonly method?: ItemPrice['method']
+  /** Units that may be bought or owed beyond those that are included. */
+  readonly max?: string
+  /** How much of what is granted was bought in advance. */
+  readonly prepaid?: string
+  readonly nextPrepaid?: string
+  readonly price?: Partial<ItemPrice>
   readonly every?: Interval
   /** How many intervals a period has; one unless said otherwise. */
   readonly count?: number
@@ -42,7 +51,7 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     feature: 'feat_messages',
     entity: null,
     terms: granted === 'unlimited' ? { kind: 'unlimited' } : { kind: 'finite', allowance: amount(granted) },
-    source: sketch.source ?? null,
+    source: sourceOf(sketch, uid),
     remaining: amount(left),
     held: amount(sketch.held ?? '0'),
     adjustment: 0n,
@@ -65,6 +74,41 @@ export function balance(sketch: BalanceSketch = {}): Balance {
     expiresAt: sketch.expiresAt ?? null,
     createdAt: sketch.createdAt ?? 0,
   }
+}
+
+function sourceOf(sketch: BalanceSketch, uid: string): Source | null {
+  const { plan, addOn, method, max, prepaid, nextPrepaid, price } = sketch
+  if ([plan, addOn, method, max, prepaid, nextPrepaid, price].every((one) => one === undefined)) return null
+  const isPriced = [method, max, prepaid, nextPrepaid, price].some((one) => one !== undefined)
+  return {
+    attachment: `cus_prod_${plan ?? 'pro'}`,
+    item: Number(uid.replaceAll(/\D/g, '')) || 0,
+    planId: plan ?? 'pro',
+    addOn: addOn ?? false,
+    price: isPriced ? itemPrice({ method: method ?? 'prepaid', maxPurchase: amountOrNull(max), ...price }) : null,
+    prepaid: amount(prepaid ?? '0'),
+    nextPrepaid: amountOrNull(nextPrepaid),
+    slice: false,
+  }
+}
+
+/** By default one dollar a unit and month. */
+export function itemPrice(more: Partial<ItemPrice> = {}): ItemPrice {
+  return {
+    interval: 'month',
+    count: 1,
+    method: 'usage_based',
+    tiers: [{ to: null, amount: amount('1'), flatAmount: null }],
+    behavior: 'graduated',
+    units: amount('1'),
+    maxPurchase: null,
+    proration: null,
+    ...more,
+  }
+}
+
+function amountOrNull(text: string | undefined) {
+  return text === undefined ? null : amount(text)
 }
 
 function capOf({ max, percent }: { max?: string; percent?: string }): RolloverCap {

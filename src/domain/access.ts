@@ -1,5 +1,5 @@
-import { type Amount, divideHalfEven, sum, ZERO } from './amount.ts'
-import type { Balance } from './balance.ts'
+import { type Amount, atLeastZero, divideHalfEven, sum, ZERO } from './amount.ts'
+import { type Balance, isUsageBased, mayOwe, owedOf } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
@@ -7,7 +7,7 @@ import { entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
-import { type Flag, type Summary, summarise } from './summary.ts'
+import { type Flag, onlyPlanOf, type Summary, summarise } from './summary.ts'
 import { boundaryAfter, type Instant } from './time.ts'
 import { bringUpToDate } from './up-to-date.ts'
 
@@ -81,8 +81,10 @@ function inCredits(required: Amount, rate: Rate, balances: readonly Balance[]): 
     return divideHalfEven(required * cost, per)
   }
   if (balances.length === 0) return costOf(rate, required)
-  const candidates = balances.map((balance) => ({ balance, rate, mayOverdraw: false }))
-  return sum(deduct(candidates, required, 'overflow').moves.map(({ amount }) => amount))
+  const candidates = balances.map((balance) => ({ balance, rate, mayOwe: mayOwe(balance) }))
+  const fitting = required > ZERO ? deduct(candidates, required, 'cap') : null
+  const { moves } = fitting?.missing === ZERO ? fitting : deduct(candidates, required, 'overflow')
+  return sum(moves.map(({ amount }) => amount))
 }
 
 /**
@@ -134,7 +136,7 @@ function judgeOne(holdings: Holdings, entity: string | null, feature: Feature, r
   const balances = within(holdings, entity, feature.uid)
   if (feature.type.kind === 'boolean') return { allowed: balances.length > 0, owned: false, required, feature }
   const summary = summarise(feature, balances)
-  return { allowed: isAllowed(summary, required), owned: summary !== null, required, feature }
+  return { allowed: isAllowed(summary, balances, required), owned: summary !== null, required, feature }
 }
 
 function shown(holdings: Holdings, entity: string | null, { allowed, required, feature }: Judgement): Access {
@@ -145,16 +147,40 @@ function shown(holdings: Holdings, entity: string | null, { allowed, required, f
   return { allowed, required, feature, summary: summaryFor(holdings, entity, feature), flag: null }
 }
 
-/** The rows of the table in spec 3.4; the first that applies decides. Limits on use will stand between the third and the last. */
-function isAllowed(summary: Summary | null, required: Amount): boolean {
+/**
+ * The rows of the table in spec 3.4; the first that applies decides. Limits on use will stand between the third and the last.
+ * @param balances that the summary adds up.
+ */
+function isAllowed(summary: Summary | null, balances: readonly Balance[], required: Amount): boolean {
   if (summary === null) return false
   if (summary.unlimited) return true
   if (required < ZERO) return true
-  return summary.remaining >= required
+  if (summary.remaining >= required) return true
+  if (!summary.overageAllowed) return false
+  const beyond = overageLeft(balances)
+  return beyond === null || summary.remaining + beyond >= required
 }
 
-/** The flag of a boolean feature: one, however many balances give it (R24). */
+/**
+ * What may be used beyond all grants: what the usage-based balances may owe together, less what any balance owes. Null where
+ * one of them may owe any amount. Never more than a use would take, because a debt elsewhere counts against them too (R41, R44).
+ */
+function overageLeft(balances: readonly Balance[]): Amount | null {
+  let left = ZERO
+  for (const balance of balances) {
+    left -= owedOf(balance)
+    if (!isUsageBased(balance)) continue
+    const most = mayOwe(balance)
+    if (most === null) return null
+    left += most
+  }
+  return atLeastZero(left)
+}
+
+/** The flag of a boolean feature: one, however many balances give it (R24, B45). */
 export function flagOf(feature: Feature, balances: readonly Balance[]): Flag | null {
   const first = balances[0]
-  return first === undefined ? null : { id: first.uid, feature, expiresAt: first.expiresAt }
+  return first === undefined
+    ? null
+    : { id: first.uid, feature, planId: onlyPlanOf(balances), expiresAt: first.expiresAt }
 }

@@ -1,11 +1,11 @@
 import { type Amount, sum, ZERO } from './amount.ts'
-import { type Balance, grantedOf, spendableOf } from './balance.ts'
-import { ADJUSTING, applyMoves, type Candidate, deduct } from './deduction.ts'
+import { type Balance, grantedOf, includedOf, spendableOf } from './balance.ts'
+import { ADJUSTING, applyMoves, asCandidate, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within, withPassage } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { endOf } from './lock.ts'
-import { PAR, unmetered } from './price.ts'
+import { unmetered } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
 import { matches, noneMatches, type Target } from './target.ts'
@@ -157,7 +157,10 @@ function setUsage(balances: readonly Balance[], target: Amount, journal: Journal
   return moved.map((balance) => ({ ...balance, rollovers: rolloversIn(balances, balance.uid) }))
 }
 
-/** Makes the grant of all targeted balances together equal to `value` by adjusting the first; what remains is untouched (B113, B114 REC). */
+/**
+ * Makes the grant of all targeted balances together, without what was bought in advance, equal to `value` by adjusting the
+ * first; what remains is untouched (B113, B114 REC, B118).
+ */
 function setGrant(balances: readonly Balance[], value: Amount, journal: Journal): Balance | Refusal {
   const [first] = balances
   if (first?.terms.kind !== 'finite') {
@@ -166,7 +169,7 @@ function setGrant(balances: readonly Balance[], value: Amount, journal: Journal)
       'included_grant cannot be set: the balance is unlimited or a flag and has no grant',
     )
   }
-  const delta = value - sum(balances.map(grantedOf))
+  const delta = value - sum(balances.map(includedOf))
   journal.post('adjust', first, null, { amount: ZERO, granted: delta, after: first.remaining, permit: 'adjust' })
   return { ...first, adjustment: first.adjustment + delta }
 }
@@ -193,7 +196,7 @@ function moveReset(balances: readonly Balance[], to: Instant, journal: Journal):
   }
 }
 
-/** Sets the expiry of the balance that expires soonest, or of the first when none does (B122). */
+/** Sets the expiry of the balance that expires soonest, or of the first when none does; not where it is paid for again and again (B122). */
 function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | Refusal {
   const soonest = balances.reduce<Balance | null>((found, balance) => {
     if (balance.expiresAt === null) return found
@@ -201,6 +204,13 @@ function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | 
   }, null)
   const chosen = soonest ?? balances[0]
   if (chosen === undefined) return refuse('balance_not_found', 'There is no balance whose expiry could be set')
+  const price = chosen.source?.price ?? null
+  if (price !== null && price.interval !== 'one_off') {
+    return refuse(
+      'invalid_request',
+      `expires_at cannot be set: the balance is paid for by the ${price.interval} with plan ${chosen.source?.planId}, end that instead`,
+    )
+  }
   return { ...chosen, expiresAt }
 }
 
@@ -215,10 +225,6 @@ function regrant(balance: Balance, amount: Amount, journal: Journal): Balance {
   const remaining = balance.remaining + amount
   journal.post('adjust', balance, null, { amount, granted: amount, after: remaining, permit: 'adjust' })
   return { ...balance, remaining, adjustment: balance.adjustment + amount }
-}
-
-export function asCandidate(balance: Balance): Candidate {
-  return { balance, rate: PAR, mayOverdraw: false }
 }
 
 function rolloversIn(balances: readonly Balance[], uid: string) {

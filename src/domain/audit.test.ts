@@ -277,7 +277,7 @@ describe('what locks hold is found out where it is not what is held', () => {
       {
         ...{ balance: MAIN.uid, rollover, feature: 'feat_messages', healed: 0n, ended },
         line: {
-          ...{ balanceUid: rollover ?? MAIN.uid, featureId: 'messages', reset: null },
+          ...{ balanceUid: rollover ?? MAIN.uid, featureId: 'messages', planId: null, reset: null },
           ...{ amount: amount(units), price: AT_PAR, metered: null },
         },
       },

@@ -28,6 +28,7 @@ describe('used up for good (B96, B175, B176)', () => {
     ['one with something left is not', { left: '0.000000000001' }, {}, false],
     ['nor one in debt', { left: '-1' }, {}, false],
     ['nor one that resets', { left: '0', every: 'month' }, {}, false],
+    ['nor one of a plan (R22)', { left: '0', plan: 'free' }, {}, false],
     ['nor one that entities sit on', { left: '0' }, { seats: 1 }, false],
     ['nor one with a rollover', { left: '0', rollovers: [roll('1')] }, {}, false],
     ['one with a used up rollover is', { left: '0', rollovers: [roll('0')] }, {}, true],

@@ -107,6 +107,27 @@ export function usedOf(balance: Balance): Amount {
   return grantedOf(balance) - balance.remaining
 }
 
+/** Granted without what was bought in advance. Source: B33, B34. */
+export function includedOf(balance: Balance): Amount {
+  return balance.source === null ? grantedOf(balance) : grantedOf(balance) - balance.source.prepaid
+}
+
+/** Whether its use is priced as it happens: only then may it go beyond what is granted, whatever its maximum (B41). */
+export function isUsageBased({ source }: Balance): boolean {
+  return source?.price?.method === 'usage_based'
+}
+
+/** The most that use may leave it owing on its own terms; null is any amount. Source: R92, R94, R108. */
+export function mayOwe({ source }: Balance): Amount | null {
+  const price = source === null ? null : source.price
+  return price?.method === 'usage_based' ? price.maxPurchase : ZERO
+}
+
+/** What is owed of the balance. Use of an unlimited one is no debt. */
+export function owedOf({ remaining, terms }: Balance): Amount {
+  return remaining < ZERO && terms.kind === 'finite' ? -remaining : ZERO
+}
+
 /** What may be spent of the balance: its main amount, floored at zero, and its rollovers. */
 export function spendableOf(balance: Balance): Amount {
   return atLeastZero(balance.remaining) + rolledOver(balance)
@@ -123,11 +144,12 @@ export function rolledOver(balance: Balance): Amount {
 
 /**
  * A loose one-off balance that is used up exactly. Reads leave it out, as clients of the reference expect; it still takes
- * refunds, and updates and deletes still find it. Recurring ones stay visible at zero, and so does one that entities sit
- * on or locks hold something of: it is in use, not used up. Source: B96, B175, B176 (REC).
+ * refunds, and updates and deletes still find it. Recurring ones stay visible at zero, and so do those of a plan, and one that
+ * entities sit on or locks hold something of: it is in use, not used up. Source: B96, B175, B176 (REC), R22.
  */
 export function isDrained(balance: Balance): boolean {
   return (
+    balance.source === null &&
     balance.terms.kind === 'finite' &&
     balance.reset === null &&
     balance.seats === 0 &&
@@ -147,8 +169,8 @@ export function dueAt(balance: Balance): Instant {
 
 /**
  * The order in which balances of one kind of feature are drawn from: unlimited, then those that reset (shortest interval
- * first), then those that expire soonest, then the oldest. The internal id decides last, so the order is total (law 7).
- * Source: B143, R84 keys 4-7 and 11.
+ * first), then those that expire soonest, then those that are of no add-on, then those whose use is not priced as it happens,
+ * then the oldest. The internal id decides last, so the order is total (law 7). Source: B143, R84 keys 4-7 and 9-11.
  */
 export function consumptionOrder(a: Balance, b: Balance): number {
   return (
@@ -156,12 +178,18 @@ export function consumptionOrder(a: Balance, b: Balance): number {
     Number(a.reset === null) - Number(b.reset === null) ||
     weight(a) - weight(b) ||
     (a.expiresAt ?? NEVER) - (b.expiresAt ?? NEVER) ||
+    (a.source === b.source ? 0 : planWeight(a) - planWeight(b)) ||
     a.createdAt - b.createdAt ||
     (a.uid < b.uid ? -1 : 1)
   )
 }
 
 const NEVER = Number.MAX_SAFE_INTEGER
+
+/** Add-ons after all others, each with what is usage-based last. */
+function planWeight(balance: Balance): number {
+  return (balance.source?.addOn ? 2 : 0) + (isUsageBased(balance) ? 1 : 0)
+}
 
 function weight(balance: Balance): number {
   return balance.reset === null ? 0 : orderingWeight(balance.reset)

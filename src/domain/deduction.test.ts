@@ -1,8 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BalanceSketch, balance } from '../../test/build.ts'
 import { amount, formatAmount } from './amount.ts'
-import { consumptionOrder } from './balance.ts'
-import { applyMoves, type Candidate, deduct, type OverageBehavior, USING } from './deduction.ts'
+import { consumptionOrder, mayOwe } from './balance.ts'
+import { applyMoves, asCandidate, type Candidate, deduct, type Move, type OverageBehavior, USING } from './deduction.ts'
 import { Journal } from './ledger.ts'
 import { flatTariff, type Rate, rateOf, type Tier } from './price.ts'
 
@@ -10,10 +11,10 @@ type Asked = [units: string, behavior?: OverageBehavior]
 
 /** Rows as `left`, rollovers as `~left`, after the deduction; what no balance paid as `short`. */
 function outcome(sketches: BalanceSketch[], [units, behavior = 'cap']: Asked, costs: string[] = [], seats = false) {
-  const candidates: Candidate[] = sketches.map((sketch, i) => ({
-    balance: balance(sketch),
+  const candidates: Candidate[] = sketches.map(balance).map((one, i) => ({
+    balance: one,
     rate: rateOf('feat_messages', flatTariff(amount(costs[i] ?? '1')), {}),
-    mayOverdraw: seats,
+    mayOwe: seats ? null : mayOwe(one),
   }))
   const { moves, missing } = deduct(candidates, amount(units), behavior)
   const changed = applyMoves(moves, USING, new Journal(1, 'evt'))
@@ -85,11 +86,54 @@ describe('taking (R88-R96)', () => {
     })
   })
 
-  test('seats that nobody sells may be overdrawn, except under reject (R101)', () => {
+  test('seats that nobody sells may be overdrawn (R101)', () => {
     expect(outcome([{ granted: '5' }], ['8'], [], true)).toEqual({ left: ['-3'], short: '0' })
-    expect(outcome([{ granted: '5' }], ['8', 'reject'], [], true)).toEqual({ left: ['0'], short: '3' })
   })
 })
+
+/** What the rules R90-R96 say, one unit after the other and without rollovers: from the first that has one, else who may owe one. */
+function naively(rows: readonly { left: number; most: number | null }[], units: number, behavior: OverageBehavior) {
+  const after = rows.map(({ left }) => left)
+  let short = 0
+  for (let unit = 0; unit < units; unit++) {
+    const payer = after.findIndex((left) => left > 0)
+    const debtor =
+      behavior === 'overflow' ? 0 : rows.findIndex(({ most }, i) => most === null || (after[i] ?? 0) > -most)
+    const at = payer === -1 ? debtor : payer
+    if (at === -1) short += 1
+    else after[at] = (after[at] ?? 0) - 1
+  }
+  return { left: after.map(String), short: String(short) }
+}
+
+test('what is taken is what a model takes unit by unit, each balance down to its own floor', () => {
+  const row = fc.record({
+    left: fc.integer({ min: -6, max: 6 }),
+    kind: fc.constantFrom('free', 'prepaid', 'usage_based'),
+    max: fc.option(fc.nat(5), { nil: null }),
+  })
+  const asked = [fc.array(row, { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 30 })] as const
+  fc.assert(
+    fc.property(...asked, fc.constantFrom('cap', 'reject', 'overflow'), (rows, units, behavior) => {
+      const sketches = rows.map(({ left, kind, max }): BalanceSketch => {
+        const price = { maxPurchase: max === null ? null : amount(String(max)) }
+        return { left: String(left), ...(kind === 'free' ? {} : { method: kind, price }) }
+      })
+      const model = rows.map(({ left, kind, max }) => ({ left, most: kind === 'usage_based' ? max : 0 }))
+      expect(outcome(sketches, [String(units), behavior])).toEqual(naively(model, units, behavior))
+      const { moves } = deduct(sketches.map(balance).map(asCandidate), amount(String(units)), behavior)
+      const debts = permitsOf(moves)
+      expect(debts.every((permit) => permit === (behavior === 'overflow' ? 'overflow' : 'overage'))).toBe(true)
+    }),
+  )
+})
+
+/** What permitted the postings that end below zero. */
+function permitsOf(moves: readonly Move[]) {
+  const journal = new Journal(1, 'evt')
+  applyMoves(moves, USING, journal)
+  return journal.postings.filter(({ remainingAfter }) => remainingAfter < 0n).map(({ permit }) => permit)
+}
 
 describe('credit costs (R89, R106)', () => {
   test.each<[string, BalanceSketch[], string[], Asked, string[], string]>([
@@ -182,6 +226,18 @@ describe('consumption order (B143, R84)', () => {
     ['the one that expires sooner (V7)', { expiresAt: 30, createdAt: 9 }, { expiresAt: 365, createdAt: 1 }],
     ['an expiring one before a lasting one', { expiresAt: 30, createdAt: 9 }, { createdAt: 1 }],
     ['a flag that expires before one that lasts', { flag: true, expiresAt: 5 }, { flag: true, createdAt: -1 }],
+    ['what is of no add-on (V8)', { createdAt: 9, plan: 'pro' }, { createdAt: 1, plan: 'more', addOn: true }],
+    ['a loose one before an add-on', { createdAt: 9 }, { createdAt: 1, addOn: true }],
+    ['what is free before what is used at a price (V3)', { createdAt: 9 }, { createdAt: 1, method: 'usage_based' }],
+    ['what is bought in advance, too', { createdAt: 9, prepaid: '1' }, { createdAt: 1, method: 'usage_based' }],
+    ['an add-on last, whatever it costs', { createdAt: 9, method: 'usage_based' }, { createdAt: 1, addOn: true }],
+    [
+      'the shorter interval, whatever the plan (R86)',
+      { every: 'day', addOn: true, method: 'usage_based' },
+      { every: 'month', createdAt: -1 },
+    ],
+    ['what expires, whatever the plan', { expiresAt: 5, addOn: true, createdAt: 9 }, { plan: 'pro', createdAt: 1 }],
+    ['of two plans alike the older', { createdAt: 1, plan: 'b' }, { createdAt: 2, plan: 'a' }],
     ['the older', { createdAt: 1, uid: 'cus_ent_z' }, { createdAt: 2, uid: 'cus_ent_a' }],
     ['and last the smaller internal id', { uid: 'cus_ent_a' }, { uid: 'cus_ent_b' }],
   ])('%s', (_label, first, second) => {
@@ -204,7 +260,7 @@ describe('at a price in tiers (K 2.2)', () => {
     const candidates: Candidate[] = sketches.map(({ counted, ...sketch }) => ({
       balance: { ...balance(sketch), metered: new Map(counted === undefined ? [] : [['m', amount(counted)]]) },
       rate,
-      mayOverdraw: false,
+      mayOwe: 0n,
     }))
     const { moves, missing } = deduct(candidates, amount(units), behavior)
     const changed = applyMoves(moves, USING, new Journal(1, 'evt'))

@@ -1,5 +1,5 @@
 import { type Amount, atLeastZero, divideHalfEven, ONE, smaller, ZERO } from './amount.ts'
-import { type Balance, grantedOf, type Rollover } from './balance.ts'
+import { type Balance, grantedOf, mayOwe, owedOf, type Rollover } from './balance.ts'
 import type { Journal, Permit, PostingKind } from './ledger.ts'
 import { PAR, type Price, priceIn, type Rate, tierAt } from './price.ts'
 import type { Metered } from './usage-event.ts'
@@ -9,8 +9,13 @@ export interface Candidate {
   readonly balance: Balance
   /** What units of the tracked feature cost in units of this balance: one for one for its own, in credits for a payer. */
   readonly rate: Rate
-  /** Whether use may take it below zero on its own terms: seats that nobody sells (R94, R101). */
-  readonly mayOverdraw: boolean
+  /** The most that use may leave it owing, in its own units; null is any amount (R92, R94). */
+  readonly mayOwe: Amount | null
+}
+
+/** A balance as it pays for its own feature. */
+export function asCandidate(balance: Balance): Candidate {
+  return { balance, rate: PAR, mayOwe: mayOwe(balance) }
 }
 
 /** What happens to the part that no balance can pay: drop it, refuse the whole, or let the first balance owe it. */
@@ -35,8 +40,8 @@ export interface Deduction {
 }
 
 /**
- * Takes `units` from the candidates: rollovers first (soonest expiry), then each balance down to zero, then debt where it
- * is permitted. An unlimited balance absorbs everything. Plans only; nothing is changed.
+ * Takes `units` from the candidates: rollovers first (soonest expiry), then each balance down to zero, then each down to the
+ * most that it may owe. An unlimited balance absorbs everything. Plans only; nothing is changed.
  * @param candidates brought up to now, in consumption order.
  * @param units in the tracked feature's units, exact, any sign; negative gives back.
  * @returns moves that pay `units`, and what is missing; whether a gap refuses the whole is the caller's decision.
@@ -59,11 +64,17 @@ function take(plan: Plan, behavior: OverageBehavior): void {
     if (plan.done) return
     plan.move(candidate, null, 'take', atLeastZero(candidate.balance.remaining), null)
   }
-  const debtor =
-    behavior === 'overflow'
-      ? plan.candidates[0]
-      : plan.candidates.find(({ mayOverdraw }) => mayOverdraw && behavior !== 'reject')
-  if (debtor !== undefined) plan.move(debtor, null, 'take', null, behavior === 'overflow' ? 'overflow' : 'overage')
+  if (behavior === 'overflow') {
+    const first = plan.candidates[0]
+    if (first !== undefined) plan.move(first, null, 'take', null, 'overflow')
+    return
+  }
+  for (const candidate of plan.candidates) {
+    if (plan.done) return
+    const { balance, mayOwe: most } = candidate
+    if (most === ZERO) continue
+    plan.move(candidate, null, 'take', most === null ? null : atLeastZero(most - owedOf(balance)), 'overage')
+  }
 }
 
 /** Soonest expiry first; those that expire together in the candidates' order. Each balance has its own in order already. */

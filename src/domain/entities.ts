@@ -4,7 +4,7 @@ import { findEntity, type Holdings, ownBalances, withEntity, withoutEntity } fro
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close } from './reset.ts'
-import { seatEntities, vacateSeats } from './seats.ts'
+import { seatEntities, standing, vacateSeats } from './seats.ts'
 import type { Moment } from './time.ts'
 
 /** What a caller says of an entity that is to be there. */
@@ -19,8 +19,9 @@ export interface EntityRequest {
  * Adds entities; each takes a seat from the customer's own balances of its feature. All are added or none.
  * @param holdings brought up to the moment.
  * @returns the new holdings and the entities in the order asked for, or `feature_not_found`, `invalid_request` (the feature
- * is not one that is held), `entity_already_exists`, `entity_id_required` (a second one without an id).
- * Source: B214-B218; that everything is looked at before anything is changed is the recommendation there.
+ * is not one that is held), `entity_already_exists`, `entity_id_required` (a second one without an id),
+ * `feature_limit_reached` (more than its plans' seats, those included and those that may be bought).
+ * Source: B214-B219; that everything is looked at before anything is changed is the recommendation there.
  */
 export function addEntities(
   holdings: Holdings,
@@ -49,8 +50,11 @@ export function addEntities(
     current = withEntity(current, entity)
     added.push(entity)
   }
-  for (const feature of new Set(added.map((entity) => entity.feature)))
+  for (const feature of new Set(added.map((entity) => entity.feature))) {
     current = seatEntities(current, feature, journal)
+    // Whom a plan left standing already may stay; nobody comes to stand with them.
+    if (standing(current, feature) > standing(holdings, feature)) return full(catalogue, feature)
+  }
   return { holdings: current, added }
 }
 
@@ -64,6 +68,13 @@ export function removeEntity(holdings: Holdings, entity: Entity, journal: Journa
 function claimedBy(anonymous: Entity | undefined, { id, name }: EntityRequest, feature: Feature): Entity | null {
   if (id === null || anonymous?.feature !== feature.uid) return null
   return { ...anonymous, id, name: name ?? anonymous.name }
+}
+
+function full({ byUid }: Catalogue, feature: string): Refusal {
+  return refuse(
+    'feature_limit_reached',
+    `No more entities of ${byUid.get(feature)?.id ?? feature} can be added: all seats that are included and may be bought are taken`,
+  )
 }
 
 function unfit(feature: Feature): Refusal | null {

@@ -1,7 +1,16 @@
 import { type Amount, atLeastZero, smaller, ZERO } from './amount.ts'
-import type { Balance } from './balance.ts'
+import { type Balance, isUsageBased, owedOf } from './balance.ts'
 import type { JsonObject } from './customer.ts'
-import { applyMoves, counting, deduct, HOLDING, type Move, type OverageBehavior, RETURNING } from './deduction.ts'
+import {
+  applyMoves,
+  asCandidate,
+  counting,
+  deduct,
+  HOLDING,
+  type Move,
+  type OverageBehavior,
+  RETURNING,
+} from './deduction.ts'
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import {
@@ -16,9 +25,9 @@ import {
   withLocks,
   withoutLock,
 } from './holdings.ts'
-import type { Journal } from './ledger.ts'
+import type { Journal, Permit } from './ledger.ts'
 import { type HeldLine, type Lock, MOST_LOCKS, repaid } from './lock.ts'
-import { AT_PAR, PAR } from './price.ts'
+import { AT_PAR } from './price.ts'
 import { partOf, sizeOf, unitsIn } from './refund.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { returnToRollover, roomIn } from './reset.ts'
@@ -86,9 +95,9 @@ function heldLines(moves: readonly Move[], catalogue: Catalogue): HeldLine[] {
   const debts = new Map<string, Amount>()
   return moves.flatMap((move) => {
     const { balance, rollover } = move
-    const { uid, feature, terms } = balance
+    const { uid, feature } = balance
     return linesOf([move], catalogue).map((line): HeldLine => {
-      const debt = debts.get(uid) ?? (terms.kind === 'finite' ? atLeastZero(-balance.remaining) : ZERO)
+      const debt = debts.get(uid) ?? owedOf(balance)
       const healed = smaller(debt, atLeastZero(-line.amount))
       debts.set(uid, debt - healed)
       return { balance: uid, rollover: rollover?.uid ?? null, feature, line, healed, ended: null }
@@ -325,8 +334,7 @@ function settled(
     if (isOver) return null
     const back = kind === 'confirm' ? ZERO : comingBack(balance, amount, healed)
     const [remaining, held] = [balance.remaining + back, balance.held - amount]
-    const permit = balance.terms.kind === 'unlimited' ? 'unlimited' : 'overflow'
-    journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining, permit })
+    journal.post(kind, balance, null, { amount: back, held: -amount, after: remaining, permit: permitOf(balance) })
     return { balance: { ...balance, remaining, held, metered }, amount: back, metered: undone }
   }
   const at = balance.rollovers.findIndex((rollover) => rollover.uid === uid)
@@ -352,6 +360,12 @@ function settled(
   return { balance: { ...balance, rollovers, metered }, amount: back, metered: undone }
 }
 
+/** By which a balance of which something is held may be below zero. */
+function permitOf(balance: Balance): Permit {
+  if (balance.terms.kind === 'unlimited') return 'unlimited'
+  return isUsageBased(balance) ? 'overage' : 'overflow'
+}
+
 /**
  * What a hold below zero had given is taken back as far as it is still there: nobody comes to owe what he was given. What
  * paid off a debt is owed again, or to hold and to release would be a way to be rid of it.
@@ -374,11 +388,11 @@ function giveToSiblings(
   const entity = lock.entity?.uid ?? null
   const isGone = ended !== null || rollover !== null || (entity !== null && entityOf(holdings, entity) === undefined)
   if (isGone || line.amount <= ZERO) return { holdings, lines: [] }
-  const candidates = within(holdings, entity, feature).map((balance) => ({ balance, rate: PAR, mayOverdraw: false }))
-  const { moves } = deduct(candidates, -line.amount, 'cap')
+  const { moves } = deduct(within(holdings, entity, feature).map(asCandidate), -line.amount, 'cap')
   const lines = moves.map(({ balance, amount }) => ({
     ...line,
     balanceUid: balance.uid,
+    planId: balance.source?.planId ?? null,
     reset: resetOf(balance),
     amount,
     price: AT_PAR,

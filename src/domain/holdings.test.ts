@@ -58,7 +58,7 @@ test('law 7: what is taken does not depend on the order in which rows were loade
         const candidates = balancesOf(holdingsOf(alice, [], list, 0, 0), 'feat_messages').map((one) => ({
           balance: one,
           rate: PAR,
-          mayOverdraw: false,
+          mayOwe: 0n,
         }))
         return deduct(candidates, amount(value), 'overflow').moves.map((move) => [move.balance.uid, move.amount])
       })
@@ -72,7 +72,7 @@ test('only what changed is written, and what is gone is removed', () => {
   const [a, b, c] = [balance({ uid: 'cus_ent_a' }), balance({ uid: 'cus_ent_b' }), balance({ uid: 'cus_ent_c' })]
   const before = holdingsOf(alice, [], [a, b, c], 0, 0)
   const [changed] = applyMoves(
-    deduct([{ balance: b, rate: PAR, mayOverdraw: false }], amount(1), 'cap').moves,
+    deduct([{ balance: b, rate: PAR, mayOwe: 0n }], amount(1), 'cap').moves,
     USING,
     new Journal(1, 'evt'),
   )

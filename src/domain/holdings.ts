@@ -525,7 +525,12 @@ function shelfOf(balances: Balance[]): Shelf {
 }
 
 function samePlace(a: Balance, b: Balance): boolean {
-  return a.expiresAt === b.expiresAt && a.terms === b.terms && a.reset?.interval === b.reset?.interval
+  return (
+    a.expiresAt === b.expiresAt &&
+    a.terms === b.terms &&
+    a.source === b.source &&
+    a.reset?.interval === b.reset?.interval
+  )
 }
 
 function earliest(shelf: Shelf): Instant {

@@ -1,5 +1,5 @@
-import { type Amount, ZERO } from './amount.ts'
-import type { Balance } from './balance.ts'
+import type { Amount } from './amount.ts'
+import { type Balance, owedOf } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import type { OverageBehavior } from './deduction.ts'
 import type { Instant } from './time.ts'
@@ -87,7 +87,7 @@ function passed(held: HeldLine, { after, ended }: Passage): HeldLine {
 
 /** The end of a period of the balance at a boundary. */
 export function endOf(before: Balance, at: Instant): Ended {
-  return { at, debt: before.remaining < ZERO && before.terms.kind === 'finite' ? -before.remaining : ZERO }
+  return { at, debt: owedOf(before) }
 }
 
 /** The lock after so much was paid off of what was owed at the end of a period. The same object where it is not concerned. */

@@ -62,6 +62,20 @@ describe('debts are set off against what siblings have left (B137-B139)', () => 
       ['0', '59', '10'],
     ],
     ['more used than granted in all: the first owes it', [['-100 of 20'], ['30 of 30']], ['-70', '0']],
+    [
+      'those that are used at a price owe it before all others (B138)',
+      [['-100 of 20'], ['30 of 30', { method: 'usage_based', max: '10' }]],
+      ['0', '-70'],
+    ],
+    [
+      'each as far as it may, the first of them the rest',
+      [
+        ['-100 of 20'],
+        ['30 of 30', { method: 'usage_based', max: '10' }],
+        ['0 of 0', { method: 'usage_based', max: '5' }],
+      ],
+      ['0', '-65', '-5'],
+    ],
     ['more left than granted in all: the first has it', [['-10 of 20'], ['100 of 30']], ['60', '30']],
     ['no debt, nothing changes', [['10 of 100'], ['200 of 200']], ['10', '200']],
     ['nothing left, nothing changes', [['-10 of 100'], ['0 of 200']], ['-10', '0']],

@@ -1,6 +1,7 @@
-import { add, asCandidate, shift } from './adjust.ts'
+import { shift } from './adjust.ts'
 import { atLeastZero, sum, ZERO } from './amount.ts'
-import { type Balance, grantedOf } from './balance.ts'
+import { type Balance, grantedOf, isUsageBased } from './balance.ts'
+import { ADJUSTING, applyMoves, asCandidate, deduct } from './deduction.ts'
 import type { Feature } from './feature.ts'
 import { type Holdings, withBalances } from './holdings.ts'
 import { Journal } from './ledger.ts'
@@ -15,7 +16,7 @@ export interface Redistribution {
 
 /**
  * Sets off the debts of balances against what their siblings have left: each balance is filled up to its grant, and all that
- * was used is taken again in the order of consumption. Of the owners (the customer, each entity) only those change that have
+ * was used is taken again in the order of consumption; what remains owed is so first by those that may owe. Of the owners (the customer, each entity) only those change that have
  * both a debt and something left. Grants and rollovers stay as they are, and what remains in all is the same.
  * @param entity internal id of the one owner to look at, or null for the customer and all its entities.
  * @returns every balance of the feature that matches, or `balance_not_found`. Source: B136-B141; that a grant which was
@@ -49,9 +50,12 @@ function redistributeOne(balances: Balance[]): Redistribution[] {
     rollovers: [],
   }))
   const used = sum(full.map(({ remaining }) => remaining)) - sum(balances.map(({ remaining }) => remaining))
-  const spent = add(full.map(asCandidate), -used, new Journal(0, 'trial'))
+  const { moves, missing } = deduct(full.map(asCandidate), used, used > ZERO ? 'cap' : 'overflow')
+  const spent = applyMoves(moves, ADJUSTING, new Journal(0, 'trial'))
+  const debtor = full.find(isUsageBased) ?? full[0]
   return balances.map((before, i) => {
-    const remaining = spent.find(({ uid }) => uid === before.uid)?.remaining ?? full[i]?.remaining ?? ZERO
+    const left = spent.find(({ uid }) => uid === before.uid)?.remaining ?? full[i]?.remaining ?? ZERO
+    const remaining = full[i] === debtor ? left - missing : left
     return { before, after: { ...before, remaining } }
   })
 }

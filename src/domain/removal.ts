@@ -1,15 +1,17 @@
-import { add, asCandidate } from './adjust.ts'
+import { add } from './adjust.ts'
 import { type Amount, atLeastZero, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
+import { asCandidate } from './deduction.ts'
 import type { Feature } from './feature.ts'
 import { balancesOf, type Holdings, ownOf, withBalances, withoutBalances, withPassage } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import type { Refusal } from './refusal.ts'
+import { type Refusal, refuse } from './refusal.ts'
 import { close, closeRollovers } from './reset.ts'
 import { noneMatches, type Target, targeted } from './target.ts'
 
 /**
- * Deletes every targeted balance with its rollovers and its use (B129, B132).
+ * Deletes every targeted balance with its rollovers and its use (B129, B132), or none: what is paid for goes with its plan
+ * alone, refusal `balance_is_priced` (B130); what a plan gives for nothing may go (B131).
  * @param entity internal id: its own balances. Null: those of the customer and of all its entities.
  * @param feature null for all features, then a `balanceId` is needed.
  */
@@ -21,7 +23,8 @@ export function remove(
   journal: Journal,
 ): Holdings | Refusal {
   const gone = targeted(holdings, entity, feature, target)
-  if (gone.length === 0) return noneMatches(holdings, feature)
+  const problem = gone.length === 0 ? noneMatches(holdings, feature) : paidFor(gone)
+  if (problem !== null) return problem
   for (const balance of gone) close('void', balance, journal)
   return withoutBalances(holdings, gone)
 }
@@ -39,12 +42,22 @@ export function removeKeepingUse(
   journal: Journal,
 ): Holdings | Refusal {
   const gone = targeted(holdings, entity, feature, target)
-  if (gone.length === 0) return noneMatches(holdings, feature)
+  const problem = gone.length === 0 ? noneMatches(holdings, feature) : paidFor(gone)
+  if (problem !== null) return problem
   let current = holdings
   for (const group of Map.groupBy(gone, (balance) => balance.entity).values()) {
     current = removeGroup(current, group, journal)
   }
   return current
+}
+
+function paidFor(gone: readonly Balance[]): Refusal | null {
+  const source = gone.find((balance) => balance.source !== null && balance.source.price !== null)?.source
+  if (source == null) return null
+  return refuse(
+    'balance_is_priced',
+    `A balance of plan ${source.planId} is paid for and cannot be deleted: cancel the plan, or take the item out of it`,
+  )
 }
 
 /** @param gone of one feature and one owner, in consumption order. */

@@ -146,18 +146,24 @@ function walk(
   let next = start.reset?.nextAt ?? Number.POSITIVE_INFINITY
   let rollovers = start.rollovers.map((r) => ({ left: r.remaining, until: r.expiresAt }))
   const policy = start.rolloverPolicy
-  const allowance = start.terms.kind === 'finite' ? start.terms.allowance : 0n
+  let allowance = start.terms.kind === 'finite' ? start.terms.allowance : 0n
+  let { prepaid, nextPrepaid } = start.source ?? { prepaid: 0n, nextPrepaid: null }
   for (;;) {
     const due = Math.min(next, start.expiresAt ?? Infinity, ...rollovers.map((r) => r.until ?? Infinity))
     if (due > now) return { main, rollovers }
     if (due === start.expiresAt) return null
     rollovers = rollovers.filter((r) => r.until !== due)
     if (due !== next || start.reset === null) continue
-    if (policy !== null && main > 0n) {
+    if (nextPrepaid !== null) {
+      allowance += nextPrepaid - prepaid
+      prepaid = nextPrepaid
+      nextPrepaid = null
+    }
+    if (policy !== null) {
       const until = policy.months === null ? null : addMonths(due, policy.months)
       const lasting = rollovers.find((r) => r.until === null)
-      if (until === null && lasting !== undefined) lasting.left += main
-      else if (until === null || until > due) rollovers.push({ left: main, until })
+      if (main > 0n && until === null && lasting !== undefined) lasting.left += main
+      else if (main > 0n && (until === null || until > due)) rollovers.push({ left: main, until })
       rollovers.sort((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity) || 0)
       const cap =
         policy.cap.kind === 'amount'
@@ -183,6 +189,58 @@ function percentOf(allowance: bigint, percent: bigint): bigint {
   return ((allowance * percent) / (100n * unit) / unit) * unit
 }
 
+describe('what is bought in advance changes at a reset (B25, C160)', () => {
+  const monthly: BalanceSketch = { every: 'month', anchor: 0, nextAt: 31 * DAY, granted: '300', prepaid: '200' }
+  const after = (sketch: BalanceSketch, days = 31) => {
+    const one = brought({ ...monthly, ...sketch }, days * DAY)
+    return [show(one), formatAmount(one?.source?.prepaid ?? 0n), one?.source?.nextPrepaid ?? null]
+  }
+
+  test.each<[string, BalanceSketch, number, unknown[]]>([
+    ['not before', { nextPrepaid: '50' }, 30, ['300', '200', amount('50')]],
+    ['to less', { nextPrepaid: '50' }, 31, ['150', '50', null]],
+    ['to nothing', { nextPrepaid: '0' }, 31, ['100', '0', null]],
+    ['to more', { nextPrepaid: '250' }, 31, ['350', '250', null]],
+    ['not where nothing was said', {}, 31, ['300', '200', null]],
+    ['once, however many resets were missed', { nextPrepaid: '50' }, 400, ['150', '50', null]],
+    ['what is owed is dropped', { nextPrepaid: '50', left: '-7' }, 31, ['150', '50', null]],
+    [
+      'a cap in percent is of all that is granted then (B165)',
+      { nextPrepaid: '50', rollover: { percent: '10', months: null } },
+      31,
+      ['~15 150', '50', null],
+    ],
+    [
+      'what was carried over before is cut to the new cap, also where nothing is left to carry',
+      {
+        nextPrepaid: '0',
+        left: '0',
+        rollover: { percent: '10', months: null },
+        rollovers: [{ left: '25', expiresAt: null }],
+      },
+      31,
+      ['~10 100', '0', null],
+    ],
+    [
+      'idle periods carry what is granted then',
+      { nextPrepaid: '0', rollover: { months: null } },
+      31 + 28 + 31,
+      ['~500 100', '0', null],
+    ],
+  ])('%s', (_label, sketch, days, expected) => {
+    expect(after(sketch, days)).toEqual(expected)
+  })
+
+  test('the books follow (law 1)', () => {
+    const journal = new Journal(31 * DAY, 'time')
+    advance(balance({ ...monthly, nextPrepaid: '50', left: '10' }), 31 * DAY, journal)
+    expect(journal.postings.map((line) => [line.kind, formatAmount(line.amount), formatAmount(line.granted)])).toEqual([
+      ['reset', '-10', '-300'],
+      ['grant', '150', '150'],
+    ])
+  })
+})
+
 describe('laws', () => {
   const interesting = fc.record({
     every: fc.constantFrom(
@@ -206,6 +264,9 @@ describe('laws', () => {
         ),
       }),
     ),
+    bought: fc.option(
+      fc.record({ prepaid: fc.constantFrom('0', '3'), next: fc.constantFrom(undefined, '0', '1', '3', '50') }),
+    ),
     life: fc.option(fc.integer({ min: 1, max: 900 })),
     steps: fc.array(fc.integer({ min: 0, max: 400 * 24 }), { minLength: 1, maxLength: 4 }),
   })
@@ -218,8 +279,10 @@ describe('laws', () => {
       count: every.count,
       anchor,
       nextAt: boundaryAfter(anchor, every, anchor),
-      granted: one.granted,
+      granted: formatAmount(amount(one.granted) + amount(one.bought?.prepaid ?? '0')),
       left: one.left,
+      ...(one.bought === null ? {} : { prepaid: one.bought.prepaid }),
+      ...(one.bought?.next === undefined ? {} : { nextPrepaid: one.bought.next }),
       ...(one.life === null ? {} : { expiresAt: anchor + one.life * DAY }),
       ...(one.policy === null ? {} : { rollover: { months: one.policy.months, ...one.policy.cap } }),
     })

@@ -8,6 +8,7 @@ import {
   type Rollover,
   type RolloverPolicy,
   rolledOver,
+  type Source,
   UNMETERED,
 } from './balance.ts'
 import type { Journal } from './ledger.ts'
@@ -60,7 +61,8 @@ function finished({ rolledOver: _, ...balance }: Draft): Balance {
 function renew(draft: Draft, at: Instant, journal: Journal): void {
   const { terms, rolloverPolicy: policy, remaining: left, reset: every } = draft
   assert(every !== null && terms.kind === 'finite', 'only recurring finite balances reset')
-  const { allowance } = terms
+  const { source } = draft
+  const allowance = source === null ? terms.allowance : nextAllowance(terms.allowance, source)
   const kept = policy !== null && left > ZERO ? carry(draft, left, policy, at) : null
   if (kept !== null) {
     journal.post('rollover', draft, null, { amount: -left, after: ZERO, at })
@@ -78,12 +80,21 @@ function renew(draft: Draft, at: Instant, journal: Journal): void {
   })
   journal.post('grant', draft, null, { amount: allowance, granted: allowance, after: allowance, at })
   draft.remaining = allowance
+  if (allowance !== terms.allowance) draft.terms = { kind: 'finite', allowance }
+  if (source !== null && source.nextPrepaid !== null)
+    draft.source = { ...source, prepaid: source.nextPrepaid, nextPrepaid: null }
   draft.held = ZERO
   draft.adjustment = ZERO
   draft.metered = UNMETERED
   draft.renewedAt = at
   draft.reset = { ...every, nextAt: boundaryAfter(every.anchor, every, at) }
-  if (policy !== null && kept !== null) keepWithinCap(draft, capOf(policy, allowance), at, journal)
+  // Where nothing was kept, too: a cap in percent may be lower than before.
+  if (policy !== null) keepWithinCap(draft, capOf(policy, allowance), at, journal)
+}
+
+/** What is granted from the next boundary on, with what will have been bought in advance then (B25, C160). */
+function nextAllowance(allowance: Amount, { prepaid, nextPrepaid }: Source): Amount {
+  return allowance - prepaid + (nextPrepaid ?? prepaid)
 }
 
 /**

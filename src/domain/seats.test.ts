@@ -6,7 +6,7 @@ import { newCustomer } from './customer.ts'
 import type { Entity } from './entity.ts'
 import { balancesOf, type Holdings, holdingsOf } from './holdings.ts'
 import { Journal } from './ledger.ts'
-import { seatEntities, vacateSeats } from './seats.ts'
+import { seatEntities, standing, vacateSeats } from './seats.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
 
@@ -48,6 +48,54 @@ describe('entities take seats (B218)', () => {
     ['one without limit seats everybody', 9, [['0', 0, { granted: 'unlimited' }], ['5']], ['-9 (9)', '5 (0)']],
   ])('%s', (_label, entities, rows, expected) => {
     expect(shown(seatEntities(held(entities, rows), 'feat_seats', new Journal(1, 'test')))).toEqual(expected)
+  })
+
+  test.each<[string, number, Row[], string[]]>([
+    [
+      'those of a plan, up to its maximum',
+      9,
+      [['5', 0, { granted: '5', method: 'usage_based', max: '2' }]],
+      ['-2 (7)'],
+    ],
+    ['those of a plan without a maximum', 9, [['5', 0, { granted: '5', method: 'usage_based' }]], ['-4 (9)']],
+    ['none where the maximum is owed already', 2, [['-2', 0, { method: 'usage_based', max: '2' }]], ['-2 (0)']],
+    ['whole ones, with a part of one left', 4, [['0.5', 0, { method: 'usage_based', max: '1.5' }]], ['-1.5 (2)']],
+    [
+      'what is left elsewhere before anything is owed',
+      3,
+      [
+        ['0', 0, { method: 'usage_based' }],
+        ['2', 0, { method: 'usage_based' }],
+      ],
+      ['-1 (1)', '0 (2)'],
+    ],
+    [
+      'seats that nobody sells, without a maximum',
+      4,
+      [['1'], ['1', 0, { method: 'usage_based', max: '1' }]],
+      ['-2 (3)', '0 (1)'],
+    ],
+    [
+      'seats as they are used before those that are bought',
+      3,
+      [
+        ['1', 0, { prepaid: '1' }],
+        ['0', 0, { method: 'usage_based' }],
+      ],
+      ['0 (1)', '-2 (2)'],
+    ],
+    ['bought ones up to what may be bought', 9, [['5', 0, { granted: '5', prepaid: '3', max: '4' }]], ['-1 (6)']],
+    ['bought ones without a maximum', 7, [['5', 0, { granted: '5', prepaid: '3' }]], ['-2 (7)']],
+  ])('on a plan: %s (B219)', (_label, entities, rows, expected) => {
+    const after = seatEntities(held(entities, rows), 'feat_seats', new Journal(1, 'test'))
+    expect(shown(after)).toEqual(expected)
+    const seated = balancesOf(after, 'feat_seats').reduce((sum, { seats }) => sum + seats, 0)
+    expect(standing(after, 'feat_seats')).toBe(entities - seated)
+  })
+
+  test('nobody stands where there is no balance to sit on', () => {
+    expect(standing(held(3, []), 'feat_seats')).toBe(0)
+    expect(standing(held(1, [['0', 3]]), 'feat_seats')).toBe(0)
   })
 
   test('what one without limit is drawn for is permitted by that', () => {

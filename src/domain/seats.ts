@@ -1,5 +1,5 @@
-import { ONE, ZERO } from './amount.ts'
-import type { Balance } from './balance.ts'
+import { type Amount, atLeastZero, ONE, ZERO } from './amount.ts'
+import { type Balance, mayOwe } from './balance.ts'
 import { balancesOf, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 
@@ -9,22 +9,32 @@ import type { Journal } from './ledger.ts'
  * Source: B218, B220, with loose balances counting too (decision 9).
  */
 
-/** Seats the entities of a feature that have none yet, as far as there is a balance at all. Seats nobody granted are owed. */
+/**
+ * Seats the entities of a feature that have none yet, as far as there is a balance at all: on what is left, and then on what
+ * may be owed. Whoever finds no seat under a maximum stands.
+ */
 export function seatEntities(holdings: Holdings, feature: string, journal: Journal): Holdings {
   const balances = balancesOf(holdings, feature)
   const entities = entitiesCounted(holdings, feature)
-  let standing = entities - seatsIn(balances)
-  const [first] = balances
-  if (standing <= 0 || first === undefined) return holdings
+  let waiting = entities - seatsIn(balances)
+  if (waiting <= 0) return holdings
   const changed = new Map<string, Balance>()
-  for (const balance of balances) {
-    const fits = Math.min(standing, free(balance))
-    if (fits <= 0) continue
-    changed.set(balance.uid, sit(balance, fits, journal))
-    standing -= fits
+  for (const room of [free, owing, unbought]) {
+    for (const one of balances) {
+      const balance = changed.get(one.uid) ?? one
+      const fits = Math.min(waiting, room(balance))
+      if (fits <= 0) continue
+      changed.set(balance.uid, sit(balance, fits, journal))
+      waiting -= fits
+    }
   }
-  if (standing > 0) changed.set(first.uid, sit(changed.get(first.uid) ?? first, standing, journal))
   return withBalances(holdings, [...changed.values()])
+}
+
+/** How many entities of a feature found no seat although there is a balance of it: more than included and may be bought (B219 REC). */
+export function standing(holdings: Holdings, feature: string): number {
+  const balances = balancesOf(holdings, feature)
+  return balances.length === 0 ? 0 : Math.max(0, entitiesCounted(holdings, feature) - seatsIn(balances))
 }
 
 /** Gives back the seats of entities that are gone: owed ones first, then from the balance that is drawn from last. */
@@ -48,7 +58,28 @@ function seatsIn(balances: readonly Balance[]): number {
 
 function free({ terms, remaining }: Balance): number {
   if (terms.kind === 'unlimited') return Number.POSITIVE_INFINITY
-  return remaining > ZERO ? Number(remaining / ONE) : 0
+  return places(atLeastZero(remaining))
+}
+
+/** Seats that may be owed: any number of those that nobody sells, and what is usage-based up to its maximum. */
+function owing(balance: Balance): number {
+  const price = balance.source === null ? null : balance.source.price
+  if (price === null) return Number.POSITIVE_INFINITY
+  const most = mayOwe(balance)
+  return most === null ? Number.POSITIVE_INFINITY : places(most + balance.remaining)
+}
+
+/** Seats that are sold in advance and were not bought yet: owed up to the most that may be bought. */
+function unbought(balance: Balance): number {
+  const { source, remaining } = balance
+  if (source?.price?.method !== 'prepaid') return 0
+  const most = source.price.maxPurchase
+  return most === null ? Number.POSITIVE_INFINITY : places(most - source.prepaid + remaining)
+}
+
+/** Whole ones. */
+function places(amount: Amount): number {
+  return Number(atLeastZero(amount) / ONE)
 }
 
 function sit(balance: Balance, count: number, journal: Journal): Balance {

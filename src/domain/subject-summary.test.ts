@@ -209,3 +209,29 @@ describe('a total that is remembered', () => {
     expect(figures(shown)).toBe('60 / 10 / 50, no reset, 1 lines')
   })
 })
+
+describe('what a customer may owe and buy, with all its entities (B53)', () => {
+  const usage: BalanceSketch = { method: 'usage_based', max: '5' }
+  const endless: BalanceSketch = { method: 'usage_based' }
+  const prepaid: BalanceSketch = { prepaid: '1', max: '7' }
+  test.each<[string, Held, boolean, string | null]>([
+    ['nothing is priced', [[{}], [{}]], false, null],
+    ['its own', [[usage], [{}]], true, '5'],
+    ['theirs', [[{}], [usage], [prepaid]], true, '12'],
+    ['both', [[prepaid], [usage], [usage]], true, '17'],
+    ['theirs alone', [[], [prepaid]], false, '7'],
+    ['one without a maximum', [[usage], [endless]], true, null],
+    ['its own without a maximum', [[endless], [usage]], true, null],
+    ['one without limit', [[usage], [{ granted: 'unlimited' }]], false, null],
+    ['one without limit of a plan', [[], [{ granted: 'unlimited', plan: 'a' }], [usage]], false, null],
+  ])('%s', (_label, rows, overageAllowed, most) => {
+    const maxPurchase = most === null ? null : amount(most)
+    expect(summaryFor(held(rows), null, messages)).toMatchObject({ overageAllowed, maxPurchase })
+  })
+
+  test('what is used up of a plan of theirs is shown (R22)', () => {
+    expect(figures(summaryFor(held([[], [{ left: '0', plan: 'free' }]]), null, messages))).toBe(
+      '100 / 0 / 100, no reset, 0 lines',
+    )
+  })
+})

@@ -2,7 +2,7 @@ import { type Amount, atLeastZero, ZERO } from './amount.ts'
 import { grantedOf, isDrained, rolledOver } from './balance.ts'
 import type { Feature } from './feature.ts'
 import { type EntityHoldings, type Holdings, within } from './holdings.ts'
-import { type Summary, summarise } from './summary.ts'
+import { BOUNDLESS, joined, type Purchases, purchasesAt, type Summary, summarise } from './summary.ts'
 import type { Instant } from './time.ts'
 import { Fold } from './tree.ts'
 
@@ -44,6 +44,7 @@ interface Sums {
   readonly unlimited: boolean
   /** Use of unlimited balances. */
   readonly unlimitedUsage: Amount
+  readonly purchases: Purchases | null
   readonly nextResetAt: Instant
 }
 
@@ -62,6 +63,7 @@ const SUMS = new Fold<EntityHoldings, ReadonlyMap<string, Sums>>(
           rolledOverUsed: balance.rollovers.reduce((sum, { used }) => sum + used, ZERO),
           unlimited: isUnlimited,
           unlimitedUsage: isUnlimited ? -balance.remaining : ZERO,
+          purchases: isUnlimited || balance.source?.price == null ? null : purchasesAt(balance.source.price),
           nextResetAt: balance.reset?.nextAt ?? Number.POSITIVE_INFINITY,
         }
         const before = sums.get(feature)
@@ -89,6 +91,7 @@ function added(a: Sums, b: Sums): Sums {
     rolledOverUsed: a.rolledOverUsed + b.rolledOverUsed,
     unlimited: a.unlimited || b.unlimited,
     unlimitedUsage: a.unlimitedUsage + b.unlimitedUsage,
+    purchases: joined(a.purchases, b.purchases),
     nextResetAt: Math.min(a.nextResetAt, b.nextResetAt),
   }
 }
@@ -99,16 +102,13 @@ function together(feature: Feature, own: Summary | null, sums: Sums): Summary {
   if (own?.unlimited === true || sums.unlimited) {
     return {
       feature,
-      granted: ZERO,
-      remaining: ZERO,
+      ...BOUNDLESS,
       // Where either side is unlimited the finite balances of the entities do not count (B44, B53).
       usage: (own?.usage ?? ZERO) + sums.unlimitedUsage,
-      unlimited: true,
-      nextResetAt: null,
       breakdown: own?.unlimited === true ? own.breakdown : [],
-      rollovers: null,
     }
   }
+  const purchases = joined(ownPurchases(own), sums.purchases)
   const next = Math.min(own?.nextResetAt ?? Number.POSITIVE_INFINITY, sums.nextResetAt)
   return {
     feature,
@@ -116,8 +116,17 @@ function together(feature: Feature, own: Summary | null, sums: Sums): Summary {
     remaining: (own?.remaining ?? ZERO) + atLeastZero(sums.remaining) + sums.rolledOver,
     usage,
     unlimited: false,
+    overageAllowed: purchases?.overageAllowed ?? false,
+    maxPurchase: purchases?.most ?? null,
     nextResetAt: next === Number.POSITIVE_INFINITY ? null : next,
     breakdown: own?.breakdown ?? [],
     rollovers: own?.rollovers ?? null,
   }
+}
+
+function ownPurchases(own: Summary | null): Purchases | null {
+  let purchases: Purchases | null = null
+  for (const { price } of own?.breakdown ?? [])
+    if (price !== null) purchases = joined(purchases, purchasesAt(price.terms))
+  return purchases
 }

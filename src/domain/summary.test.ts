@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type BalanceSketch, balance, feature } from '../../test/build.ts'
+import { type BalanceSketch, balance, feature, itemPrice } from '../../test/build.ts'
 import { flagOf } from './access.ts'
-import { formatAmount } from './amount.ts'
+import { amount, formatAmount } from './amount.ts'
 import type { Balance } from './balance.ts'
 import { breakdownLine, type Summary, summarise } from './summary.ts'
 
@@ -99,14 +99,29 @@ describe('each balance is a line', () => {
   test('with its own figures, its reset and its expiry', () => {
     expect(line({ granted: '10', left: '-2', ...monthly(5), expiresAt: 9 })).toEqual({
       id: 'cus_ent_1',
+      planId: null,
       includedGrant: 10n * 10n ** 12n,
+      prepaidGrant: 0n,
       held: 0n,
       remaining: 0n,
       usage: 12n * 10n ** 12n,
       unlimited: false,
       reset: { interval: 'month', count: 1, resetsAt: 5 },
+      price: null,
       expiresAt: 9,
     })
+  })
+
+  test('with its plan, what was bought in advance and its price, which begins after what is included (B30, B33, B34)', () => {
+    const price = itemPrice({ method: 'prepaid', maxPurchase: amount('500') })
+    const shown = line(
+      { granted: '300', left: '270', plan: 'pack', prepaid: '200', price },
+      { adjustment: amount('20') },
+    )
+    expect(shown).toMatchObject({ planId: 'pack', includedGrant: amount('120'), prepaidGrant: amount('200') })
+    expect(shown).toMatchObject({ remaining: amount('270'), usage: amount('50') })
+    expect(shown?.price).toEqual({ terms: price, included: amount('100') })
+    expect(line({ plan: 'free' })).toMatchObject({ planId: 'free', prepaidGrant: 0n, price: null })
   })
 
   test('under the id of the caller, where it has one (R16)', () => {
@@ -185,6 +200,44 @@ test('a list that is the same adds up to the same object, for the same feature',
 
 test('a flag is one, however many balances give it (R24)', () => {
   const flags = [balance({ uid: 'a', expiresAt: 5 }), balance({ uid: 'b' })]
-  expect(flagOf(sso, flags)).toEqual({ id: 'a', feature: sso, expiresAt: 5 })
+  expect(flagOf(sso, flags)).toEqual({ id: 'a', feature: sso, planId: null, expiresAt: 5 })
   expect(flagOf(sso, [])).toBeNull()
+})
+
+describe('the plan of what is one for several', () => {
+  test.each<[string, BalanceSketch[], string | null]>([
+    ['none gives it', [{}, {}], null],
+    ['one does', [{ plan: 'a' }], 'a'],
+    ['one does, beside a gift', [{}, { plan: 'a' }], 'a'],
+    ['one does, twice', [{ plan: 'a' }, { plan: 'a' }], 'a'],
+    ['two do', [{ plan: 'a' }, { plan: 'b' }], null],
+    ['three do, the first and the last being one', [{ plan: 'a' }, { plan: 'b' }, { plan: 'a' }], null],
+  ])('%s (B44, B45)', (_label, sketches, planId) => {
+    expect(flagOf(sso, sketches.map(balance))?.planId).toBe(planId)
+    const unlimited = sketches.map((sketch) => balance({ ...sketch, granted: 'unlimited' }))
+    const other = balance({ plan: 'other', method: 'usage_based', max: '5' })
+    const summary = summarise(messages, [...unlimited, other])
+    expect(summary).toMatchObject({ overageAllowed: false, maxPurchase: null })
+    expect(summary?.breakdown).toMatchObject([{ planId, price: null, prepaidGrant: 0n }])
+  })
+})
+
+describe('what may be owed and bought beyond what is granted (B41, B42)', () => {
+  const usage = (max?: string): BalanceSketch => ({ method: 'usage_based', ...(max !== undefined && { max }) })
+  const prepaid = (max?: string): BalanceSketch => ({ prepaid: '1', ...(max !== undefined && { max }) })
+  test.each<[string, BalanceSketch[], boolean, string | null]>([
+    ['nothing is priced', [{}, { plan: 'free' }], false, null],
+    ['usage without a maximum', [usage()], true, null],
+    ['usage with one', [usage('5'), { plan: 'free' }], true, '5'],
+    ['two with one each', [usage('5'), usage('7')], true, '12'],
+    ['one of two has none', [usage('5'), usage()], true, null],
+    ['bought in advance', [prepaid('5')], false, '5'],
+    ['both', [prepaid('5'), usage('2')], true, '7'],
+    ['bought in advance without a maximum', [prepaid(), usage('2')], true, null],
+    ['at zero, too', [{ ...usage('5'), left: '0' }], true, '5'],
+  ])('%s', (_label, held, overageAllowed, most) => {
+    const summary = summarise(messages, held.map(balance))
+    const maxPurchase = most === null ? null : amount(most)
+    expect(summary).toMatchObject({ overageAllowed, maxPurchase })
+  })
 })

@@ -31,6 +31,8 @@ export interface UsageEvent {
 export interface DeductionLine {
   readonly balanceUid: string
   readonly featureId: string
+  /** The caller's id of the plan that the balance comes from, or null. */
+  readonly planId: string | null
   readonly reset: ResetLine | null
   readonly amount: Amount
   /** At which it was taken: a refund in part goes by it. */

@@ -1,5 +1,5 @@
 import { type Amount, formatAmount, ZERO } from './amount.ts'
-import { consumptionOrder } from './balance.ts'
+import { type Balance, consumptionOrder, mayOwe } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import {
   applyMoves,
@@ -93,7 +93,8 @@ export function use(
 
 /**
  * The balances that may pay for `feature`, in consumption order: an entity's own, credits included, before those that it
- * inherits (R80-R88, R94). Boolean features have none.
+ * inherits (R80-R88). Seats that nobody sells may be owed without limit, except under `reject` (R94, R101). Boolean features
+ * have none.
  */
 export function candidatesFor(
   holdings: Holdings,
@@ -108,13 +109,13 @@ export function candidatesFor(
   const candidates: Candidate[] = within(holdings, entity, feature.uid).map((balance) => ({
     balance,
     rate: PAR,
-    mayOverdraw: seats,
+    mayOwe: seats && isFree(balance) ? null : mayOwe(balance),
   }))
   const payers = catalogue.payersOf.get(feature.uid)
   if (payers !== undefined) {
     const paying = payers.flatMap(({ system, tariff }) => {
       const rate = rateOf(feature.uid, tariff, properties)
-      return within(holdings, entity, system.uid).map((balance) => ({ balance, rate, mayOverdraw: false }))
+      return within(holdings, entity, system.uid).map((balance) => ({ balance, rate, mayOwe: mayOwe(balance) }))
     })
     candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
     // The sorts are stable, so what remains is the order above within each of the two levels.
@@ -124,6 +125,10 @@ export function candidatesFor(
   const unlimited = candidates.findIndex(({ balance }) => balance.terms.kind === 'unlimited')
   if (unlimited > 0) candidates.unshift(...candidates.splice(unlimited, 1))
   return candidates
+}
+
+function isFree({ source }: Balance): boolean {
+  return source === null || source.price === null
 }
 
 /** An entity's own come first, credits before the inherited balance of the feature itself (R84 key 1, R85). */
@@ -193,6 +198,7 @@ export function linesOf(moves: readonly Move[], catalogue: Catalogue): Deduction
     lines.set(key, {
       balanceUid,
       featureId: feature.id,
+      planId: balance.source?.planId ?? null,
       reset: resetLine(feature, balance),
       amount: (before?.amount ?? ZERO) + amount,
       price,

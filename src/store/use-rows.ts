@@ -87,8 +87,8 @@ export function takingOf({ balanceUid, featureId, amount: taken, price }: Deduct
 /** @param text of the column. */
 export function takingsFromText(text: string | null): readonly Taking[] {
   if (text === null) return NO_TAKINGS
-  return (JSON.parse(text) as DeductionList[]).map(([balance, feature, taken, , , , cost = '1', per = '1']) => {
-    return { balance, feature, amount: taken, cost, per }
+  return (JSON.parse(text) as DeductionList[]).map(([balance, feature, taken, , , , cost, per]) => {
+    return { balance, feature, amount: taken, cost: cost ?? '1', per: per ?? '1' }
   })
 }
 
@@ -103,22 +103,27 @@ type DeductionList = [
   count?: number | null,
   resetsAt?: number | null,
   /** Of the price. */
-  cost?: string,
-  per?: string,
+  cost?: string | null,
+  per?: string | null,
   /** Of what was metered. */
-  meter?: string,
-  units?: string,
+  meter?: string | null,
+  units?: string | null,
+  planId?: string,
 ]
 
 function deductionToList(line: DeductionLine): DeductionList {
-  const { balanceUid, featureId, reset, amount: taken, price, metered } = line
+  const { balanceUid, featureId, planId, reset, amount: taken, price, metered } = line
   const list: DeductionList = [balanceUid, featureId, formatAmount(taken)]
   if (reset !== null) list.push(reset.interval, reset.count, reset.resetsAt)
-  if (price.cost === ONE && price.per === ONE && metered === null) return list
   // One for one goes without saying.
+  const atPar = price.cost === ONE && price.per === ONE && metered === null
+  if (atPar && planId === null) return list
   if (reset === null) list.push(null, null, null)
-  list.push(formatAmount(price.cost), formatAmount(price.per))
+  if (atPar) list.push(null, null)
+  else list.push(formatAmount(price.cost), formatAmount(price.per))
   if (metered !== null) list.push(metered.meter, formatAmount(metered.units))
+  else if (planId !== null) list.push(null, null)
+  if (planId !== null) list.push(planId)
   return list
 }
 
@@ -129,15 +134,16 @@ function deductionFromList([
   interval,
   count,
   resetsAt = null,
-  cost = '1',
-  per = '1',
+  cost,
+  per,
   meter,
-  units = '0',
+  units,
+  planId,
 ]: DeductionList): DeductionLine {
   const reset = interval == null ? null : { interval: interval as Interval | 'one_off', count: count ?? 1, resetsAt }
-  const price = { cost: amount(cost), per: amount(per) }
-  const metered = meter === undefined ? null : { meter, units: amount(units) }
-  return { balanceUid, featureId, reset, amount: amount(taken), price, metered }
+  const price = { cost: amount(cost ?? '1'), per: amount(per ?? '1') }
+  const metered = meter == null ? null : { meter, units: amount(units ?? '0') }
+  return { balanceUid, featureId, planId: planId ?? null, reset, amount: amount(taken), price, metered }
 }
 
 export const LOCK_COLUMNS = [

@@ -288,3 +288,42 @@ test.each<[string, Held, string[]]>([
   if (isRefusal(found)) throw new Error(found.message)
   expect(found.map(({ before }) => before.uid.slice('cus_ent_'.length))).toEqual(expected)
 })
+
+describe('balances of plans', () => {
+  const pack: Held = { a: { granted: '300', left: '270', prepaid: '200' } }
+
+  test('the grant that is set leaves out what was bought in advance (B113, B118)', () => {
+    const after = one(adjusted(pack, { includedGrant: amount('120') }), 'a')
+    expect([after?.adjustment, after?.remaining]).toEqual([amount('20'), amount('270')])
+    const both = { ...pack, b: { granted: '50', prepaid: '10', createdAt: 1 } }
+    expect(one(adjusted(both, { includedGrant: amount('140') }), 'a')?.adjustment).toBe(0n)
+  })
+
+  test.each<[string, Adjustment, string[]]>([
+    ['what remains counts what was bought (B103)', { remaining: amount('300') }, ['a 300']],
+    ['what was used is of both (B110)', { usage: amount('40') }, ['a 260']],
+    ['by hand it may be owed, whatever use may (B100)', { remaining: amount('-50') }, ['a -50']],
+  ])('%s', (_label, change, expected) => {
+    expect(left(adjusted(pack, change))).toEqual(expected)
+  })
+
+  test('by hand the first owes, though another is used at a price (B100)', () => {
+    const held: Held = { a: { left: '1' }, b: { left: '1', method: 'usage_based' } }
+    expect(left(adjusted(held, { addToBalance: amount('-5') }))).toEqual(['a -3', 'b 0'])
+  })
+
+  test.each<[string, BalanceSketch, boolean]>([
+    ['paid for by the month', { method: 'usage_based' }, false],
+    ['bought by the month', { prepaid: '5' }, false],
+    ['bought once', { prepaid: '5', price: { interval: 'one_off' } }, true],
+    ['free', { plan: 'free', every: 'month', nextAt: NOW + 9 }, true],
+  ])('an expiry of one that is %s (B122)', (_label, sketch, isSet) => {
+    const after = adjusted({ a: sketch }, { expiresAt: NOW + 5 })
+    expect(isRefusal(after) ? after.code : one(after, 'a')?.expiresAt).toBe(isSet ? NOW + 5 : 'invalid_request')
+  })
+
+  test('the expiry is of the one that is chosen, whatever else is paid for', () => {
+    const held: Held = { a: { method: 'usage_based' }, b: { expiresAt: NOW + 9 } }
+    expect(one(adjusted(held, { expiresAt: NOW + 5 }), 'b')?.expiresAt).toBe(NOW + 5)
+  })
+})

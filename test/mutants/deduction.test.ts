@@ -5,12 +5,12 @@ import { Journal } from '../../src/domain/ledger.ts'
 import { AT_PAR, flatTariff, PAR, rateOf } from '../../src/domain/price.ts'
 import { type BalanceSketch, balance } from '../build.ts'
 
-type More = Partial<Pick<Candidate, 'mayOverdraw'>> & { cost?: string }
+type More = Partial<Pick<Candidate, 'mayOwe'>> & { cost?: string }
 
-const candidate = (sketch: BalanceSketch, { mayOverdraw = false, cost = '1' }: More = {}): Candidate => ({
+const candidate = (sketch: BalanceSketch, { mayOwe = 0n, cost = '1' }: More = {}): Candidate => ({
   balance: balance(sketch),
   rate: rateOf('feat_messages', flatTariff(amount(cost)), {}),
-  mayOverdraw,
+  mayOwe,
 })
 
 /** Moves as `amount permit`, then what is missing. */
@@ -24,7 +24,7 @@ describe('what permits a debt is written down', () => {
     ['overflow (V11)', [candidate({ left: '5' })], '7', 'overflow', ['5 null', '2 overflow', 'missing 0']],
     [
       'seats that nobody sells (R101)',
-      [candidate({ left: '5' }, { mayOverdraw: true })],
+      [candidate({ left: '5' }, { mayOwe: null })],
       '7',
       'cap',
       ['5 null', '2 overage', 'missing 0'],
@@ -79,7 +79,7 @@ test('what is taken and what is given back are posted under different names', ()
   const journal = new Journal(1, 'evt')
   const one = balance({ granted: '10', left: '5' })
   for (const units of ['2', '-2']) {
-    const { moves } = deduct([{ balance: one, rate: PAR, mayOverdraw: false }], amount(units), 'cap')
+    const { moves } = deduct([{ balance: one, rate: PAR, mayOwe: 0n }], amount(units), 'cap')
     applyMoves(moves, USING, journal)
   }
   expect(journal.postings.map(({ kind }) => kind)).toEqual(['use', 'refund'])

@@ -301,3 +301,31 @@ describe('deleting and keeping what was used (B133-B135)', () => {
     expect(posted(journal)).toEqual(['roll_cus_ent_a_0 void -4 -5', 'a adjust -100 -100 adjust'])
   })
 })
+
+describe('what comes from plans', () => {
+  const rows: Row[] = [
+    ['free', '60 of 100', { plan: 'free' }],
+    ['paid', '5 of 7', { plan: 'pro', method: 'usage_based', createdAt: 9 }],
+  ]
+  const both = [remove, removeKeepingUse] as const
+
+  test.each(both)('goes with the plan alone where it is paid for, and then nothing else goes (B130): %o', (how) => {
+    const journal = new Journal(1, 'delete')
+    expect(shown(how(held(rows), null, messages, {}, journal))).toEqual(['balance_is_priced'])
+    expect(how(held(rows), null, messages, { balanceId: 'paid' }, journal)).toMatchObject({
+      message: expect.stringContaining('plan pro'),
+    })
+    expect(journal.postings).toEqual([])
+  })
+
+  test.each(both)('may go where it is free (B131): %o', (how) => {
+    expect(shown(how(held(rows.slice(0, 1)), null, messages, {}, new Journal(1, 'delete'))).at(0) ?? 'gone').toBe(
+      how === remove ? 'gone' : 'free -40 of 0',
+    )
+  })
+
+  test('its use goes to what is there, in order, and the first owes it (B133)', () => {
+    const after = removeKeepingUse(held(rows), null, messages, { balanceId: 'free' }, new Journal(1, 'delete'))
+    expect(shown(after)).toEqual(['paid -35 of 7'])
+  })
+})

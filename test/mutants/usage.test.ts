@@ -130,8 +130,8 @@ describe('who may owe what nobody pays', () => {
 
   test('seats neither under reject', () => {
     const of = (behavior: OverageBehavior) =>
-      candidatesFor(holdings([[seats, {}]]), null, seats, {}, catalogue, behavior).map(({ mayOverdraw }) => mayOverdraw)
-    expect([of('cap'), of('reject')]).toEqual([[true], [false]])
+      candidatesFor(holdings([[seats, {}]]), null, seats, {}, catalogue, behavior).map(({ mayOwe }) => mayOwe)
+    expect([of('cap'), of('reject')]).toEqual([[null], [0n]])
   })
 })
 

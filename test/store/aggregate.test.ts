@@ -363,7 +363,7 @@ function ask(query: Partial<AggregateQuery>): AggregateQuery {
 }
 
 function line(balanceUid: string, featureId: string, value: string, price: Price = AT_PAR): DeductionLine {
-  return { balanceUid, featureId, reset: null, amount: amount(value), price, metered: null }
+  return { balanceUid, featureId, planId: 'pro', reset: null, amount: amount(value), price, metered: null }
 }
 
 function usesOf({ uses }: EventSums, grouped: boolean): string[] {

@@ -354,6 +354,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
         {
           balanceUid: 'cus_ent_1',
           featureId: 'messages',
+          planId: 'pro',
           reset: null,
           amount: amount('0.25'),
           price: AT_PAR,
@@ -362,6 +363,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
         {
           balanceUid: 'cus_ent_2',
           featureId: 'credits',
+          planId: 'pro',
           reset: { interval: 'month', count: 3, resetsAt: AT + 9 },
           amount: amount('-1'),
           price: { cost: amount('0.2'), per: amount('3') },
@@ -370,6 +372,7 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
         {
           balanceUid: 'cus_ent_3',
           featureId: 'credits',
+          planId: null,
           reset: { interval: 'one_off', count: 1, resetsAt: null },
           amount: amount('1'),
           price: { cost: amount('3'), per: AT_PAR.per },
@@ -756,8 +759,8 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       }),
     ]
     const catalogue = async () => {
-      const { version, features, clockAhead } = await store.loadCatalogue('sandbox')
-      return { version, clockAhead, features }
+      const { version, features, clockAhead, plans } = await store.loadCatalogue('sandbox')
+      return { version, clockAhead, features, plans }
     }
 
     test('is empty at first, and per environment', async () => {

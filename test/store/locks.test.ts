@@ -45,11 +45,18 @@ describe.each(EVERY_STORE)('a store (%s) keeps locks', (kind) => {
   const findLock = (id: string) => store.findLock('sandbox', id)
 
   test('with every field, changed in place and removed', async () => {
-    const deduction = { balanceUid: 'cus_ent_1', featureId: 'messages', reset: null, amount: amount('7.5') }
+    const deduction = {
+      balanceUid: 'cus_ent_1',
+      featureId: 'messages',
+      planId: null,
+      reset: null,
+      amount: amount('7.5'),
+    }
     const line = { ...deduction, price: AT_PAR, metered: null }
     const other = {
       ...deduction,
       balanceUid: 'roll_1',
+      planId: 'pro',
       price: { cost: amount('0.2'), per: amount('3') },
       metered: { meter: 'feat_messages', units: amount('0.000000000001') },
     }

@@ -7,6 +7,7 @@ export const OPTIONAL = {
   flag: ['feature'],
   balance: ['feature', 'rollovers'],
   reset: ['interval_count'],
+  price: ['amount', 'tier_behavior', 'tiers'],
   check: ['entity_id', 'required_balance', 'balances', 'flag', 'preview'],
   track: ['entity_id', 'event_name', 'balances'],
   /** Each of these is an expansion of the same name. */

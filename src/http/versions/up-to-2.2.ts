@@ -111,12 +111,17 @@ function balance(value: WireObject): WireObject {
     breakdown: listOf(value['breakdown']).map(({ held: _, ...line }) => ({
       ...line,
       reset: orNull(line['reset'], reset),
+      price: orNull(line['price'], price),
     })),
   }
 }
 
 function reset(value: WireObject): WireObject {
   return filled(value, OPTIONAL.reset)
+}
+
+function price(value: WireObject): WireObject {
+  return filled(value, OPTIONAL.price)
 }
 
 /** Clients of these versions refuse a null inside the map of balances (trap 12), so what is not held is left out. */

@@ -1,7 +1,7 @@
 import { type Amount, ONE, sum, ZERO } from '../../domain/amount.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { Tariff, Tier } from '../../domain/price.ts'
-import type { BreakdownLine, Flag, ResetLine, Summary } from '../../domain/summary.ts'
+import type { BreakdownLine, Flag, PriceLine, ResetLine, Summary } from '../../domain/summary.ts'
 import type { NamedSummaries } from '../../domain/usage.ts'
 import type { DeductionLine } from '../../domain/usage-event.ts'
 import { markupsToWire } from './markups.ts'
@@ -20,9 +20,8 @@ export function balanceToWire(summary: Summary, showFeature: ShowFeature | null)
     remaining: summary.remaining,
     usage: summary.usage,
     unlimited: summary.unlimited,
-    // Overage and purchases come with plans; a balance that was granted by hand has neither (B41, B42).
-    overage_allowed: false,
-    max_purchase: null,
+    overage_allowed: summary.overageAllowed,
+    max_purchase: summary.maxPurchase,
     next_reset_at: summary.nextResetAt,
     breakdown: summary.breakdown.map(lineToWire),
     rollovers: summary.rollovers?.map(({ granted, remaining, expiresAt }) => ({
@@ -57,7 +56,7 @@ export function flagToWire(flag: Flag, showFeature: ShowFeature | null): WireObj
   const { feature } = flag
   return {
     id: flag.id,
-    plan_id: null,
+    plan_id: flag.planId,
     expires_at: flag.expiresAt,
     feature_id: feature.id,
     feature: showFeature === null ? undefined : showFeature(feature),
@@ -75,8 +74,8 @@ export function deductionsToWire(lines: readonly DeductionLine[]): WireObject[] 
 
 function deductionToWire(line: DeductionLine | undefined, value: Amount): WireObject[] {
   if (line === undefined || value === ZERO) return []
-  const { balanceUid, featureId, reset } = line
-  return [{ balance_id: balanceUid, feature_id: featureId, plan_id: null, reset: resetToWire(reset), value }]
+  const { balanceUid, featureId, planId, reset } = line
+  return [{ balance_id: balanceUid, feature_id: featureId, plan_id: planId, reset: resetToWire(reset), value }]
 }
 
 /** A feature as it is shown (B228); `credit_schema` and markups only for credit systems, `display` only where it was given. */
@@ -101,17 +100,38 @@ export function featureToWire(feature: Feature, memberId: (uid: string) => strin
 export function lineToWire(line: BreakdownLine): WireObject {
   return {
     id: line.id,
-    plan_id: null,
+    plan_id: line.planId,
     included_grant: line.includedGrant,
-    prepaid_grant: 0,
+    prepaid_grant: line.prepaidGrant,
     remaining: line.remaining,
     usage: line.usage,
     // Hardly ever: only while a lock is open.
     held: line.held === ZERO ? undefined : line.held,
     unlimited: line.unlimited,
     reset: resetToWire(line.reset),
-    price: null,
+    price: line.price === null ? null : priceToWire(line.price),
     expires_at: line.expiresAt,
+  }
+}
+
+/** Marks of tiers are shown with the units that are included (B30). */
+function priceToWire({ terms, included }: PriceLine): WireObject {
+  const { tiers, behavior, units, method, maxPurchase } = terms
+  const [only, another] = tiers
+  return {
+    ...(another === undefined
+      ? { amount: only?.amount ?? ZERO }
+      : {
+          tiers: tiers.map(({ to, amount, flatAmount }) => ({
+            to: to === null ? 'inf' : to + included,
+            amount,
+            flat_amount: flatAmount ?? undefined,
+          })),
+          tier_behavior: behavior,
+        }),
+    billing_units: units,
+    billing_method: method,
+    max_purchase: maxPurchase,
   }
 }
 

@@ -309,6 +309,36 @@ const PAID = {
 }
 const paid = { allowed: true, customer_id: 'ada', required_balance: 1 }
 
+test('K3.4: at 2.1 and 2.2 a price has an amount and tiers, null where it is the other', () => {
+  const tiers = [
+    { to: 150, amount: 0.5 },
+    { to: 'inf', amount: 0.25, flat_amount: 3 },
+  ]
+  const [first, second] = PAID.breakdown
+  const price = { tiers, tier_behavior: 'volume', billing_units: 1, billing_method: 'prepaid', max_purchase: null }
+  const balance = { ...PAID, breakdown: [{ ...first, price }, { ...second }] }
+  expect(shown('2.2', 'check', { ...paid, balance, flag: null })).toMatchObject({
+    balance: {
+      breakdown: [
+        { price: { ...price, amount: null } },
+        {
+          price: {
+            amount: 1,
+            tiers: null,
+            tier_behavior: null,
+            billing_units: 1,
+            billing_method: 'usage_based',
+            max_purchase: 5,
+          },
+        },
+      ],
+    },
+  })
+  expect(shown('2.3', 'check', { ...paid, balance, flag: null })).toMatchObject({
+    balance: { breakdown: [{ price }, {}] },
+  })
+})
+
 test('B60, B61: what is bought in advance, and overage that is paid for, are purchases at 2.0', () => {
   expect(shown('2.0', 'check', { ...paid, balance: PAID, flag: null })).toStrictEqual({
     ...paid,
