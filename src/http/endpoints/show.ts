@@ -2,6 +2,7 @@ import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
 import { nameOf } from '../../operations/decide.ts'
 import type { FeatureView } from '../../operations/features.ts'
+import type { PlanView } from '../../operations/plans.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
 import type { AttachmentView, CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
 import { purchaseToWire, subscriptionToWire } from '../wire/attachments.ts'
@@ -17,6 +18,7 @@ import {
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import { lockToWire } from '../wire/locks.ts'
+import { planToWire } from '../wire/plan.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -28,6 +30,10 @@ export function showFeature({ feature, memberIds }: FeatureView): WireObject {
 /** How to show a feature inside another object, or null where that was not asked for. */
 export function expanding(expand: readonly string[], wanted: string, memberIds: MemberIds): ShowFeature | null {
   return expand.includes(wanted) ? (feature) => showFeature({ feature, memberIds }) : null
+}
+
+export function showPlan(view: PlanView, expand: readonly string[] = NOTHING): WireObject {
+  return planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
