@@ -38,7 +38,8 @@ export function customized(terms: PlanTerms, change: Customization, catalogue: C
   const kept = written === undefined ? [...terms.items] : []
   for (const filter of removeItems) {
     const left = kept.filter((item) => !matches(item, filter, catalogue))
-    if (left.length === kept.length) return refuse('invalid_request', 'customize.remove_items: no item of the plan matches a filter')
+    if (left.length === kept.length)
+      return refuse('invalid_request', 'customize.remove_items: no item of the plan matches a filter')
     kept.splice(0, kept.length, ...left)
   }
   const after: PlanTerms = {
@@ -58,7 +59,6 @@ function matches(item: PlanItem, filter: ItemFilter, catalogue: Catalogue): bool
   if (interval === undefined && count === undefined) return true
   const once = interval === 'one_off' && item.every === null && item.price === null
   return (
-    once ||
-    periods.some((one) => (interval ?? one.interval) === one.interval && (count ?? one.count) === one.count)
+    once || periods.some((one) => (interval ?? one.interval) === one.interval && (count ?? one.count) === one.count)
   )
 }

@@ -107,8 +107,7 @@ function repaid(holdings: Holdings, bought: Balance, units: Amount, journal: Jou
   )
   const debt = smaller(sum(owing.map(({ remaining }) => -remaining)), units)
   if (debt <= ZERO) return []
-  const candidates = (balances: readonly Balance[]) =>
-    balances.map((balance) => ({ balance, rate: PAR, mayOwe: ZERO }))
+  const candidates = (balances: readonly Balance[]) => balances.map((balance) => ({ balance, rate: PAR, mayOwe: ZERO }))
   return [
     ...applyMoves(deduct(candidates(owing), -debt, 'cap').moves, USING, journal),
     ...applyMoves(deduct(candidates([bought]), debt, 'cap').moves, USING, journal),

@@ -373,7 +373,12 @@ describe('locks hold what may be owed', () => {
     const at = 31 * DAY
     const renewed = bringUpToDate({ ...holdings, locks: null }, at, catalogueOf(1, []), new Journal(at, 'time'))
     expect(left(renewed)).toEqual(['10'])
-    const later = bringUpToDate(withLock(holdings, { ...lock, lapsesAt: at + 1 }), at + 1, catalogueOf(1, []), new Journal(at + 1, 'time'))
+    const later = bringUpToDate(
+      withLock(holdings, { ...lock, lapsesAt: at + 1 }),
+      at + 1,
+      catalogueOf(1, []),
+      new Journal(at + 1, 'time'),
+    )
     // Seven were owed then, and four of them come back: nothing that could be carried over.
     expect([...allBalances(later)].map(({ remaining, rollovers }) => [formatAmount(remaining), rollovers])).toEqual([
       ['10', []],

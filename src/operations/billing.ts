@@ -79,7 +79,10 @@ export function attachedAll(bench: Bench, orders: readonly OrderOfSeveral[]): Ho
     if (isRefusal(entity)) return entity
     const group = placeOf(order, entity, bench.catalogue)
     if (group !== null && groups.has(group))
-      return refuse('invalid_request', `plans: ${order.planId} is the second main plan of its group, and only one can be had`)
+      return refuse(
+        'invalid_request',
+        `plans: ${order.planId} is the second main plan of its group, and only one can be had`,
+      )
     if (group !== null) groups.add(group)
     const holdings = attached(current, entity, { ...order, schedule: 'immediate' })
     if (isRefusal(holdings)) {

@@ -87,7 +87,10 @@ export const multiAttachInput = z.object({
   ...aboutMoney,
   customer_id: id,
   entity_id: id.nullish(),
-  plans: z.array(z.object({ ...plan, entity_id: id.nullish() })).min(1).max(MOST_PLANS),
+  plans: z
+    .array(z.object({ ...plan, entity_id: id.nullish() }))
+    .min(1)
+    .max(MOST_PLANS),
   free_trial: trialInput.nullish(),
   starts_at: instant.nullish(),
   billing_cycle_anchor: anchor,

@@ -2,7 +2,14 @@ import * as z from 'zod'
 import type { Customization } from '../../domain/customize.ts'
 import type { FreeTrial } from '../../domain/plan.ts'
 import { INTERVALS } from '../../domain/time.ts'
-import { basePriceInput, basePriceOf, freeTrialInput, itemOf, planItemInput, trialOf as givenTrialOf } from './plan-items.ts'
+import {
+  basePriceInput,
+  basePriceOf,
+  freeTrialInput,
+  trialOf as givenTrialOf,
+  itemOf,
+  planItemInput,
+} from './plan-items.ts'
 import { amount, id, later } from './scalars.ts'
 
 const MOST_ITEMS = 500
