@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Posting } from '../../src/domain/ledger.ts'
-import { expectLedgerToAddUp } from '../ledger.ts'
+import { expectLedgerToAddUp, expectPlansToAddUp } from '../ledger.ts'
 import { OFFERS } from './offers.ts'
 import { Pair } from './pair.ts'
 import { PATIENCE_MS, runs } from './runs.ts'
@@ -61,6 +61,7 @@ test(
         }
         await pair.compareEvents()
         await expectLedgerToAddUp(shop.world.store, 'alice')
+        await expectPlansToAddUp(shop.world.store, 'alice')
       }),
       { numRuns: runs(2000) },
     )

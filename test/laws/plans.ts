@@ -374,7 +374,7 @@ export class Plans {
   }
 
   /** @param left what one owner had of one feature (C 4.6). */
-  #carry(left: Row[], before: Attached, after: Attached, { usages, balances, joins }: Carry): void {
+  #carry(left: Row[], ended: Attached, after: Attached, { usages, balances, joins }: Carry): void {
     const [first] = left
     if (first === undefined) return
     const { feature, owner } = first
@@ -384,15 +384,19 @@ export class Plans {
       const used = sum(left.filter(({ from }) => !from?.once).map((row) => granted(row) - row.main))
       const lasting = fresh.filter(({ from }) => !from?.once)
       const payers = (lasting.length > 0 ? lasting : fresh).map(ownPayer)
+      const before = payers.map(({ row }) => row.main)
       if (used > 0n) take(payers, used, 'overflow', false, [])
       else giveBack(payers, -used, 'overflow', [])
+      // With what was used goes the count by which its price went.
+      const [paid] = left.filter(({ from }) => !from?.once)
+      for (const [i, { row }] of payers.entries()) if (paid && row.main !== before[i]) row.counts = new Map(paid.counts)
     }
     for (const old of left) takeOver(fresh, old)
     for (const old of left) {
       const once = old.from?.once === true
       if (once ? old.main <= 0n : !balances || feature === 'seats' || old.main === 0n) continue
       const same = once && joins ? fresh.find(({ from }) => from?.once) : undefined
-      if (same === undefined) this.#keep(old, before, once)
+      if (same === undefined) this.#keep(old, ended, once)
       else {
         same.main += old.main
         same.adjustment += old.main
