@@ -83,6 +83,7 @@ export async function runPlanCourse(course: Course): Promise<void> {
       }
     })
   }
+  await withClients(course, CLIENTS, (clients) => expectTotals(clients, accounts))
   await servers.kill()
   await servers.look(async (store) => {
     for (const { id } of accounts) await expectPlansToAddUp(store, id)
