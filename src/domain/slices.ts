@@ -57,11 +57,12 @@ const NO_FEATURES: ReadonlySet<string> = new Set()
 const SLICED = new Fold<Owner, ReadonlySet<string>>(
   NO_FEATURES,
   ({ balances }) => {
-    const sliced = [...balances].filter(([, list]) => list.some(isSlice)).map(([feature]) => feature)
-    return sliced.length === 0 ? NO_FEATURES : new Set(sliced)
+    let sliced: Set<string> | null = null
+    for (const [feature, list] of balances) if (list.some(isSlice)) sliced = (sliced ?? new Set()).add(feature)
+    return sliced ?? NO_FEATURES
   },
   (a, b) => {
-    if (a.size === 0) return b
+    if (a.size === 0 || b.size === 0) return a.size === 0 ? b : a
     return [...b].every((feature) => a.has(feature)) ? a : new Set([...a, ...b])
   },
 )
