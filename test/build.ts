@@ -1,7 +1,8 @@
 import { amount } from '../src/domain/amount.ts'
 import { type Balance, type RolloverCap, type Source, UNMETERED } from '../src/domain/balance.ts'
 import type { Feature, FeatureType } from '../src/domain/feature.ts'
-import type { ItemPrice } from '../src/domain/item-price.ts'
+import type { BillingInterval, ItemPrice } from '../src/domain/item-price.ts'
+import type { BasePrice, PlanItem, PlanTerms } from '../src/domain/plan.ts'
 import type { Interval } from '../src/domain/time.ts'
 
 /** Short ways to write domain values in tests. */
@@ -87,25 +88,10 @@ function sourceOf(sketch: BalanceSketch, uid: string): Source | null {
     item: item ?? (slice ? 0 : Number(uid.replaceAll(/\D/g, '')) || 0),
     planId: plan ?? 'pro',
     addOn: addOn ?? false,
-    price: isPriced ? itemPrice({ method: method ?? 'prepaid', maxPurchase: amountOrNull(max), ...price }) : null,
+    price: isPriced ? itemPrice(1, { method: method ?? "prepaid", maxPurchase: amountOrNull(max), ...price }) : null,
     prepaid: amount(prepaid ?? '0'),
     nextPrepaid: amountOrNull(nextPrepaid),
     slice: slice ?? false,
-  }
-}
-
-/** By default one dollar a unit and month. */
-export function itemPrice(more: Partial<ItemPrice> = {}): ItemPrice {
-  return {
-    interval: 'month',
-    count: 1,
-    method: 'usage_based',
-    tiers: [{ to: null, amount: amount('1'), flatAmount: null }],
-    behavior: 'graduated',
-    units: amount('1'),
-    maxPurchase: null,
-    proration: null,
-    ...more,
   }
 }
 
@@ -135,4 +121,44 @@ export function feature(
     createdAt: 0,
     ...more,
   }
+}
+
+/** A flat fee, such as `fee(20, 'year')`. */
+export function fee(amountOfMoney: number, interval: BillingInterval = 'month', count = 1): BasePrice {
+  return { amount: amount(amountOfMoney), interval, count }
+}
+
+/** What units of an item cost; by default each of them, bought in advance, every month. */
+export function itemPrice(amountOfMoney: number, more: Partial<ItemPrice> = {}): ItemPrice {
+  return {
+    method: 'prepaid',
+    interval: 'month',
+    count: 1,
+    tiers: [{ to: null, amount: amount(amountOfMoney), flatAmount: null }],
+    behavior: 'graduated',
+    units: amount(1),
+    maxPurchase: null,
+    proration: null,
+    ...more,
+  }
+}
+
+/** An item of the feature of that id as `feature` makes it; by default nothing is included and nothing has a price. */
+export function planItem(featureId: string, more: Partial<PlanItem> = {}): PlanItem {
+  return {
+    feature: `feat_${featureId}`,
+    included: 0n,
+    unlimited: false,
+    every: null,
+    rolloverPolicy: null,
+    price: null,
+    entityFeature: null,
+    expiry: null,
+    thresholdBilling: null,
+    ...more,
+  }
+}
+
+export function planTerms(price: BasePrice | null, ...items: readonly PlanItem[]): PlanTerms {
+  return { price, items, trial: null }
 }

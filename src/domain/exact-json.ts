@@ -37,3 +37,12 @@ function readBack(value: unknown): Amount {
   assert(typeof value === 'string', 'an amount is kept as text')
   return amount(value)
 }
+
+/** A text that is the same for equal values, in whatever order the keys of their objects stand. To be compared, not to be read. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (typeof item === 'bigint') return `${item}n`
+    if (!isObject(item) || Array.isArray(item)) return item
+    return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}

@@ -1,4 +1,5 @@
 import { type Catalogue, type CostAsWritten, type Feature, type FeatureType, resolveType } from './feature.ts'
+import type { Plan } from './plan.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { areNone, type Markups } from './tokens.ts'
 
@@ -41,6 +42,9 @@ export function redefine(
   if (changesKind && catalogue.payersOf.has(feature.uid)) {
     return refuse('invalid_feature', `${feature.id} is paid for by a credit system: its type cannot change`)
   }
+  const plan = changesKind ? planWith(feature, catalogue) : undefined
+  if (plan !== undefined)
+    return refuse('invalid_feature', `${feature.id} is in plan ${plan.id}: its type cannot change`)
   return {
     feature: {
       ...feature,
@@ -103,9 +107,17 @@ function sameKind(a: FeatureType, b: FeatureType): boolean {
 /** Why a feature cannot be deleted, as far as the catalogue says; balances and entities are the store's to look for (B236). */
 export function lastReference(feature: Feature, catalogue: Catalogue): Refusal | null {
   const [payer] = catalogue.payersOf.get(feature.uid) ?? []
-  if (payer === undefined) return null
-  return refuse(
-    'feature_in_use',
-    `${feature.id} is paid for by ${payer.system.id}: take it out of that credit system first`,
-  )
+  if (payer !== undefined) {
+    const { id } = payer.system
+    return refuse('feature_in_use', `${feature.id} is paid for by ${id}: take it out of that credit system first`)
+  }
+  const plan = planWith(feature, catalogue)
+  if (plan === undefined) return null
+  const message = `${feature.id} is in version ${plan.version} of plan ${plan.id}: archive it with features.update instead`
+  return refuse('feature_in_use', message)
+}
+
+/** A plan that refers to the feature, in whatever revision: somebody may have had it. */
+function planWith({ uid }: Feature, { plans }: Catalogue): Plan | undefined {
+  return plans.find(({ terms }) => terms.items.some((item) => item.feature === uid || item.entityFeature === uid))
 }

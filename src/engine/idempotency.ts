@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Environment } from '../domain/customer.ts'
-import { exactJson } from '../domain/exact-json.ts'
+import { canonicalJson, exactJson } from '../domain/exact-json.ts'
 import { type Refusal, refuse } from '../domain/refusal.ts'
 import type { IdempotencyKey, Reply } from './command.ts'
 
@@ -13,7 +13,7 @@ export function keyHash(env: Environment, scope: string, { space, key }: Idempot
 }
 
 export function fingerprint({ operation, input }: IdempotencyKey): string {
-  return digest(JSON.stringify([operation, input], sorted))
+  return digest(canonicalJson([operation, input]))
 }
 
 /** What a key that is known already gets: the first answer, or a refusal. @param firstInput fingerprint of the first request. */
@@ -42,13 +42,6 @@ export function repeatedReply<A>(
 
 /** An answer as text, amounts included, to be given again to a repeated key. */
 export const { write: encodeAnswer, read: decodeAnswer } = exactJson('\u0001amount')
-
-/** Objects with their keys in order, so that the order in which a client writes them does not matter. */
-function sorted(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-}
 
 /** 128 bits, enough that two of a day's keys never meet. */
 function digest(text: string): string {

@@ -158,8 +158,8 @@ function gathered({ route, params }: Found, { query = '' }: HttpRequest, body: u
   return expand === undefined ? body : { expand, ...body }
 }
 
-const NUMBERS = new Set(['limit', 'offset'])
-const TRUTH_VALUES = new Set(['with_autumn_id', 'delete_in_stripe'])
+const NUMBERS = new Set(['limit', 'offset', 'version'])
+const TRUTH_VALUES = new Set(['with_autumn_id', 'delete_in_stripe', 'include_archived', 'all_versions'])
 
 /** A query has only texts: where a number or a truth value is expected, what looks like one becomes one. A repeated name is a list. */
 function readQuery(query: string): Record<string, unknown> {

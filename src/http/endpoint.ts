@@ -109,7 +109,7 @@ function refusalOf(issues: readonly z.core.$ZodIssue[], body: unknown): Refusal 
   return refuse(other ?? 'invalid_inputs', message)
 }
 
-const OTHER_CODES = ['invalid_request', 'invalid_feature'] as const
+const OTHER_CODES = ['invalid_request', 'invalid_feature', 'conflicting_version_flags'] as const
 
 function sentenceOf(issue: z.core.$ZodIssue, body: unknown): string {
   switch (issue.code) {

@@ -1,14 +1,17 @@
 import type { Endpoint } from './endpoint.ts'
 import { balances } from './endpoints/balances.ts'
 import { batches } from './endpoints/batches.ts'
+import { billing } from './endpoints/billing.ts'
 import { clock } from './endpoints/clock.ts'
 import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
 import { events } from './endpoints/events.ts'
 import { features } from './endpoints/features.ts'
 import { locks } from './endpoints/locks.ts'
+import { plans } from './endpoints/plans.ts'
 import { tokens } from './endpoints/tokens.ts'
 import { usage } from './endpoints/usage.ts'
+import type { Shape } from './versions/version.ts'
 
 /** What a request says outside of its JSON. */
 export interface Parts {
@@ -29,6 +32,8 @@ export interface Route {
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   [
     ...features,
+    ...plans,
+    ...billing,
     ...customers,
     ...entities,
     ...balances,
@@ -76,8 +81,8 @@ const PATTERNS: readonly (Route & { readonly method: string; readonly path: read
     return { ...query, customer_id: id ?? null, ...rest }
   }),
   pattern('GET', 'customers/{customer}', 'customers.get', inBody),
-  pattern('POST', 'customers/{customer}', 'customers.update', renaming),
-  pattern('PATCH', 'customers/{customer}', 'customers.update', renaming),
+  pattern('POST', 'customers/{customer}', 'customers.update', renaming('new_customer_id')),
+  pattern('PATCH', 'customers/{customer}', 'customers.update', renaming('new_customer_id')),
   pattern('DELETE', 'customers/{customer}', 'customers.delete', inBody),
   pattern('POST', 'customers/{customer}/balances', 'customers.set_balances', inBody),
   pattern('GET', 'customers/{customer}/entities', 'entities.list', inBody),
@@ -104,6 +109,15 @@ const PATTERNS: readonly (Route & { readonly method: string; readonly path: read
     return { ...rest, ...(id === undefined ? {} : { new_feature_id: id }), feature_id: params['feature'] }
   }),
   pattern('DELETE', 'features/{feature}', 'features.delete', inBody),
+  ...['plans', 'products'].flatMap((noun) => [
+    pattern('GET', noun, 'plans.list', inBody),
+    shapedAs('product', pattern('POST', noun, 'plans.create', withPlanId)),
+    shapedAs('product', pattern('GET', `${noun}/{plan}`, 'plans.get', inBody)),
+    shapedAs('product', pattern('POST', `${noun}/{plan}`, 'plans.update', renaming('new_plan_id'))),
+    shapedAs('product', pattern('PATCH', `${noun}/{plan}`, 'plans.update', renaming('new_plan_id'))),
+    pattern('DELETE', `${noun}/{plan}`, 'plans.delete', inBody),
+  ]),
+  pattern('GET', 'products_beta', 'plans.list', inBody),
   pattern('GET', 'balances/list', 'balances.list', inBody),
 ]
 
@@ -171,6 +185,11 @@ function pattern(
   }
 }
 
+/** The same operation, answered in another shape. */
+function shapedAs<R extends Route>(shape: Shape, route: R): R {
+  return { ...route, endpoint: { ...route.endpoint, shape } }
+}
+
 function endpointOf(operation: string): Endpoint {
   const found = ENDPOINTS.get(operation)
   if (found === undefined) throw new Error(`there is no endpoint ${operation}`)
@@ -186,10 +205,17 @@ function idsOf(params: Parts['params']): object {
   return Object.fromEntries(Object.entries(params).map(([name, value]) => [`${name}_id`, value]))
 }
 
-/** On this surface `id` in the body is the new id (B202). */
-function renaming({ params, query, body }: Parts): object {
+/** On this surface `id` in the body is the new id (B202). @param name of the field that says so elsewhere. */
+function renaming(name: string): (parts: Parts) => object {
+  return ({ params, query, body }) => {
+    const { id, ...rest } = objectOf(body)
+    return { ...query, ...rest, ...(id === undefined ? {} : { [name]: id }), ...idsOf(params) }
+  }
+}
+
+function withPlanId({ query, body }: Parts): object {
   const { id, ...rest } = objectOf(body)
-  return { ...query, ...rest, ...(id === undefined ? {} : { new_customer_id: id }), ...idsOf(params) }
+  return { ...query, ...(id === undefined ? {} : { plan_id: id }), ...rest }
 }
 
 function withEntityId(body: unknown): unknown {

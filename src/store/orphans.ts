@@ -26,6 +26,7 @@ export function commonChecks(posting: string): OrphanCheck[] {
       entities: 'uid',
       refunds: 'event',
       locks: 'id',
+      attachments: 'uid',
       postings: posting,
       events: 'uid',
     }).map(([table, name]) => ({
@@ -66,7 +67,7 @@ export function commonChecks(posting: string): OrphanCheck[] {
         where entity is not null
           and not exists (select 1 from entities where entities.customer = key and entities.uid = balances.entity)`,
     },
-    ...['entities', 'events', 'locks'].map((table) => ({
+    ...['entities', 'events', 'locks', 'attachments'].map((table) => ({
       wrong: `rows of ${table} stand in another environment than their customer`,
       rows: `
         select ${table}.uid as name from ${table} join customers on key = customer where customers.env <> ${table}.env`,

@@ -1,5 +1,6 @@
 import { holdingsOf } from '../domain/holdings.ts'
 import type { SqlRow } from './cells.ts'
+import { attachmentFromRow } from './plan-rows.ts'
 import { balanceFromRow, customerFromRow, entityFromRow, refundFromRow } from './rows.ts'
 import type { StoredCustomer, Unreadable } from './store.ts'
 import { lockFromRow } from './use-rows.ts'
@@ -12,9 +13,11 @@ export interface CustomerRowSet {
   readonly balances: readonly SqlRow[]
   readonly refunds: readonly SqlRow[]
   readonly locks: readonly SqlRow[]
+  readonly attachments: readonly SqlRow[]
 }
 
-export function customerFromRows({ customer, entities, balances, refunds, locks }: CustomerRowSet): StoredCustomer {
+export function customerFromRows(rows: CustomerRowSet): StoredCustomer {
+  const { customer, entities, balances, refunds, locks, attachments } = rows
   const number = (column: string) => Number(customer[column])
   const [own, latest, postings] = [customerFromRow(customer), number('latest'), number('postings')]
   return {
@@ -27,6 +30,7 @@ export function customerFromRows({ customer, entities, balances, refunds, locks 
       postings,
       new Map(refunds.map(refundFromRow)),
       locks.map(lockFromRow),
+      attachments.map(attachmentFromRow),
     ),
   }
 }

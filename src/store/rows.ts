@@ -27,6 +27,7 @@ import {
   unlessZero,
   zeroIfNull,
 } from './cells.ts'
+import { sourceFromText, sourceToText } from './plan-rows.ts'
 
 /**
  * Between domain values and rows of SQL values, once for every SQL store. Amounts travel as decimal text, so that no
@@ -117,10 +118,12 @@ export const BALANCE_COLUMNS = [
   'expires_at',
   'created_at',
   'held',
+  'source',
 ] as const
 
 /** Where in a balance's row the columns stand that change after it was written first. */
 export const CHANGING_BALANCE_COLUMNS = [
+  'allowance',
   'remaining',
   'adjustment',
   'seats',
@@ -134,6 +137,7 @@ export const CHANGING_BALANCE_COLUMNS = [
   'rollovers',
   'expires_at',
   'held',
+  'source',
 ] as const satisfies (typeof BALANCE_COLUMNS)[number][]
 
 export function balanceToRow(balance: Balance): SqlValue[] {
@@ -159,6 +163,7 @@ export function balanceToRow(balance: Balance): SqlValue[] {
     balance.expiresAt,
     balance.createdAt,
     unlessZero(balance.held),
+    sourceToText(balance.source),
   ]
 }
 
@@ -172,7 +177,7 @@ export function balanceFromRow(row: SqlRow): Balance {
     feature: text(row, 'feature'),
     entity: optionalText(row, 'entity'),
     terms: termsFromRow(row),
-    source: null,
+    source: sourceFromText(optionalText(row, 'source')),
     remaining: amount(text(row, 'remaining')),
     adjustment: amount(text(row, 'adjustment')),
     held: zeroIfNull(row, 'held'),

@@ -55,6 +55,16 @@ export const DIFFERENCES: readonly Difference[] = [
     },
   },
   {
+    title: 'Internal ids of plan items',
+    rule: 'decision, C 3.3',
+    answers: {
+      14: says(withoutEntitlementIds('items', 3)),
+      15: says(withoutEntitlementIds('items', 1)),
+      18: says(withoutEntitlementIds('items', 3)),
+      19: says({ ...withoutEntitlementIds('list.0.items', 3), ...withoutEntitlementIds('list.1.items', 1) }),
+    },
+  },
+  {
     title: 'Unknown route',
     rule: 'correction "unknown route"',
     answers: { 29: refuses(404, 'route_not_found') },
@@ -446,4 +456,8 @@ function race(balance: string): Answer {
 function moved(value: number, interval: string, resetsAt?: number): object {
   const reset = resetsAt === undefined ? { interval } : { interval, resets_at: resetsAt }
   return { feature_id: 'messages', plan_id: null, reset, value }
+}
+
+function withoutEntitlementIds(items: string, count: number): Record<string, unknown> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${items}.${i}.entitlement_id`, undefined]))
 }

@@ -214,7 +214,7 @@ describe('a failed request frees its key:', () => {
     expect([codeOf(first), first.replayed]).toEqual(['200', false])
   })
 
-  test.each(ALL.filter(([, { operation }]) => !/^(features|clock)\./.test(operation)))(
+  test.each(ALL.filter(([, { operation }]) => !/^(features|plans|clock)\./.test(operation)))(
     '%s, when too many wait',
     async (_title, write) => {
       const gate = new Gate()

@@ -11,6 +11,8 @@ export const READS: Readonly<Record<string, Body>> = {
   'events.list': {},
   'features.get': { feature_id: 'messages' },
   'features.list': {},
+  'plans.get': { plan_id: 'basic' },
+  'plans.list': {},
 }
 
 const OPEN_LOCK: readonly [operation: string, body: Body] = [
@@ -120,6 +122,21 @@ export const WRITES: Readonly<Record<string, Write>> = {
     other: { name: 'Words' },
     empty: '404 feature_not_found',
   },
+  'plans.create': {
+    body: { plan_id: 'pro', name: 'Pro', price: { amount: 20, interval: 'month' } },
+    other: { price: { amount: 21, interval: 'month' } },
+    empty: '200',
+  },
+  'plans.delete': {
+    body: { plan_id: 'basic' },
+    other: { all_versions: true },
+    empty: '404 product_not_found',
+  },
+  'plans.update': {
+    body: { plan_id: 'basic', items: [{ feature_id: 'messages', included: 7 }] },
+    other: { force_version: true },
+    empty: '404 product_not_found',
+  },
   'usage.set': {
     path: 'POST /v1/usage',
     body: { customer_id: 'alice', feature_id: 'messages', value: 7 },
@@ -155,6 +172,12 @@ export const FORMS: Readonly<Record<string, Write & { readonly operation: string
     },
     other: { lock: { enabled: true, lock_id: 'other' } },
     empty: '404 feature_not_found',
+  },
+  'plans.update that makes a version': {
+    operation: 'plans.update',
+    body: { plan_id: 'basic', name: 'Base', force_version: true },
+    other: { name: 'Bass' },
+    empty: '404 product_not_found',
   },
   'balances.delete that makes itself impossible': {
     operation: 'balances.delete',
@@ -249,6 +272,7 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
   ],
   ['features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false }],
   ['features.create', { feature_id: 'spare', name: 'Spare', type: 'boolean' }],
+  ['plans.create', { plan_id: 'basic', name: 'Basic', items: [{ feature_id: 'messages', included: 5 }] }],
   ['customers.get_or_create', { customer_id: 'alice', email: 'alice@example.com' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 10 }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 5, balance_id: 'gift' }],

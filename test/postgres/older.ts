@@ -20,10 +20,10 @@ export interface OlderProcess {
   close(): Promise<void>
 }
 
-/** Makes the tables of the first version in an empty database. */
-export async function makeFirstSchema(client: pg.Client): Promise<void> {
+/** Makes the schema of an older version in an empty database, by its first steps. */
+export async function makeSchema(client: pg.Client, steps: number): Promise<void> {
   await client.query(`create table schema_steps (step integer primary key, taken_at timestamptz not null default now());
-    ${MIGRATIONS[0]}; insert into schema_steps (step) values (1)`)
+    ${MIGRATIONS.slice(0, steps).join(';')}; insert into schema_steps (step) select generate_series(1, ${steps})`)
 }
 
 export async function openOlderProcess(url: string): Promise<OlderProcess> {

@@ -18,6 +18,7 @@ export interface OpenedPostgres {
 /** Every table of the newest schema that holds what is stored. */
 export const TABLES = [
   'api_keys',
+  'attachments',
   'balances',
   'catalogues',
   'customer_states',
@@ -29,6 +30,7 @@ export const TABLES = [
   'former_customers',
   'idempotency',
   'locks',
+  'plans',
   'postings',
   'refunds',
 ]

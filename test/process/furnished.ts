@@ -70,6 +70,10 @@ const MAIN = `customer = ${KEY('alice')} and reset_interval is not null`
 /** Its own lines. */
 export const OF_MAIN = `customer = ${KEY('alice')} and rollover is null and balance = (select uid from balances where ${MAIN})`
 
+const ATTACHED = (customer: string, env: string) => `
+  insert into attachments (customer, env, uid, plan, plan_id, version, status, starts_at, anchor, quantities, created_at)
+  values (${customer}, '${env}', 'cus_prod_1', 'plan_1', 'pro', 1, 'active', 0, 0, '[]', 0)`
+
 /** What may happen to the rows of any SQL store, and what is then told. */
 export const DAMAGE: readonly (readonly [change: string, sql: string, finding: RegExp])[] = [
   [
@@ -194,6 +198,16 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
         ),
       ] as const,
   ),
+  [
+    'a plan of a customer that is gone',
+    ATTACHED('999', 'sandbox'),
+    /^1 rows of attachments belong to a customer that is not there, such as cus_prod_1$/m,
+  ],
+  [
+    'a plan of another environment',
+    ATTACHED(KEY('alice'), 'live'),
+    /^1 rows of attachments stand in another environment than their customer, such as cus_prod_1$/m,
+  ],
   [
     'the state of a customer that is gone',
     `delete from customer_states where customer = ${KEY('alice')}`,

@@ -759,8 +759,8 @@ describe.each(EVERY_STORE)('a store (%s)', (kind) => {
       }),
     ]
     const catalogue = async () => {
-      const { version, features, clockAhead } = await store.loadCatalogue('sandbox')
-      return { version, clockAhead, features }
+      const { version, features, clockAhead, plans } = await store.loadCatalogue('sandbox')
+      return { version, clockAhead, features, plans }
     }
 
     test('is empty at first, and per environment', async () => {

@@ -21,6 +21,7 @@ export interface OpenFile {
 /** Every table of the newest schema. */
 export const TABLES = [
   'api_keys',
+  'attachments',
   'balances',
   'catalogues',
   'customer_states',
@@ -32,6 +33,7 @@ export const TABLES = [
   'former_customers',
   'idempotency',
   'locks',
+  'plans',
   'postings',
   'refunds',
 ]

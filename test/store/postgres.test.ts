@@ -9,13 +9,14 @@ import { migrateDatabase, type PostgresOptions, PostgresStore } from '../../src/
 import { type CustomerChange, OutcomeUnknown } from '../../src/store/store.ts'
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { openCutter } from '../postgres/cutter.ts'
-import { makeFirstSchema, openOlderProcess } from '../postgres/older.ts'
+import { makeSchema, openOlderProcess } from '../postgres/older.ts'
 import { describeSchema } from '../postgres/schema.ts'
 import { openDatabase, openDatabaseOn, type Server, startServer } from '../postgres/server.ts'
 import { type OpenedPostgres, openPostgres, TABLES } from '../postgres/store.ts'
 import {
   AT,
   added,
+  attachment,
   change,
   changed,
   commit,
@@ -89,6 +90,7 @@ function large(many: number) {
   return {
     entitiesWritten: Array.from({ length: many }, (_, i) => seat(`desk${i}`)),
     written: Array.from({ length: many }, (_, i) => grantOf(`cus_ent_${i}`)),
+    attachmentsWritten: Array.from({ length: many }, (_, i) => attachment(`cus_prod_${i}`, 'pro')),
     events: Array.from({ length: many }, (_, i) => event(`evt_${i}`)),
     postings: Array.from({ length: many }, (_, i) => posting(`cus_ent_${i}`, '1')),
     refunds: [{ event: 'evt_1', given: [1n] }],
@@ -140,7 +142,7 @@ describe('a process of the first version', () => {
     const { url, drop } = await openDatabase()
     closing.push(drop)
     const client = await connected(url)
-    await makeFirstSchema(client)
+    await makeSchema(client, 1)
     await client.query(`insert into customers (uid, env, id, metadata, send_email_receipts, shares_with_entities, clock_ahead, created_at)
         values ('cus_alice', 'sandbox', 'alice', '{}', 0, 0, 0, ${AT});
       insert into customer_states select key, uid, 1, ${AT}, 0 from customers`)
@@ -607,7 +609,7 @@ describe('partitions', () => {
 })
 
 describe('what a deleted customer leaves', () => {
-  const OWNED = ['balances', 'entities', 'events', 'postings', 'refunds']
+  const OWNED = ['attachments', 'balances', 'entities', 'events', 'postings', 'refunds']
   const left = async (open: OpenedPostgres) => {
     const counts = OWNED.map((table) => `(select count(*)::integer from ${table})`)
     return (await open.column(`select array[${counts.join(', ')}]`))[0]
@@ -620,7 +622,7 @@ describe('what a deleted customer leaves', () => {
     await commit(open.store, added(alice, large(1200)), added(bob, large(3)))
     await commit(open.store, gone(alice, 1))
     await cleared(open)
-    expect(await left(open)).toEqual([3, 3, 3, 3, 1])
+    expect(await left(open)).toEqual([3, 3, 3, 3, 3, 1])
     expect(await find(open.store, 'bob')).toMatchObject({ balances: { length: 3 }, entities: { length: 3 } })
   })
 
@@ -630,7 +632,7 @@ describe('what a deleted customer leaves', () => {
     await Promise.all([commit(open.store, gone(alice, 1), gone(bob, 1)), open.reopen()])
     await Promise.all([another(open.url), another(open.url)])
     await cleared(open)
-    expect(await left(open)).toEqual([0, 0, 0, 0, 0])
+    expect(await left(open)).toEqual([0, 0, 0, 0, 0, 0])
   })
 
   test('is anonymised from where it was left off by the next start, also by several at once and of an older version', async () => {
@@ -644,8 +646,8 @@ describe('what a deleted customer leaves', () => {
     await cleared(open)
     const telling = 'select count(*)::integer from events where properties is not null or entity is not null'
     expect(await open.column(telling)).toEqual([0])
-    // Balances, entities, events, postings, refunds.
-    expect(await left(open)).toEqual([0, 0, 3000, 3000, 0])
+    // Attachments, balances, entities, events, postings, refunds.
+    expect(await left(open)).toEqual([0, 0, 0, 3000, 3000, 0])
     expect(await open.column('select anonymised from former_customers')).toEqual([1])
   })
 

@@ -1,10 +1,12 @@
 import { amount } from '../../src/domain/amount.ts'
+import type { Attachment } from '../../src/domain/attachment.ts'
 import type { Balance } from '../../src/domain/balance.ts'
 import { type Customer, newCustomer } from '../../src/domain/customer.ts'
 import type { Entity } from '../../src/domain/entity.ts'
 import type { Feature } from '../../src/domain/feature.ts'
 import { allBalances, entitiesOf } from '../../src/domain/holdings.ts'
 import type { Posting } from '../../src/domain/ledger.ts'
+import type { Plan } from '../../src/domain/plan.ts'
 import type { UsageEvent } from '../../src/domain/usage-event.ts'
 import type {
   CatalogueChange,
@@ -112,6 +114,49 @@ export function seat(id: string | null, more: Partial<Entity> = {}): Entity {
 
 export function grantOf(uid: string, more: Partial<Balance> = {}): Balance {
   return { ...balance({ uid, createdAt: AT }), ...more }
+}
+
+/** The first version of a plan with this id, which gives nothing. */
+export function plan(id: string, more: Partial<Plan> = {}): Plan {
+  return {
+    uid: `plan_${id}`,
+    id,
+    version: 1,
+    name: id,
+    description: null,
+    group: '',
+    addOn: false,
+    autoEnable: false,
+    archived: false,
+    ignorePastDue: false,
+    metadata: {},
+    terms: { price: null, items: [], trial: null },
+    retired: false,
+    createdAt: AT,
+    ...more,
+  }
+}
+
+/** That the customer itself has a plan, from now on without an end. */
+export function attachment(uid: string, planId: string, more: Partial<Attachment> = {}): Attachment {
+  return {
+    uid,
+    id: null,
+    plan: `plan_${planId}`,
+    planId,
+    version: 1,
+    entity: null,
+    custom: null,
+    status: 'active',
+    startsAt: AT,
+    canceledAt: null,
+    endsAt: null,
+    trialEndsAt: null,
+    anchor: AT,
+    quantities: [],
+    createdAt: AT,
+    ...more,
+  }
 }
 
 export function posting(uid: string, value: string, more: Partial<Posting> = {}): Posting {

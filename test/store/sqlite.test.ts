@@ -14,6 +14,7 @@ import { newFolder, type OpenFile, openFile, TABLES } from './file.ts'
 import {
   AT,
   added,
+  attachment,
   change,
   changed,
   commit,
@@ -47,6 +48,7 @@ function large(many: number) {
   return {
     entitiesWritten: Array.from({ length: many }, (_, i) => seat(`desk${i}`)),
     written: Array.from({ length: many }, (_, i) => grantOf(`cus_ent_${i}`)),
+    attachmentsWritten: Array.from({ length: many }, (_, i) => attachment(`cus_prod_${i}`, 'pro')),
     events: Array.from({ length: many }, (_, i) => event(`evt_${i}`)),
     postings: Array.from({ length: many }, (_, i) => posting(`cus_ent_${i}`, '1')),
   }
@@ -54,7 +56,7 @@ function large(many: number) {
 
 /** Customers that have rows, per table: their keys. */
 function owners(open: OpenFile) {
-  const tables = ['customer_states', 'entities', 'balances', 'postings', 'events']
+  const tables = ['customer_states', 'entities', 'balances', 'attachments', 'postings', 'events']
   const keys = tables.map((table) => [table, open.column(`select distinct customer from ${table} order by customer`)])
   return { ...Object.fromEntries(keys), deletions: open.column('select customer from deletions') }
 }
@@ -80,6 +82,7 @@ describe('what a deleted customer leaves in the file', () => {
       customer_states: bobs,
       entities: bobs,
       balances: bobs,
+      attachments: bobs,
       postings: bobs,
       events: bobs,
       deletions: [],
@@ -242,6 +245,7 @@ describe('a file of an older schema', () => {
           feature: 'feat_1',
           entity: null,
           terms: { kind: 'finite', allowance: amount('100') },
+          source: null,
           remaining: amount('70'),
           held: 0n,
           adjustment: 0n,

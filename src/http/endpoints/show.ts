@@ -1,8 +1,11 @@
 import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
+import { nameOf } from '../../operations/decide.ts'
 import type { FeatureView } from '../../operations/features.ts'
+import type { PlanView } from '../../operations/plans.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
-import type { CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import type { AttachmentView, CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import { purchaseToWire, subscriptionToWire } from '../wire/attachments.ts'
 import {
   balancesToWire,
   balanceToWire,
@@ -15,6 +18,7 @@ import {
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import { lockToWire } from '../wire/locks.ts'
+import { planToWire } from '../wire/plan.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -26,6 +30,10 @@ export function showFeature({ feature, memberIds }: FeatureView): WireObject {
 /** How to show a feature inside another object, or null where that was not asked for. */
 export function expanding(expand: readonly string[], wanted: string, memberIds: MemberIds): ShowFeature | null {
   return expand.includes(wanted) ? (feature) => showFeature({ feature, memberIds }) : null
+}
+
+export function showPlan(view: PlanView, expand: readonly string[] = NOTHING): WireObject {
+  return planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
@@ -63,9 +71,14 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
   const { customer, entities, movedTo, ahead } = view
   const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
   const { balances, flags } = showHeld(view, expand)
-  return customerToWire(customer, balances, flags, {
+  return customerToWire(customer, balances, flags, showPlans(view.plans, expand), {
     expanded: expand,
     entities: entities === null ? null : entities.map((entity) => showHead(entity)),
+    trialsUsed: view.trialsUsed.map((plan_id) => ({
+      plan_id,
+      customer_id: nameOf(customer),
+      fingerprint: customer.fingerprint,
+    })),
     withInternalId,
     movedTo,
     ahead,
@@ -74,7 +87,14 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
 
 export function showEntity(view: EntityView, expand: readonly string[] = NOTHING): WireObject {
   const { balances, flags } = showHeld(view, expand)
-  return entityToWire(showHead(view), balances, flags, expand)
+  return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
+}
+
+function showPlans(plans: readonly AttachmentView[], _expand: readonly string[]) {
+  return {
+    subscriptions: plans.filter(({ once }) => !once).map(subscriptionToWire),
+    purchases: plans.filter(({ once }) => once).map(purchaseToWire),
+  }
 }
 
 function showHead({ entity, customer, customerId, featureId }: NamedEntity): WireObject {

@@ -36,12 +36,16 @@ export function readVersion(header: string | undefined): Version | 'not_served' 
 
 /**
  * The shapes of answers that a version may change: `customers` and `entities` are pages, `entity` is one or, where several
- * were created at once, a `list`. `success`, `batch` and `other` are the same in every version.
+ * were created at once, a `list`. A `plan` is shown to older versions in the newest shape, a `product` is the same in their
+ * own (C14). `success`, `batch` and `other` are the same in every version.
  */
 export type Shape =
   | 'success'
   | 'feature'
   | 'features'
+  | 'plan'
+  | 'product'
+  | 'plans'
   | 'customer'
   | 'customers'
   | 'entity'
@@ -51,6 +55,7 @@ export type Shape =
   | 'batch'
   | 'events'
   | 'aggregate'
+  | 'billed'
   | 'other'
 
 /** Everything is done before it is answered, so 202 says no less than 200; but there are clients that insist on it (K8). */

@@ -9,20 +9,12 @@ import type { BreakdownLine } from '../../domain/summary.ts'
 import type { Target } from '../../domain/target.ts'
 import type { Every } from '../../domain/time.ts'
 import { lineToWire } from './balance.ts'
-import { amount, id, instant, interval } from './scalars.ts'
+import { amount, id, instant, interval, intervalCount } from './scalars.ts'
 import type { WireObject } from './wire.ts'
 
-const MOST_PERIODS = 10_000
 const MOST_MONTHS = 1200
 
-const reset = z.object({
-  interval,
-  interval_count: z
-    .number()
-    .refine((count) => Number.isInteger(count) && count >= 1, 'must be a whole number, 1 or more')
-    .refine((count) => count <= MOST_PERIODS, `must be at most ${MOST_PERIODS}`)
-    .optional(),
-})
+const reset = z.object({ interval, interval_count: intervalCount.optional() })
 
 const rollover = z
   .object({

@@ -5,11 +5,7 @@ import { atOneCost, type Tier } from '../../domain/price.ts'
 import type { Redefinition } from '../../domain/redefine.ts'
 import { areNone, NO_MARKUPS } from '../../domain/tokens.ts'
 import { markupFields, markupsOf } from './markups.ts'
-import { amount, id, later, text } from './scalars.ts'
-
-const featureId = id.refine((value) => /^[A-Za-z0-9_-]+$/.test(value), {
-  message: 'can only contain letters, digits, underscores and dashes',
-})
+import { amount, id, later, plainId, text } from './scalars.ts'
 
 const featureKind = z.enum(['boolean', 'metered', 'credit_system', 'ai_credit_system'])
 
@@ -96,7 +92,7 @@ const creditSchema = z.array(
 
 export const createFeatureInput = z
   .object({
-    feature_id: featureId,
+    feature_id: plainId,
     name: text.min(1),
     type: featureKind,
     consumable: z.boolean().optional(),
@@ -125,7 +121,7 @@ export const createFeatureInput = z
 
 export const updateFeatureInput = z.object({
   feature_id: id,
-  new_feature_id: featureId.optional(),
+  new_feature_id: plainId.optional(),
   name: text.min(1).optional(),
   type: featureKind.optional(),
   consumable: z.boolean().optional(),

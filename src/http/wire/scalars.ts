@@ -31,6 +31,11 @@ export const instant: z.ZodType<Instant, number> = asked((value, ctx) => {
 export const id = z.string().min(1).max(MAX_TEXT).refine(isStorable, 'must be well-formed text without NUL characters')
 export const text = z.string().max(4096).refine(isStorable, 'must be well-formed text without NUL characters')
 
+/** The id of a feature or a plan that is to be created or renamed. */
+export const plainId = id.refine((value) => /^[A-Za-z0-9_-]+$/.test(value), {
+  message: 'can only contain letters, digits, underscores and dashes',
+})
+
 /** The id of a customer that is to be created or renamed (B184). */
 export const newCustomerId = id.refine((value) => /^[A-Za-z0-9_:-]+$/.test(value), {
   message: 'can only contain letters, digits, underscores, dashes and colons',
@@ -46,6 +51,14 @@ export const search = text
   .optional()
 
 export const interval = z.enum(['one_off', ...INTERVALS])
+
+const MOST_PERIODS = 10_000
+
+/** How many of an interval make one period. */
+export const intervalCount = z
+  .number()
+  .refine((count) => Number.isInteger(count) && count >= 1, 'must be a whole number, 1 or more')
+  .refine((count) => count <= MOST_PERIODS, `must be at most ${MOST_PERIODS}`)
 
 /** A JSON object of the caller's, kept as it is. */
 export const jsonObject: z.ZodType<JsonObject, Readonly<Record<string, unknown>>> = asked((value, ctx) => {

@@ -1,20 +1,13 @@
 import { assert } from '../../domain/assert.ts'
 import type { Environment } from '../../domain/customer.ts'
 import type { SqlValue } from '../cells.ts'
-import {
-  balanceToRow,
-  customerToRow,
-  entityToRow,
-  FEATURE_COLUMNS,
-  featureToRow,
-  postingToRow,
-  refundToRow,
-} from '../rows.ts'
+import { attachmentToRow, planToRow } from '../plan-rows.ts'
+import { balanceToRow, customerToRow, entityToRow, featureToRow, postingToRow, refundToRow } from '../rows.ts'
 import type { Batch, CatalogueChange, CommitResult, CustomerChange, CustomerRows, KeyRecord } from '../store.ts'
 import { eventToRow, lockToRow } from '../use-rows.ts'
 import type { Statement } from './connections.ts'
 
-/** What `commit-2.ts` is asked to do with a customer. */
+/** What `commit-3.ts` is asked to do with a customer. */
 type Kind = 'l' | 'c' | 'a' | 'd'
 
 /** The tables of a batch, in the order of the parameters. The first column is the number of the change, from 1. */
@@ -29,6 +22,8 @@ const TABLES = [
   'refunds',
   'locksRemoved',
   'locks',
+  'attachmentsRemoved',
+  'attachments',
   'postings',
   'events',
   'keys',
@@ -39,8 +34,8 @@ type Tables = Record<(typeof TABLES)[number], Table>
 const COMMIT_MS = 12_000
 
 /** Writer, number, own writers, instant, live buckets, environments, kinds and whether it is plain, then the tables. */
-export const COMMIT: Statement = { ...calling('granary_commit_2', 8 + TABLES.length), patience: COMMIT_MS }
-export const CHANGE_CATALOGUE: Statement = calling('granary_catalogue_1', 15 + FEATURE_COLUMNS.length)
+export const COMMIT: Statement = { ...calling('granary_commit_3', 8 + TABLES.length), patience: COMMIT_MS }
+export const CHANGE_CATALOGUE: Statement = calling('granary_catalogue_2', 18)
 
 function calling(name: string, parameters: number): Statement {
   const list = Array.from({ length: parameters }, (_, i) => `$${i + 1}`).join(', ')
@@ -103,6 +98,8 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
   for (const refund of rows.refunds) tables.refunds.add([number, ...refundToRow(refund)])
   for (const id of rows.locksRemoved) tables.locksRemoved.add([number, id])
   for (const lock of rows.locksWritten) tables.locks.add([number, ...lockToRow(lock)])
+  for (const uid of rows.attachmentsRemoved) tables.attachmentsRemoved.add([number, uid])
+  for (const attachment of rows.attachmentsWritten) tables.attachments.add([number, ...attachmentToRow(attachment)])
   for (const [i, posting] of rows.postings.entries())
     tables.postings.add([number, rows.postingsBefore + i, ...postingToRow(posting)])
   for (const event of rows.events) tables.events.add([number, ...eventToRow(event)])
@@ -110,23 +107,26 @@ function encodeRows(tables: Tables, rows: CustomerRows, number: number): void {
 
 /** All parameters of CHANGE_CATALOGUE but the first two. @param buckets that may hold a live key. */
 export function encodeCatalogueChange(change: CatalogueChange, buckets: readonly number[]): unknown[] {
-  const { env, now, expected, written, removed, clockAhead, claims, keys } = change
-  const unused = change.unused?.kind === 'feature' ? change.unused : null
+  const { env, now, expected, written, removed, plansWritten, plansRemoved, clockAhead, unused, claims, keys } = change
+  const feature = unused?.kind === 'feature' ? unused : null
+  const plan = unused?.kind === 'plan' ? unused : null
   return [
     now,
     buckets,
     env,
     expected,
     clockAhead,
-    removed,
-    unused?.feature ?? null,
-    unused?.balances ?? false,
-    unused?.entities ?? false,
+    feature?.feature ?? null,
+    feature?.balances ?? false,
+    feature?.entities ?? false,
+    [...(plan?.plans ?? [])],
+    plan?.ever ?? false,
     [...claims],
-    keys.map(({ hash }) => hash),
-    keys.map(({ fingerprint }) => fingerprint),
-    keys.map(({ answer }) => answer),
-    ...(written === null ? FEATURE_COLUMNS.map(() => null) : featureToRow(written)),
+    Table.of(keys.map(({ hash, fingerprint, answer }) => [1, hash, fingerprint, answer])),
+    Table.of(written === null ? [] : [featureToRow(written)]),
+    removed === null ? [] : [removed],
+    Table.of(plansWritten.map(planToRow)),
+    [...plansRemoved],
   ]
 }
 
@@ -183,6 +183,12 @@ function recordsOf(known: Results['known'], change: number): KeyRecord[] {
  */
 class Table {
   #rows = ''
+
+  static of(rows: readonly (readonly SqlValue[])[]): string {
+    const table = new Table()
+    for (const row of rows) table.add(row)
+    return table.literal()
+  }
 
   get isEmpty(): boolean {
     return this.#rows === ''

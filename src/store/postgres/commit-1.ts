@@ -1,6 +1,6 @@
 /**
  * `granary_commit_1`: one batch in one round trip. Part of the schema's first step, so never edited. Processes that were started
- * before the second step go on calling it; this version calls `granary_commit_2`, which takes the same locks in the same order.
+ * before the second step go on calling it; later versions call later ones, which take the same locks in the same order.
  *
  * Everything is locked in one order by everyone, so that no two batches wait for each other in a circle: the catalogues,
  * then customers by their key, then names by the number of their lock. What is done after that waits for nobody.

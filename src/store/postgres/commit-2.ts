@@ -1,16 +1,7 @@
 /**
- * `granary_commit_2`: one batch in one round trip. Part of the schema's second step, so never edited once released; a changed
- * one gets the next number, because processes of two versions may share a database. Its parameters are those of `batch.ts`.
- *
- * It promises what `commit-1.ts` does and costs the server less: decision 16 has the figures. A table of rows is one
- * parameter, an array of a composite type that carries the function's number; and a batch that changes customers who are
- * there, each once, and not their own rows (`p_plain`) takes its locks with the very statement that bumps versions.
- *
- * Everything is locked in one order by everyone, so that no two batches wait for each other in a circle: the catalogues,
- * then customers by their key, then names by the number of their lock. What is done after that waits for nobody.
- *
- * Every table is reached along an index, and every plan is made once: `connections.ts` sets that for the whole session,
- * because setting it for each call took a few microseconds for each setting.
+ * `granary_commit_2`: one batch in one round trip. Part of the schema's second step, so never edited. Processes that were started
+ * before the fourth step go on calling it; this version calls `granary_commit_3`, which takes the same locks in the same order and
+ * takes most of its rows as the types that stand here.
  */
 export const COMMIT_2 = `
 -- What becomes of a customer, in the order of the batch: the number of the change from 1, the customer's place among those of the

@@ -1,6 +1,7 @@
 import { assert } from '../../domain/assert.ts'
 import { type Environment, emailIn } from '../../domain/customer.ts'
 import type { SqlRow, SqlValue } from '../cells.ts'
+import { ATTACHMENT_COLUMNS, PLAN_COLUMNS, planFromRow } from '../plan-rows.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
@@ -19,7 +20,7 @@ import { Where } from './where.ts'
 
 /** A customer's own columns, and its other rows as JSON: one statement, so all of one instant. */
 export type LoadedRow = SqlRow & {
-  readonly [table in 'entities' | 'balances' | 'refunds' | 'locks']: readonly SqlValue[][] | null
+  readonly [table in 'entities' | 'balances' | 'refunds' | 'locks' | 'attachments']: readonly SqlValue[][] | null
 }
 
 const AMOUNTS: readonly string[] = ['allowance', 'remaining', 'adjustment', 'held']
@@ -28,16 +29,21 @@ export interface CatalogueRow {
   readonly version: number
   readonly clock_ahead: number
   readonly features: readonly SqlRow[] | null
+  readonly plans: readonly SqlRow[] | null
 }
 
-/** Both tables in one statement, so of one instant. Primary key (env, uid); `position` keeps the order of creation. */
+/** All tables in one statement, so of one instant. Primary keys (env, uid); `position` keeps the order of creation. */
 export const CATALOGUE: Statement = {
   name: 'catalogue',
   text: `select version, clock_ahead, (
       select json_agg(features order by position) from (
         select position, ${FEATURE_COLUMNS.join(', ')} from features where env = $1
       ) as features
-    ) as features
+    ) as features, (
+      select json_agg(plans order by position) from (
+        select position, ${PLAN_COLUMNS.join(', ')} from plans where env = $1
+      ) as plans
+    ) as plans
     from catalogues where env = $1`,
 }
 
@@ -47,7 +53,7 @@ export function catalogueFromRow(row: CatalogueRow | undefined): StoredCatalogue
     version: row?.version ?? 0,
     clockAhead: row?.clock_ahead ?? 0,
     features: (row?.features ?? []).map(featureFromRow),
-    plans: [],
+    plans: (row?.plans ?? []).map(planFromRow),
   }
 }
 
@@ -60,7 +66,7 @@ function listOf(table: string, columns: readonly string[]): string {
 export const WHOLE_CUSTOMER = `
   c.uid, c.env, s.version, s.latest, s.postings, ${CUSTOMER_COLUMNS.map((column) => `c.${column}`).join(', ')},
   ${listOf('entities', ENTITY_COLUMNS)}, ${listOf('balances', BALANCE_COLUMNS)}, ${listOf('refunds', REFUND_COLUMNS)},
-  ${listOf('locks', LOCK_COLUMNS)}`
+  ${listOf('locks', LOCK_COLUMNS)}, ${listOf('attachments', ATTACHMENT_COLUMNS)}`
 
 /**
  * Unique (id, env), else unique (uid); unique (claim, env) for a claim, which is no id. `is true` keeps env from being looked
@@ -119,6 +125,7 @@ export function rowSet(customer: LoadedRow): CustomerRowSet {
     balances: rowsOf(customer.balances, BALANCE_COLUMNS),
     refunds: rowsOf(customer.refunds, REFUND_COLUMNS),
     locks: rowsOf(customer.locks, LOCK_COLUMNS),
+    attachments: rowsOf(customer.attachments, ATTACHMENT_COLUMNS),
   }
 }
 
@@ -154,6 +161,32 @@ export async function withLapsedLocks(
   return [...new Set(rows.map(({ uid }) => uid))]
 }
 
+/**
+ * Along attachments_by_turn as far as the time has come, so that the many that end some day cost nothing; and of the few
+ * customers who have a clock of their own each one's, along customers_with_clocks.
+ */
+const DUE: Statement = {
+  name: 'due_attachments',
+  text: `select uid from (
+      (
+        select c.uid, turns_at as due from attachments a join customers c on c.key = a.customer
+        where a.env = $1 and turns_at <= $2 and clock_ahead = 0 order by turns_at limit $3
+      )
+      union all
+      select c.uid, turns_at - clock_ahead from customers c join attachments a on a.customer = c.key
+      where c.env = $1 and clock_ahead > 0 and turns_at <= $2 + clock_ahead
+    ) as due group by uid order by min(due) limit $3`,
+}
+
+export async function withDueAttachments(
+  connections: Connections,
+  env: Environment,
+  at: number,
+  limit: number,
+): Promise<string[]> {
+  return (await connections.read<{ uid: string }>(DUE, [env, at, limit])).map(({ uid }) => uid)
+}
+
 export interface RowPage<T> {
   readonly rows: readonly T[]
   readonly all: number
@@ -166,6 +199,7 @@ export async function listCustomers(connections: Connections, query: CustomerQue
   if (query.from !== undefined) where.and('customers.created_at >= ?', query.from)
   if (query.to !== undefined) where.and('customers.created_at <= ?', query.to)
   if (query.search !== undefined) where.andMentions(['customers.id', 'customers.name', 'customers.email'], query.search)
+  where.andAttached('customers', query)
   const counts = await countsOf(connections, 'customers', where, query)
   const { page, order } = pageOf('customers', where, query)
   const rows = await connections.read<LoadedRow>(
@@ -186,6 +220,7 @@ export async function listEntities(connections: Connections, query: EntityQuery)
   }
   if (query.id !== undefined) where.and('(entities.id = ? or entities.uid = ?)', query.id, query.id)
   if (query.search !== undefined) where.andMentions(['entities.id', 'entities.name'], query.search)
+  where.andAttached('entities', query)
   const counts = await countsOf(connections, 'entities', where, query)
   const columns = ENTITY_COLUMNS.map((column) => `entities.${column}`).join(', ')
   const { page } = pageOf('entities', where, query)

@@ -1,8 +1,11 @@
 import type { Client, PoolClient } from 'pg'
 import { CATALOGUE_1 } from './catalogue-1.ts'
+import { CATALOGUE_2 } from './catalogue-2.ts'
 import { CLEAR_2 } from './clear-2.ts'
+import { CLEAR_3 } from './clear-3.ts'
 import { COMMIT_1 } from './commit-1.ts'
 import { COMMIT_2 } from './commit-2.ts'
+import { COMMIT_3 } from './commit-3.ts'
 
 /**
  * The schema, one step per entry; `schema_steps` has a row for each that was taken. Steps are never edited once released.
@@ -166,6 +169,32 @@ export const MIGRATIONS: readonly string[] = [
   ${COMMIT_2}
   `,
   CLEAR_2,
+  `
+  -- Plans, and what customers have of them: found by the plan, and by when the next of them begins or ends. Few customers have a
+  -- clock of their own.
+  create table plans (
+    env text not null, position bigint not null, uid text collate "C" not null, id text collate "C" not null,
+    version bigint not null, name text not null, description text, plan_group text not null, add_on integer not null,
+    auto_enable integer not null, archived integer not null, ignore_past_due integer not null, metadata text not null,
+    terms text not null, retired integer not null, created_at bigint not null,
+    primary key (env, uid)
+  );
+
+  create table attachments (
+    customer bigint not null, env text not null, uid text collate "C" not null, id text collate "C",
+    plan text collate "C" not null, plan_id text collate "C" not null, version bigint not null, entity text collate "C",
+    status text not null, starts_at bigint not null, canceled_at bigint, ends_at bigint, trial_ends_at bigint,
+    anchor bigint not null, quantities text not null, custom text, created_at bigint not null, turns_at bigint,
+    primary key (customer, uid)
+  );
+  create index attachments_by_plan on attachments (plan);
+  create index attachments_by_turn on attachments (env, turns_at) where turns_at is not null;
+  create index customers_with_clocks on customers (env) where clock_ahead > 0;
+  alter table balances add column source text;
+  ${COMMIT_3}
+  ${CATALOGUE_2}
+  ${CLEAR_3}
+  `,
 ]
 
 /** Held while the schema is looked at and changed. Other locks of the store have the same first number. */

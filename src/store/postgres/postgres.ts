@@ -49,6 +49,7 @@ import {
   load,
   passing,
   versions,
+  withDueAttachments,
   withLapsedLocks,
 } from './lists.ts'
 import { migrate } from './migrations.ts'
@@ -161,8 +162,8 @@ export class PostgresStore implements Store {
     return withLapsedLocks(this.#reads, env, at, limit)
   }
 
-  async withDueAttachments(): Promise<string[]> {
-    return []
+  withDueAttachments(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    return withDueAttachments(this.#reads, env, at, limit)
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {

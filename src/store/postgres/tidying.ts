@@ -9,7 +9,7 @@ const CLEARED_AT_ONCE = 500
 /** How often it is looked whether there is anything to be tidied up, also what another process has left. */
 const EVERY_MS = 60_000
 
-const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_2($1) as more' }
+const CLEAR: Statement = { name: 'clear', text: 'select granary_clear_3($1) as more' }
 
 /** What nobody waits for, after the answers have left. Whatever fails is tried again the next time. */
 export class Tidying {

@@ -1,3 +1,6 @@
+import { attachedCondition } from '../plan-rows.ts'
+import type { CustomerQuery, EntityQuery } from '../store.ts'
+
 /** A condition that is put together, with its values; each `?` becomes the number of its value. */
 export class Where {
   text: string
@@ -21,6 +24,11 @@ export class Where {
     const place = this.with('?', search.toLowerCase())
     const mentions = columns.map((column) => `strpos(lower(${column} collate "und-x-icu"), ${place}) > 0`)
     this.also(`(${mentions.join(' or ')})`)
+  }
+
+  andAttached(table: 'customers' | 'entities', query: CustomerQuery | EntityQuery): void {
+    const attached = attachedCondition(table, query)
+    if (attached !== null) this.and(attached.condition, ...attached.values)
   }
 
   /** @returns the condition with its values numbered. */

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Environment } from '../../domain/customer.ts'
 import { customerFromRows, readable } from '../row-set.ts'
-import { FEATURE_COLUMNS, featureFromRow, POSTING_COLUMNS, postingFromRow } from '../rows.ts'
+import { POSTING_COLUMNS, postingFromRow } from '../rows.ts'
 import type { Account, BookCounts, Books, Line, StoredCatalogue } from '../store.ts'
+import { catalogueFromRows, loadCatalogue } from './catalogue.ts'
 import { rowsOf, SELECT_CUSTOMER } from './lists.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { findOrphans } from './orphans.ts'
@@ -61,14 +62,7 @@ class SqliteBooks implements Books {
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    const row = this.#sql.get('select version, clock_ahead from catalogues where env = ?', [env])
-    const features = this.#sql.all(`select ${FEATURE_COLUMNS.join(', ')} from features where env = ?`, [env])
-    return {
-      version: Number(row?.['version'] ?? 0),
-      clockAhead: Number(row?.['clock_ahead'] ?? 0),
-      features: features.map(featureFromRow),
-      plans: [],
-    }
+    return catalogueFromRows(loadCatalogue(this.#sql, env))
   }
 
   async *accounts(): AsyncGenerator<Account> {

@@ -1,25 +1,19 @@
 import { DatabaseSync } from 'node:sqlite'
 import { propertyText } from '../../domain/property.ts'
 import { type Retention, USUAL_RETENTION } from '../../domain/retention.ts'
-import type { SqlRow, SqlValue } from '../cells.ts'
+import type { SqlValue } from '../cells.ts'
+import { ATTACHMENT_COLUMNS } from '../plan-rows.ts'
 import {
   BALANCE_COLUMNS,
   CHANGING_BALANCE_COLUMNS,
   CUSTOMER_COLUMNS,
   ENTITY_COLUMNS,
-  FEATURE_COLUMNS,
   POSTING_COLUMNS,
   REFUND_COLUMNS,
 } from '../rows.ts'
-import {
-  type ApiKey,
-  type CommitResult,
-  type FeatureUse,
-  KEY_BUCKET_MS,
-  type KeyRecord,
-  liveBuckets,
-} from '../store.ts'
+import { type ApiKey, type CommitResult, KEY_BUCKET_MS, type KeyRecord, liveBuckets } from '../store.ts'
 import { EVENT_COLUMNS, LOCK_COLUMNS, propertiesFromText } from '../use-rows.ts'
+import { isUsed, writeCatalogue } from './catalogue.ts'
 import { Leftovers } from './leftovers.ts'
 import { MIGRATIONS } from './migrations.ts'
 import {
@@ -88,18 +82,6 @@ export class Database {
     this.#db.close()
   }
 
-  loadCatalogue(env: string): { version: number; clockAhead: number; features: SqlRow[] } {
-    const row = this.sql.get('select version, clock_ahead from catalogues where env = ?', [env])
-    return {
-      version: Number(row?.['version'] ?? 0),
-      clockAhead: Number(row?.['clock_ahead'] ?? 0),
-      // Primary key (env, uid); `position` keeps the order of creation.
-      features: this.sql.all(`select ${FEATURE_COLUMNS.join(', ')} from features where env = ? order by position`, [
-        env,
-      ]),
-    }
-  }
-
   commit({ at, count, cells }: EncodedBatch): CommitResult[] {
     return this.sql.transaction(() => {
       const catalogues = new Map<string, number>()
@@ -112,37 +94,20 @@ export class Database {
   }
 
   changeCatalogue(change: EncodedCatalogueChange): CommitResult | { kind: 'in_use' } {
-    const { env, at, expected, written, removed, clockAhead } = change
+    const { env, at, now, expected, unused } = change
     return this.sql.transaction(() => {
       const known = this.#known(change.claims, at)
       if (known.length > 0) return { kind: 'known', records: known }
       if (this.#catalogueVersion(env) !== expected) return { kind: 'conflict' }
-      if (change.unused?.kind === 'feature' && this.#isUsed(change.unused, change.now)) return { kind: 'in_use' }
+      if (unused !== null && isUsed(this.sql, unused, now)) return { kind: 'in_use' }
       const version = expected + 1
-      this.sql.run(
-        `insert into catalogues (env, version, clock_ahead) values (?, ?, ?)
-         on conflict (env) do update set version = excluded.version, clock_ahead = excluded.clock_ahead`,
-        [env, version, clockAhead],
-      )
-      if (removed !== null) this.sql.run('delete from features where env = ? and uid = ?', [env, removed])
-      if (written !== null) this.sql.run(WRITE_FEATURE, [env, version, ...written])
+      writeCatalogue(this.sql, change, version)
       this.#remember(
         change.keys.map((key) => [key.hash, key.fingerprint, key.answer]),
         at,
       )
       return { kind: 'committed', version }
     })
-  }
-
-  /** Reads the whole tables: features change so seldom that an index which every grant must write would cost more. */
-  #isUsed({ feature, balances, entities }: FeatureUse, now: number): boolean {
-    // The joins leave out what a deleted customer left behind.
-    const held = `
-      select 1 from balances join customers on key = customer
-      where feature = ? and (expires_at is null or expires_at > ?) limit 1`
-    if (balances && this.sql.get(held, [feature, now]) !== undefined) return true
-    const member = 'select 1 from entities join customers on key = customer where feature = ? limit 1'
-    return entities && this.sql.get(member, [feature]) !== undefined
   }
 
   loadKeys(): ApiKey[] {
@@ -242,6 +207,9 @@ export class Database {
     for (const refund of rows.refunds) this.sql.run(WRITE_REFUND, [customer, ...refund])
     for (const [id] of rows.locksRemoved) this.sql.run('delete from locks where env = ? and id = ?', [env, id ?? null])
     for (const lock of rows.locksWritten) this.sql.run(WRITE_LOCK, [customer, env, ...lock])
+    for (const [uid] of rows.attachmentsRemoved)
+      this.sql.run('delete from attachments where customer = ? and uid = ?', [customer, uid ?? null])
+    for (const attachment of rows.attachmentsWritten) this.sql.run(WRITE_ATTACHMENT, [customer, env, ...attachment])
     let previous = lastPosting
     for (const posting of rows.postings) previous = this.sql.insert(ADD_POSTING, [customer, previous, ...posting])
     for (const event of rows.events) this.sql.run(ADD_EVENT, [customer, env, at, ...event])
@@ -299,10 +267,6 @@ interface CustomerState {
   readonly lastPosting: SqlValue
 }
 
-const WRITE_FEATURE = `
-  insert into features (env, position, ${FEATURE_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(FEATURE_COLUMNS.length)})
-  on conflict (env, uid) do update set ${FEATURE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
-
 const WRITE_ENTITY = `
   insert into entities (customer, env, ${ENTITY_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(ENTITY_COLUMNS.length)})
   on conflict (customer, uid) do update set ${ENTITY_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
@@ -314,6 +278,10 @@ const WRITE_REFUND = `
 const WRITE_LOCK = `
   insert into locks (customer, env, ${LOCK_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(LOCK_COLUMNS.length)})
   on conflict (env, id) do update set customer = excluded.customer, ${LOCK_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
+
+const WRITE_ATTACHMENT = `
+  insert into attachments (customer, env, ${ATTACHMENT_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(ATTACHMENT_COLUMNS.length)})
+  on conflict (customer, uid) do update set ${ATTACHMENT_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
 
 const CHANGING_CELLS = CHANGING_BALANCE_COLUMNS.map((column) => BALANCE_COLUMNS.indexOf(column))
 

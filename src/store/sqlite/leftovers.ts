@@ -11,7 +11,13 @@ const EVENTS_AT_ONCE = 100
 const EVERY_MS = 60_000
 
 /** Of the rows of a customer. */
-const KEYS = { balances: 'customer, uid', entities: 'customer, uid', refunds: 'customer, event', events: 'seq' }
+const KEYS = {
+  balances: 'customer, uid',
+  entities: 'customer, uid',
+  attachments: 'customer, uid',
+  refunds: 'customer, event',
+  events: 'seq',
+}
 
 /** What is to be cleared away little by little: the rows of deleted customers, and events that are past their retention. */
 export class Leftovers {
@@ -72,7 +78,8 @@ export class Leftovers {
 
   #clearCustomer({ customer = null, last_posting: lastPosting = null }: SqlRow): void {
     let cleared = 0
-    for (const table of ['balances', 'entities', 'refunds'] as const) cleared += this.#clearRows(table, customer)
+    for (const table of ['balances', 'entities', 'attachments', 'refunds'] as const)
+      cleared += this.#clearRows(table, customer)
     const former = this.#sql.get('select * from former_customers where key = ?', [customer])
     if (former === undefined) {
       cleared += this.#clearRows('events', customer)

@@ -1,9 +1,10 @@
 import { emailIn } from '../../domain/customer.ts'
 import type { SqlRow, SqlValue } from '../cells.ts'
+import { ATTACHMENT_COLUMNS, attachedCondition } from '../plan-rows.ts'
 import { BALANCE_COLUMNS, CUSTOMER_COLUMNS, ENTITY_COLUMNS, POSTING_COLUMNS, REFUND_COLUMNS } from '../rows.ts'
 import type { CustomerQuery, CustomerReference, EntityQuery, EventQuery } from '../store.ts'
 import { EVENT_COLUMNS, LOCK_COLUMNS, traceOf } from '../use-rows.ts'
-import type { PackedCustomer, RowPage } from './protocol.ts'
+import type { DueQuery, PackedCustomer, RowPage } from './protocol.ts'
 import type { Sql } from './sql.ts'
 
 export function load(sql: Sql, references: readonly CustomerReference[]): (PackedCustomer | null)[] {
@@ -33,6 +34,7 @@ export function rowsOf(sql: Sql, customer: SqlRow): PackedCustomer {
     refunds: rowsAsText(sql, 'refunds', REFUND_COLUMNS, key),
     // Along locks_of_customer.
     locks: rowsAsText(sql, 'locks', LOCK_COLUMNS, key),
+    attachments: rowsAsText(sql, 'attachments', ATTACHMENT_COLUMNS, key),
   }
 }
 
@@ -52,6 +54,7 @@ export function listCustomers(sql: Sql, query: CustomerQuery): RowPage<PackedCus
     const search = query.search.toLowerCase()
     where.and('(contains(customers.id, ?) or contains(name, ?) or contains(email, ?))', search, search, search)
   }
+  where.andAttached('customers', query)
   const { rows, ...counts } = pageOf(sql, SELECT_CUSTOMER, 'customers', where, query)
   return { ...counts, rows: rows.map((customer) => rowsOf(sql, customer)) }
 }
@@ -67,6 +70,7 @@ export function listEntities(sql: Sql, query: EntityQuery): RowPage<SqlRow> {
     const search = query.search.toLowerCase()
     where.and('(contains(entities.id, ?) or contains(entities.name, ?))', search, search)
   }
+  where.andAttached('entities', query)
   return pageOf(sql, SELECT_ENTITY, 'entities', where, query)
 }
 
@@ -141,13 +145,33 @@ export function findLock(sql: Sql, { env, id }: { readonly env: string; readonly
 }
 
 /** Along locks_by_lapse, from the one that has waited longest; only customers of a sandbox have clocks of their own. */
-export function withLapsedLocks(sql: Sql, query: { env: string; at: number; limit: number }): string[] {
+export function withLapsedLocks(sql: Sql, query: DueQuery): string[] {
   const rows = sql.all(
     `select customers.uid from locks join customers on key = customer
      where locks.env = ? and lapses_at <= ? + clock_ahead order by lapses_at limit ?`,
     [query.env, query.at, query.limit],
   )
   return [...new Set(rows.map((row) => String(row['uid'])))]
+}
+
+/**
+ * Along attachments_by_turn as far as the time has come, so that the many that end some day cost nothing; and of the few
+ * customers who have a clock of their own each one's, along customers_with_clocks.
+ */
+export function withDueAttachments(sql: Sql, { env, at, limit }: DueQuery): string[] {
+  const rows = sql.all(
+    `select uid from (
+       select * from (
+         select customers.uid, turns_at as due from attachments cross join customers on key = customer
+         where attachments.env = ? and turns_at <= ? and clock_ahead = 0 order by turns_at limit ?
+       )
+       union all
+       select customers.uid, turns_at - clock_ahead from customers cross join attachments on customer = key
+       where customers.env = ? and clock_ahead > 0 and turns_at <= ? + clock_ahead
+     ) group by uid order by min(due) limit ?`,
+    [env, at, limit, env, at, limit],
+  )
+  return rows.map((row) => String(row['uid']))
 }
 
 export function ledger(sql: Sql, customer: string): SqlRow[] {
@@ -179,6 +203,11 @@ class Where {
   and(condition: string, ...values: SqlValue[]): void {
     this.text += ` and ${condition}`
     this.values.push(...values)
+  }
+
+  andAttached(table: 'customers' | 'entities', query: CustomerQuery | EntityQuery): void {
+    const attached = attachedCondition(table, query)
+    if (attached !== null) this.and(attached.condition, ...attached.values)
   }
 }
 

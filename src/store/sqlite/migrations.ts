@@ -126,4 +126,27 @@ export const MIGRATIONS: readonly string[] = [
   alter table postings add column held text;
   alter table events add column lock text;
   `,
+  // Plans, and what customers have of them: found by the plan, and by when the next of them begins or ends. Few customers have
+  // a clock of their own.
+  `
+  create table plans (
+    env text not null, position integer not null, uid text not null, id text not null, version integer not null,
+    name text not null, description text, plan_group text not null, add_on integer not null, auto_enable integer not null,
+    archived integer not null, ignore_past_due integer not null, metadata text not null, terms text not null,
+    retired integer not null, created_at integer not null,
+    primary key (env, uid)
+  ) strict, without rowid;
+
+  create table attachments (
+    customer integer not null, env text not null, uid text not null, id text, plan text not null, plan_id text not null,
+    version integer not null, entity text, status text not null, starts_at integer not null, canceled_at integer,
+    ends_at integer, trial_ends_at integer, anchor integer not null, quantities text not null, custom text,
+    created_at integer not null, turns_at integer,
+    primary key (customer, uid)
+  ) strict, without rowid;
+  create index attachments_by_plan on attachments (plan);
+  create index attachments_by_turn on attachments (env, turns_at) where turns_at is not null;
+  create index customers_with_clocks on customers (env) where clock_ahead > 0;
+  alter table balances add column source text;
+  `,
 ]

@@ -1,5 +1,6 @@
 import type { Retention } from '../../domain/retention.ts'
 import type { SqlRow, SqlValue } from '../cells.ts'
+import { ATTACHMENT_COLUMNS, attachmentToRow, planToRow } from '../plan-rows.ts'
 import type { CustomerRowSet } from '../row-set.ts'
 import {
   BALANCE_COLUMNS,
@@ -40,12 +41,13 @@ import { EVENT_COLUMNS, eventToRow, LOCK_COLUMNS, lockToRow } from '../use-rows.
 export interface Calls {
   open: { request: null; reply: null }
   retain: { request: Retention; reply: null }
-  loadCatalogue: { request: string; reply: { version: number; clockAhead: number; features: SqlRow[] } }
+  loadCatalogue: { request: string; reply: CatalogueRows }
   load: { request: readonly CustomerReference[]; reply: (PackedCustomer | null)[] }
   commit: { request: EncodedBatch; reply: CommitResult[] }
   changeCatalogue: { request: EncodedCatalogueChange; reply: CommitResult | { kind: 'in_use' } }
   findLock: { request: { env: string; id: string }; reply: string | null }
-  withLapsedLocks: { request: { env: string; at: number; limit: number }; reply: string[] }
+  withLapsedLocks: { request: DueQuery; reply: string[] }
+  withDueAttachments: { request: DueQuery; reply: string[] }
   listCustomers: { request: CustomerQuery; reply: RowPage<PackedCustomer> }
   listEntities: { request: EntityQuery; reply: RowPage<SqlRow> }
   listEvents: { request: EventQuery; reply: SqlRow[] }
@@ -57,6 +59,20 @@ export interface Calls {
   close: { request: null; reply: null }
 }
 export type CallName = keyof Calls
+
+export interface CatalogueRows {
+  readonly version: number
+  readonly clockAhead: number
+  readonly features: readonly SqlRow[]
+  readonly plans: readonly SqlRow[]
+}
+
+/** Who has something that is due. */
+export interface DueQuery {
+  readonly env: string
+  readonly at: number
+  readonly limit: number
+}
 
 /** What waited too long for its turn is given up too. */
 export interface TimedQuery {
@@ -72,9 +88,17 @@ export interface PackedCustomer {
   readonly balances: string
   readonly refunds: string
   readonly locks: string
+  readonly attachments: string
 }
 
-export function unpacked({ customer, entities, balances, refunds, locks }: PackedCustomer): CustomerRowSet {
+export function unpacked({
+  customer,
+  entities,
+  balances,
+  refunds,
+  locks,
+  attachments,
+}: PackedCustomer): CustomerRowSet {
   const listed = (json: string) => JSON.parse(json) as SqlRow[]
   return {
     customer,
@@ -82,6 +106,7 @@ export function unpacked({ customer, entities, balances, refunds, locks }: Packe
     balances: listed(balances),
     refunds: listed(refunds),
     locks: listed(locks),
+    attachments: listed(attachments),
   }
 }
 
@@ -115,6 +140,8 @@ export interface EncodedCatalogueChange {
   readonly expected: number
   readonly written: readonly SqlValue[] | null
   readonly removed: string | null
+  readonly plansWritten: Rows
+  readonly plansRemoved: readonly string[]
   readonly clockAhead: number
   readonly unused: FeatureUse | PlanUse | null
   readonly claims: readonly string[]
@@ -128,7 +155,12 @@ export function encodeBatch({ at, changes }: Batch): EncodedBatch {
 }
 
 export function encodeCatalogueChange(change: CatalogueChange): EncodedCatalogueChange {
-  return { ...change, written: change.written === null ? null : featureToRow(change.written) }
+  const { written, plansWritten } = change
+  return {
+    ...change,
+    written: written === null ? null : featureToRow(written),
+    plansWritten: plansWritten.map(planToRow),
+  }
 }
 
 function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValue[]): void {
@@ -151,6 +183,8 @@ function encodeChange({ env, uid, claims, rows }: CustomerChange, cells: SqlValu
   for (const refund of rows.refunds) cells.push(...refundToRow(refund))
   cells.push(rows.locksRemoved.length, ...rows.locksRemoved, rows.locksWritten.length)
   for (const lock of rows.locksWritten) cells.push(...lockToRow(lock))
+  cells.push(rows.attachmentsRemoved.length, ...rows.attachmentsRemoved, rows.attachmentsWritten.length)
+  for (const attachment of rows.attachmentsWritten) cells.push(...attachmentToRow(attachment))
   cells.push(rows.postings.length)
   for (const posting of rows.postings) cells.push(...postingToRow(posting))
   cells.push(rows.events.length)
@@ -211,6 +245,8 @@ export interface DecodedRows {
   readonly refunds: Rows
   readonly locksRemoved: Rows
   readonly locksWritten: Rows
+  readonly attachmentsRemoved: Rows
+  readonly attachmentsWritten: Rows
   readonly postings: Rows
   readonly events: Rows
   readonly keys: Rows
@@ -248,6 +284,8 @@ function readRows(input: Cells): DecodedRows {
     refunds: input.rows(REFUND_COLUMNS.length),
     locksRemoved: input.rows(1),
     locksWritten: input.rows(LOCK_COLUMNS.length),
+    attachmentsRemoved: input.rows(1),
+    attachmentsWritten: input.rows(ATTACHMENT_COLUMNS.length),
     postings: input.rows(POSTING_COLUMNS.length),
     events: input.rows(EVENT_COLUMNS.length),
     keys: input.rows(3),
@@ -265,6 +303,8 @@ const NO_ROWS = {
   refunds: [],
   locksRemoved: [],
   locksWritten: [],
+  attachmentsRemoved: [],
+  attachmentsWritten: [],
   postings: [],
   events: [],
 }

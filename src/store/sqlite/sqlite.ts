@@ -7,7 +7,7 @@ import type { Retention } from '../../domain/retention.ts'
 import type { Instant } from '../../domain/time.ts'
 import type { SqlRow } from '../cells.ts'
 import { customerFromRows } from '../row-set.ts'
-import { entityFromRow, featureFromRow, postingFromRow } from '../rows.ts'
+import { entityFromRow, postingFromRow } from '../rows.ts'
 import type {
   AggregateQuery,
   ApiKey,
@@ -28,6 +28,7 @@ import type {
   StoredCustomer,
 } from '../store.ts'
 import { eventFromRow } from '../use-rows.ts'
+import { catalogueFromRows } from './catalogue.ts'
 import { Connection } from './connection.ts'
 import { encodeBatch, encodeCatalogueChange, unpacked } from './protocol.ts'
 
@@ -75,8 +76,7 @@ export class SqliteStore implements Store {
   }
 
   async loadCatalogue(env: Environment): Promise<StoredCatalogue> {
-    const { version, clockAhead, features } = await this.#writer.call('loadCatalogue', env)
-    return { version, clockAhead, features: features.map(featureFromRow), plans: [] }
+    return catalogueFromRows(await this.#writer.call('loadCatalogue', env))
   }
 
   async load(references: readonly CustomerReference[]): Promise<(StoredCustomer | null)[]> {
@@ -102,8 +102,8 @@ export class SqliteStore implements Store {
     return this.#writer.call('withLapsedLocks', { env, at, limit })
   }
 
-  async withDueAttachments(): Promise<string[]> {
-    return []
+  async withDueAttachments(env: Environment, at: Instant, limit: number): Promise<string[]> {
+    return this.#writer.call('withDueAttachments', { env, at, limit })
   }
 
   async listCustomers(query: CustomerQuery): Promise<Page<StoredCustomer>> {

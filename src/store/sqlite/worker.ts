@@ -1,7 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { aggregateEvents } from './aggregate.ts'
+import { loadCatalogue } from './catalogue.ts'
 import { Database } from './database.ts'
-import { findLock, ledger, listCustomers, listEntities, listEvents, load, withLapsedLocks } from './lists.ts'
+import {
+  findLock,
+  ledger,
+  listCustomers,
+  listEntities,
+  listEvents,
+  load,
+  withDueAttachments,
+  withLapsedLocks,
+} from './lists.ts'
 import type { CallName, Calls, Reply, Request } from './protocol.ts'
 
 /** The thread that owns one connection. Calls are answered one after another, in the order in which they were sent. */
@@ -19,7 +29,7 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
     opened().retain(retention)
     return null
   },
-  loadCatalogue: (env) => opened().loadCatalogue(env),
+  loadCatalogue: (env) => loadCatalogue(opened().sql, env),
   load: (references) => load(opened().sql, references),
   commit(batch) {
     const results = opened().commit(batch)
@@ -29,6 +39,7 @@ const calls: { [N in CallName]: (argument: Calls[N]['request']) => Calls[N]['rep
   changeCatalogue: (change) => opened().changeCatalogue(change),
   findLock: (query) => findLock(opened().sql, query),
   withLapsedLocks: (query) => withLapsedLocks(opened().sql, query),
+  withDueAttachments: (query) => withDueAttachments(opened().sql, query),
   listCustomers: (query) => listCustomers(opened().sql, query),
   listEntities: (query) => listEntities(opened().sql, query),
   listEvents: (query) => listEvents(opened().sql, query),
