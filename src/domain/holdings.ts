@@ -7,7 +7,7 @@ import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
 import { endOf, following, type Lock, type Passage } from './lock.ts'
 import { advance } from './reset.ts'
-import { allSlices, slicesOf } from './slices.ts'
+import { allSlices, isSliced, slicesOf } from './slices.ts'
 import type { Instant } from './time.ts'
 import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
 
@@ -113,13 +113,12 @@ export function ownOf(holdings: Holdings, entity: string, feature: string): read
 function withSlices(holdings: Holdings, feature: string): readonly Balance[] {
   const own = balancesOf(holdings, feature)
   const { byUid } = holdings.entities
-  if (byUid === null) return own
+  if (byUid === null || !isSliced(byUid, feature)) return own
   const known = sliced.get(byUid) ?? new Map<string, { own: readonly Balance[]; all: readonly Balance[] }>()
   sliced.set(byUid, known)
   const before = known.get(feature)
   if (before?.own === own) return before.all
-  const slices = slicesOf(byUid, feature)
-  const all = slices.length === 0 ? own : unlimitedFirst([...own, ...slices])
+  const all = unlimitedFirst([...own, ...slicesOf(byUid, feature)])
   known.set(feature, { own, all })
   return all
 }

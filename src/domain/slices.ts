@@ -13,9 +13,13 @@ interface Owner {
   readonly balances: ReadonlyMap<string, readonly Balance[]>
 }
 
+/** Whether any entity has a slice of a feature. */
+export function isSliced(entities: Tree<Owner>, feature: string): boolean {
+  return SLICED.over(entities).has(feature)
+}
+
 /** All slices of a feature, item by item, each in the order of the entities' ids. */
 export function slicesOf(entities: Tree<Owner>, feature: string): readonly Balance[] {
-  if (!SLICED.over(entities).has(feature)) return NONE
   return inOrder(entities, ({ balances }) => balances.get(feature) ?? NONE)
 }
 
