@@ -85,25 +85,10 @@ function sourceOf(sketch: BalanceSketch, uid: string): Source | null {
     item: Number(uid.replaceAll(/\D/g, '')) || 0,
     planId: plan ?? 'pro',
     addOn: addOn ?? false,
-    price: isPriced ? itemPrice({ method: method ?? 'prepaid', maxPurchase: amountOrNull(max), ...price }) : null,
+    price: isPriced ? itemPrice(1, { method: method ?? "prepaid", maxPurchase: amountOrNull(max), ...price }) : null,
     prepaid: amount(prepaid ?? '0'),
     nextPrepaid: amountOrNull(nextPrepaid),
     slice: false,
-  }
-}
-
-/** By default one dollar a unit and month. */
-export function itemPrice(more: Partial<ItemPrice> = {}): ItemPrice {
-  return {
-    interval: 'month',
-    count: 1,
-    method: 'usage_based',
-    tiers: [{ to: null, amount: amount('1'), flatAmount: null }],
-    behavior: 'graduated',
-    units: amount('1'),
-    maxPurchase: null,
-    proration: null,
-    ...more,
   }
 }
 

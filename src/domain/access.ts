@@ -3,7 +3,7 @@ import { type Balance, isUsageBased, mayOwe, owedOf } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { entityOf, type Holdings, holdingsOf, within } from './holdings.ts'
+import { attachmentsOf, entityOf, type Holdings, holdingsOf, nextTurn, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
@@ -104,8 +104,8 @@ export function deny(
   const held = [feature, ...payers.map(({ system }) => system)].flatMap(({ uid }) => within(holdings, entity, uid))
   if (held.length === 0) return { reason: 'no_balance', availableAt: null }
   let then = alone(holdings, held)
-  for (const at of resetsOf(held)) {
-    then = bringUpToDate(then, at, new Journal(at, 'time'))
+  for (const at of turnsOf(then, held)) {
+    then = bringUpToDate(then, at, catalogue, new Journal(at, 'time'))
     if (isAllowed(then)) return { reason: 'insufficient_balance', availableAt: at }
   }
   return { reason: 'insufficient_balance', availableAt: null }
@@ -115,9 +115,10 @@ export function deny(
 const RESETS_OF_EACH = 12
 const RESETS_IN_ALL = 60
 
-/** The coming resets of balances, in order of time. */
-function resetsOf(balances: readonly Balance[]): Instant[] {
-  const all = new Set<Instant>()
+/** The coming resets of balances, and the next beginning or end of a plan, in order of time. */
+function turnsOf(holdings: Holdings, balances: readonly Balance[]): Instant[] {
+  const turn = nextTurn(holdings)
+  const all = new Set<Instant>(turn === Number.POSITIVE_INFINITY ? [] : [turn])
   for (const { reset } of balances) {
     if (reset === null) continue
     for (let n = 0, at = reset.nextAt; n < RESETS_OF_EACH; n++, at = boundaryAfter(reset.anchor, reset, at)) all.add(at)
@@ -129,7 +130,9 @@ function resetsOf(balances: readonly Balance[]): Instant[] {
 function alone(holdings: Holdings, balances: readonly Balance[]): Holdings {
   const owners = new Set(balances.map(({ entity }) => entity))
   const entities = [...owners].flatMap((uid) => (uid === null ? [] : (entityOf(holdings, uid) ?? [])))
-  return holdingsOf(holdings.customer, entities, balances, holdings.latest, holdings.postings)
+  const { customer, latest, postings } = holdings
+  const attachments = attachmentsOf(holdings).filter(({ status }) => status !== 'ended')
+  return holdingsOf(customer, entities, balances, latest, postings, undefined, [], attachments)
 }
 
 function judgeOne(holdings: Holdings, entity: string | null, feature: Feature, required: Amount): Judgement {

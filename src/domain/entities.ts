@@ -1,6 +1,17 @@
+import { beginFor } from './begin.ts'
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { findEntity, type Holdings, ownBalances, withEntity, withoutEntity } from './holdings.ts'
+import {
+  attachmentsOf,
+  entityOf,
+  findEntity,
+  type Holdings,
+  ownBalances,
+  withAttachment,
+  withEntity,
+  withoutAttachment,
+  withoutEntity,
+} from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close } from './reset.ts'
@@ -55,13 +66,27 @@ export function addEntities(
     // Whom a plan left standing already may stay; nobody comes to stand with them.
     if (standing(current, feature) > standing(holdings, feature)) return full(catalogue, feature)
   }
+  for (const attachment of attachmentsOf(holdings)) {
+    if (attachment.status !== 'active' || attachment.entity !== null) continue
+    // One that was there without an id has its own already.
+    const fresh = added.filter(({ uid }) => entityOf(holdings, uid) === undefined)
+    for (const entity of fresh) current = beginFor(current, attachment, entity, catalogue, journal)
+  }
   return { holdings: current, added }
 }
 
-/** Takes an entity away with its balances, and gives its seat back. Source: B220. */
+/** Takes an entity away with its balances and plans, and gives its seat back. Source: B220. */
 export function removeEntity(holdings: Holdings, entity: Entity, journal: Journal): Holdings {
   for (const balance of ownBalances(holdings, entity.uid)) close('void', balance, journal)
-  return vacateSeats(withoutEntity(holdings, entity), entity.feature, journal)
+  let after = withoutEntity(holdings, entity)
+  for (const one of attachmentsOf(holdings)) {
+    if (one.entity !== entity.uid || one.status === 'ended') continue
+    after =
+      one.status === 'scheduled'
+        ? withoutAttachment(after, one.uid)
+        : withAttachment(after, { ...one, status: 'ended', endsAt: journal.at })
+  }
+  return vacateSeats(after, entity.feature, journal)
 }
 
 /** The entity that had no id so far gets the next one of its feature: it has its seat already (B217). */

@@ -6,6 +6,7 @@ import type { Balance } from './balance.ts'
 import { newCustomer } from './customer.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import type { Entity } from './entity.ts'
+import { catalogueOf } from './feature.ts'
 import {
   allBalances,
   balancesOf,
@@ -213,7 +214,7 @@ describe('bringing up to date', () => {
     e: { of: 'videos' },
   }
   const left = (of: Holdings) => [...allBalances(of)].map(({ uid, remaining }) => `${uid} ${remaining / amount(1)}`)
-  const to = (now: number, of = holdings(held)) => bringUpToDate(of, now, new Journal(now, 'time'))
+  const to = (now: number, of = holdings(held)) => bringUpToDate(of, now, catalogueOf(1, []), new Journal(now, 'time'))
 
   test.each<[number, string[], number]>([
     // instant   what there is                                                  what time changes next
@@ -268,7 +269,7 @@ describe('what a change makes due', () => {
 
   test('is found in time, whoever it belongs to', () => {
     const after = withBalances(before, rows({ 'lamp.c': { expiresAt: 40 }, 'desk.d': { expiresAt: 45 } }))
-    const later = bringUpToDate(after, 45, new Journal(45, 'time'))
+    const later = bringUpToDate(after, 45, catalogueOf(1, []), new Journal(45, 'time'))
     expect(uids(allBalances(later)).toSorted()).toEqual(['a', 'desk.b'])
     expect(later.dueAt).toBe(50)
   })

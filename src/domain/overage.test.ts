@@ -371,9 +371,14 @@ describe('locks hold what may be owed', () => {
     if (typeof result === 'string') throw new Error(result)
     const { lock, holdings } = result
     const at = 31 * DAY
-    const renewed = bringUpToDate({ ...holdings, locks: null }, at, new Journal(at, 'time'))
+    const renewed = bringUpToDate({ ...holdings, locks: null }, at, catalogueOf(1, []), new Journal(at, 'time'))
     expect(left(renewed)).toEqual(['10'])
-    const later = bringUpToDate(withLock(holdings, { ...lock, lapsesAt: at + 1 }), at + 1, new Journal(at + 1, 'time'))
+    const later = bringUpToDate(
+      withLock(holdings, { ...lock, lapsesAt: at + 1 }),
+      at + 1,
+      catalogueOf(1, []),
+      new Journal(at + 1, 'time'),
+    )
     // Seven were owed then, and four of them come back: nothing that could be carried over.
     expect([...allBalances(later)].map(({ remaining, rollovers }) => [formatAmount(remaining), rollovers])).toEqual([
       ['10', []],

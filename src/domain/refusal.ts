@@ -41,6 +41,9 @@ export type RefusalCode =
   | 'lock_not_found'
   | 'idempotency_key_reused'
   | 'duplicate_idempotency_key'
+  | 'plan_already_attached'
+  | 'duplicate_subscription_id'
+  | 'attachment_not_found'
   | 'overloaded'
 
 export function refuse(code: RefusalCode, message: string): Refusal {

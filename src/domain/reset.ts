@@ -197,6 +197,28 @@ export function returnToRollover(
   return { balance: finished(draft), rollover: kept, amount: given }
 }
 
+/**
+ * Gives a balance what is left of the rollovers of another one, which is closed: each keeps its expiry, and together they stay
+ * within the cap (C147).
+ * @param balance whose policy lets it have rollovers.
+ */
+export function takeOver(balance: Balance, rollovers: readonly Rollover[], journal: Journal): Balance {
+  const { rolloverPolicy: policy, terms } = balance
+  assert(policy !== null && terms.kind === 'finite', 'only what rolls over has rollovers')
+  const draft = draftOf(balance)
+  for (const { uid: old, remaining: left, expiresAt } of rollovers) {
+    if (left <= ZERO) continue
+    const uid = `roll_${suffix(balance)}_${old.slice(old.lastIndexOf('_') + 1)}`
+    const before = draft.rollovers[placeOf(draft.rollovers, uid, expiresAt)]
+    const { remaining = ZERO, used = ZERO, held = ZERO } = before ?? {}
+    const kept = { uid, remaining: remaining + left, used, held, expiresAt }
+    journal.post('rollover', draft, kept, { amount: left, granted: left, after: kept.remaining })
+    addRollover(draft, kept, left)
+  }
+  keepWithinCap(draft, capOf(policy, terms.allowance), journal.at, journal)
+  return finished(draft)
+}
+
 /** What the rollovers of a balance may still take in, or null for any amount. */
 export function roomIn(balance: Balance): Amount | null {
   const { rolloverPolicy: policy, terms } = balance

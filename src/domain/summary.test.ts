@@ -113,7 +113,7 @@ describe('each balance is a line', () => {
   })
 
   test('with its plan, what was bought in advance and its price, which begins after what is included (B30, B33, B34)', () => {
-    const price = itemPrice({ method: 'prepaid', maxPurchase: amount('500') })
+    const price = itemPrice(1, { method: 'prepaid', maxPurchase: amount('500') })
     const shown = line(
       { granted: '300', left: '270', plan: 'pack', prepaid: '200', price },
       { adjustment: amount('20') },

@@ -45,6 +45,9 @@ const REFUSALS: Record<RefusalCode, { readonly status: number; readonly code: st
   flag_already_held: { status: 409, code: 'invalid_request' },
   idempotency_key_reused: { status: 409, code: 'idempotency_key_reused' },
   duplicate_idempotency_key: { status: 409, code: 'duplicate_idempotency_key' },
+  plan_already_attached: { status: 409, code: 'plan_already_attached' },
+  duplicate_subscription_id: { status: 409, code: 'duplicate_subscription_id' },
+  attachment_not_found: { status: 404, code: 'cus_product_not_found' },
   // Not a 5xx: the published clients grant access when a check fails with one (K16, K19).
   overloaded: { status: 429, code: 'overloaded' },
 }

@@ -1,6 +1,7 @@
 import type { Endpoint } from './endpoint.ts'
 import { balances } from './endpoints/balances.ts'
 import { batches } from './endpoints/batches.ts'
+import { billing } from './endpoints/billing.ts'
 import { clock } from './endpoints/clock.ts'
 import { customers } from './endpoints/customers.ts'
 import { entities } from './endpoints/entities.ts'
@@ -32,6 +33,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   [
     ...features,
     ...plans,
+    ...billing,
     ...customers,
     ...entities,
     ...balances,

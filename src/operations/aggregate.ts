@@ -104,7 +104,7 @@ function knownOf({ engine, env }: Context, request: AggregateRequest): Known | R
   }
   return engine.read(env, customerId, (found, { now }, catalogue) => {
     if (found === null) return customerNotFound(customerId)
-    const holdings = asOf(found, now)
+    const holdings = asOf(found, now, catalogue)
     return { now, span: between(cycleOf(countingFor(holdings, request, catalogue)), now), catalogue, holdings }
   })
 }

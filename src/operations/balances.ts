@@ -1,7 +1,6 @@
 import { type Adjustment, adjust, setTotal } from '../domain/adjust.ts'
 import type { Amount } from '../domain/amount.ts'
 import type { Balance } from '../domain/balance.ts'
-import type { CustomerDetails } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature } from '../domain/feature.ts'
 import { type GrantRequest, grant } from '../domain/grant.ts'
@@ -21,6 +20,7 @@ import {
   entityIn,
   featureNotFound,
   featureOf,
+  type NewcomerTerms,
   nobody,
   SUCCESS,
   type Subject,
@@ -106,7 +106,7 @@ export function previewRecalculation(
     if (holdings === null) return nobody(subject)
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity
-    return redistribute(asOf(holdings, now), entity?.uid ?? null, feature, target)
+    return redistribute(asOf(holdings, now, catalogue), entity?.uid ?? null, feature, target)
   })
 }
 
@@ -140,13 +140,13 @@ export async function setUsage(
   context: Context,
   subject: SubjectFeature,
   usage: Amount,
-  details: CustomerDetails,
+  terms: NewcomerTerms,
 ): Promise<Reply<Success>> {
   const feature = await context.engine.readCatalogue(context.env, (catalogue) => featureOf(subject, catalogue))
   if (isRefusal(feature)) return unlessRepeated(context, subject, feature)
   // A customer that is created here has no entities, so naming one would only leave an empty customer behind.
   if (subject.entityId === undefined) {
-    const problem = await ensureCustomer(context, { customerId: subject.customerId }, details, undefined)
+    const problem = await ensureCustomer(context, { customerId: subject.customerId }, terms, undefined)
     if (problem !== null) return { outcome: problem, replayed: false }
   }
   return change(context, 'usage.set', subject, {
@@ -177,7 +177,7 @@ export function listBalances(
     if (stored === null) return nobody(subject)
     const only = entityIn(stored, subject)
     if (isRefusal(only)) return only
-    const holdings = asOf(stored, now)
+    const holdings = asOf(stored, now, catalogue)
     const entities = new Map(entitiesOf(holdings).map((entity) => [entity.uid, entity]))
     return [...allBalances(holdings)]
       .filter((balance) => wanted === null || balance.feature === wanted.uid)

@@ -57,7 +57,7 @@ function prepare(
   const command =
     'modelId' in request ? tokensCommand({ ...context, keys }, request) : trackCommand({ ...context, keys }, request)
   if (newcomer === null) return command
-  return ensureCustomer(context, request, newcomer.details, newcomer.entity).then((refusal) => refusal ?? command)
+  return ensureCustomer(context, request, newcomer, newcomer.entity).then((refusal) => refusal ?? command)
 }
 
 /** Nearly always: then there is no need of a promise for each of a thousand items. */

@@ -51,7 +51,7 @@ export function check(
     if (holdings === null) return nobody(subject)
     const entity = entityIn(holdings, subject)
     if (isRefusal(entity)) return entity
-    const [current, whose] = [asOf(holdings, now), entity?.uid ?? null]
+    const [current, whose] = [asOf(holdings, now, catalogue), entity?.uid ?? null]
     const access = judge(current, whose, feature, required, properties, catalogue)
     const wouldBe = (then: Holdings) => judge(then, whose, feature, required, properties, catalogue).allowed
     const denial = access.allowed ? null : deny(current, whose, feature, catalogue, wouldBe)

@@ -57,7 +57,7 @@ export function advanceCustomerClock(
     env,
     keys,
     customerId,
-    decide({ holdings, moment: { now } }) {
+    decide({ holdings, catalogue, moment: { now } }) {
       if (holdings === null) return customerNotFound(customerId)
       const movedTo = Math.floor(to / 1000) * 1000
       const problem = unmovable(env, now, movedTo)
@@ -66,7 +66,7 @@ export function advanceCustomerClock(
       const moved = { ...holdings, customer: { ...customer, clockAhead: customer.clockAhead + movedTo - now } }
       // Saved with the instant that was asked for: whatever the real clock does, the customer is never before it again.
       const journal = new Journal(movedTo, 'time')
-      const current = bringUpToDate(moved, movedTo, journal)
+      const current = bringUpToDate(moved, movedTo, catalogue, journal)
       return saved(null, { holdings: current, answer: { customerId: nameOf(customer), movedTo } }, journal)
     },
   })

@@ -4,6 +4,7 @@ import { findEntity } from '../domain/holdings.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import type { Reply } from '../engine/command.ts'
+import type { CustomerQuery } from '../store/store.ts'
 import { cursorAfter, readCursor } from './cursor.ts'
 import {
   asOf,
@@ -12,6 +13,7 @@ import {
   customerNotFound,
   deciding,
   decidingOnAnyone,
+  type NewcomerTerms,
   type Result,
   SUCCESS,
   type Subject,
@@ -27,10 +29,9 @@ export interface WantedEntity {
   readonly featureId: string | undefined
 }
 
-export interface CustomerRequest {
+export interface CustomerRequest extends NewcomerTerms {
   /** Null for someone known only by e-mail. */
   readonly id: string | null
-  readonly details: CustomerDetails
   readonly entity: WantedEntity | undefined
   readonly withEntities: boolean
 }
@@ -70,7 +71,7 @@ function readPresent({ engine, env, keys }: Context, name: string, { details, en
   return engine.read(env, name, (holdings, { now }, catalogue) => {
     if (holdings === null || keys.length > 0 || fillIn(holdings.customer, details) !== holdings.customer) return null
     if (entity !== undefined && findEntity(holdings, entity.id) === undefined) return null
-    return customerView(asOf(holdings, now), catalogue, now, withEntities)
+    return customerView(asOf(holdings, now, catalogue), catalogue, now, withEntities)
   })
 }
 
@@ -125,12 +126,12 @@ function completed(bench: Bench, { details, entity, withEntities }: CustomerRequ
 export async function ensureCustomer(
   context: Context,
   { customerId, entityId }: Subject,
-  details: CustomerDetails,
+  terms: NewcomerTerms,
   entity: Omit<WantedEntity, 'id'> | undefined,
 ): Promise<Refusal | null> {
   const wanted =
     entityId === undefined ? undefined : { id: entityId, name: entity?.name ?? null, featureId: entity?.featureId }
-  const request = { id: customerId, details, entity: wanted, withEntities: false }
+  const request = { ...terms, id: customerId, entity: wanted, withEntities: false }
   // The keys of the request belong to what is done for the customer afterwards.
   const { outcome } = await getOrCreateCustomer({ ...context, keys: [] }, request)
   return isRefusal(outcome) ? outcome : null
@@ -143,7 +144,9 @@ export function getCustomer(
   withEntities: boolean,
 ): CustomerView | Refusal | Promise<CustomerView | Refusal> {
   return engine.read(env, id, (holdings, { now }, catalogue) =>
-    holdings === null ? customerNotFound(id) : customerView(asOf(holdings, now), catalogue, now, withEntities),
+    holdings === null
+      ? customerNotFound(id)
+      : customerView(asOf(holdings, now, catalogue), catalogue, now, withEntities),
   )
 }
 
@@ -189,6 +192,8 @@ function byName(id: string): string {
 }
 
 export interface CustomerListRequest {
+  readonly plans: CustomerQuery['plans']
+  readonly status: CustomerQuery['status']
   readonly search: string | undefined
   readonly order: 'newest' | 'oldest'
   readonly from: Instant | undefined
@@ -213,9 +218,10 @@ export async function listCustomers(
   const start = readCursor(cursor)
   if (isRefusal(start)) return start
   const page = await engine.listCustomers({ env, ...filters, ...start, limit: limit + 1 })
+  const { catalogue } = page
   const rows = page.rows.slice(0, limit).map(({ holdings }) => {
     const { now } = engine.moment(env, holdings)
-    return customerView(asOf(holdings, now), page.catalogue, now, false)
+    return customerView(asOf(holdings, now, catalogue), catalogue, now, false)
   })
   const last = page.rows.length > limit ? rows.at(-1)?.customer : undefined
   return {

@@ -1,4 +1,5 @@
 import { type CustomerDetails, type Environment, newCustomer } from '../domain/customer.ts'
+import { type Beginning, beginWith } from '../domain/default-plans.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, Feature } from '../domain/feature.ts'
 import { findEntity, type Holdings, holdingsOf, settle } from '../domain/holdings.ts'
@@ -48,6 +49,12 @@ export interface Result<A> {
   readonly whenLockTaken?: Refusal
 }
 
+/** What is known of a customer that may have to be created, and which plans it begins with. */
+export interface NewcomerTerms {
+  readonly details: CustomerDetails
+  readonly beginning: Beginning
+}
+
 /**
  * Load, decide, save: wraps a rule so that it sees holdings brought up to the moment and a journal, and turns what it made
  * into an outcome. A missing customer or entity is refused. A rule that changes nothing saves nothing: due resets stay lazy.
@@ -62,7 +69,7 @@ export function deciding<A>(
     const entity = entityIn(situation.holdings, subject)
     if (isRefusal(entity)) return entity
     const journal = new Journal(situation.moment.now, cause)
-    const current = bringUpToDate(situation.holdings, situation.moment.now, journal)
+    const current = bringUpToDate(situation.holdings, situation.moment.now, situation.catalogue, journal)
     const result = rule({ ...situation, holdings: current, entity, journal })
     if (isRefusal(result)) return result
     return saved(current, result, journal)
@@ -70,13 +77,13 @@ export function deciding<A>(
 }
 
 /**
- * As `deciding` for a customer; where there is none the rule sees a new one, with nothing yet.
+ * As `deciding` for a customer; where there is none the rule sees a new one, with nothing but the plans that it begins with.
  * @param name by which the customer was looked up: its id, or what stands for the e-mail of one without an id.
  */
 export function decidingOnAnyone<A>(
   env: Environment,
   name: string,
-  { id, details }: { readonly id: string | null; readonly details: CustomerDetails },
+  { id, details, beginning }: { readonly id: string | null } & NewcomerTerms,
   cause: string,
   rule: (bench: Bench) => Result<A> | Refusal,
 ): (situation: Situation) => Outcome<A> {
@@ -84,7 +91,9 @@ export function decidingOnAnyone<A>(
     if (situation.holdings !== null) return deciding({ customerId: name }, cause, rule)(situation)
     const { now, newId } = situation.moment
     const journal = new Journal(now, cause)
-    const fresh = holdingsOf(newCustomer(newId('cus'), env, id, details, now), [], [], now, 0)
+    const empty = holdingsOf(newCustomer(newId('cus'), env, id, details, now), [], [], now, 0)
+    const fresh = beginWith(empty, beginning, situation.catalogue, situation.moment, journal)
+    if (isRefusal(fresh)) return fresh
     const result = rule({ ...situation, holdings: fresh, entity: null, journal })
     return isRefusal(result) ? result : saved(null, result, journal)
   }
@@ -126,16 +135,19 @@ type Whose = Pick<Command<unknown>, 'customerId' | 'keyedBy'>
  * Holdings as they stand at the moment, for reading only. Until a write saves what became due, every read would work it out
  * again, and a customer may have ten thousand entities whose month ends at once: so it is remembered until the next is due.
  */
-export function asOf(holdings: Holdings, now: number): Holdings {
+export function asOf(holdings: Holdings, now: number, catalogue: Catalogue): Holdings {
   if (holdings.dueAt > now) return holdings
   const known = upToDate.get(holdings)
-  if (known !== undefined && known.at <= now && now < known.current.dueAt) return known.current
-  const current = bringUpToDate(holdings, now, new Journal(now, 'time'))
-  upToDate.set(holdings, { at: now, current })
+  if (known?.catalogue === catalogue && known.at <= now && now < known.current.dueAt) return known.current
+  const current = bringUpToDate(holdings, now, catalogue, new Journal(now, 'time'))
+  upToDate.set(holdings, { at: now, catalogue, current })
   return current
 }
 
-const upToDate = new WeakMap<Holdings, { readonly at: number; readonly current: Holdings }>()
+const upToDate = new WeakMap<
+  Holdings,
+  { readonly at: number; readonly catalogue: Catalogue; readonly current: Holdings }
+>()
 
 /** The entity that an subject names, or null for the customer itself. One that does not exist never falls back to its customer. */
 export function entityIn(holdings: Holdings, { entityId }: Subject): Entity | null | Refusal {

@@ -1,15 +1,21 @@
-import type { CustomerDetails } from '../domain/customer.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
 import { ensureCustomer, type WantedEntity } from './customers.ts'
-import { type Context, entityIn, featureOf, type Subject, type SubjectFeature, unlessRepeated } from './decide.ts'
+import {
+  type Context,
+  entityIn,
+  featureOf,
+  type NewcomerTerms,
+  type Subject,
+  type SubjectFeature,
+  unlessRepeated,
+} from './decide.ts'
 import { type TokensRequest, unpayable } from './tokens.ts'
 import { featuresOf, type TrackRequest } from './track.ts'
 
 /** What is known of a customer and an entity that may have to be created. */
-export interface Newcomer {
-  readonly details: CustomerDetails
+export interface Newcomer extends NewcomerTerms {
   readonly entity: Omit<WantedEntity, 'id'> | undefined
 }
 
@@ -31,7 +37,7 @@ export async function withNewcomer<A>(
     const reply = await unlessRepeated<A>(context, request, missing)
     if (reply.outcome !== missing) return reply
   }
-  return (await ensureCustomer(context, request, newcomer.details, newcomer.entity)) ?? act()
+  return (await ensureCustomer(context, request, newcomer, newcomer.entity)) ?? act()
 }
 
 /** What is wrong with the feature that a request is about, whoever it is for. */

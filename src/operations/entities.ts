@@ -1,10 +1,9 @@
-import type { CustomerDetails } from '../domain/customer.ts'
 import { addEntities, type EntityRequest, removeEntity } from '../domain/entities.ts'
 import type { Entity } from '../domain/entity.ts'
 import { findEntity, withEntity } from '../domain/holdings.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Reply } from '../engine/command.ts'
-import type { EntityRow } from '../store/store.ts'
+import type { CustomerQuery, EntityRow } from '../store/store.ts'
 import { cursorAfter, readCursor } from './cursor.ts'
 import type { ListPage } from './customers.ts'
 import {
@@ -15,6 +14,7 @@ import {
   deciding,
   decidingOnAnyone,
   entityNotFound,
+  type NewcomerTerms,
   type Result,
   SUCCESS,
   type Success,
@@ -36,16 +36,16 @@ export function createEntities(
   { engine, env, keys }: Context,
   customerId: string,
   requests: readonly EntityRequest[],
-  details: CustomerDetails,
+  terms: NewcomerTerms,
 ): Promise<Reply<readonly EntityView[]>> {
   const rule = (bench: Bench): Result<readonly EntityView[]> | Refusal => {
     const { holdings, catalogue, moment, journal } = bench
     const result = addEntities(holdings, requests, catalogue, moment, journal)
     if (isRefusal(result)) return result
-    const answer = result.added.map((entity) => entityView(result.holdings, entity, catalogue))
+    const answer = result.added.map((entity) => entityView(result.holdings, entity, catalogue, moment.now))
     return { holdings: result.holdings, answer }
   }
-  const decide = decidingOnAnyone(env, customerId, { id: customerId, details }, 'entities.create', rule)
+  const decide = decidingOnAnyone(env, customerId, { ...terms, id: customerId }, 'entities.create', rule)
   return engine.submit({ env, keys, customerId, decide })
 }
 
@@ -58,7 +58,7 @@ export async function getEntity(context: Context, reference: EntityReference): P
     if (holdings === null) return customerNotFound(customerId)
     const entity = findEntity(holdings, reference.entityId)
     if (entity === undefined) return entityNotFound(reference.entityId)
-    return entityView(asOf(holdings, now), entity, catalogue)
+    return entityView(asOf(holdings, now, catalogue), entity, catalogue, now)
   })
 }
 
@@ -68,10 +68,10 @@ export function updateEntity(
   reference: EntityReference,
   name: string | null | undefined,
 ): Promise<Reply<EntityView>> {
-  return change(context, reference, 'entities.update', ({ holdings, catalogue }, entity) => {
+  return change(context, reference, 'entities.update', ({ holdings, catalogue, moment }, entity) => {
     const renamed = name === undefined || name === entity.name ? entity : { ...entity, name }
     const after = renamed === entity ? holdings : withEntity(holdings, renamed)
-    return { holdings: after, answer: entityView(after, renamed, catalogue) }
+    return { holdings: after, answer: entityView(after, renamed, catalogue, moment.now) }
   })
 }
 
@@ -86,6 +86,8 @@ export function deleteEntity(context: Context, reference: EntityReference): Prom
 export interface EntityListRequest {
   readonly customerId: string | undefined
   readonly search: string | undefined
+  readonly plans: CustomerQuery['plans']
+  readonly status: CustomerQuery['status']
   readonly cursor: string
   readonly limit: number
   readonly counted: boolean
@@ -94,14 +96,14 @@ export interface EntityListRequest {
 /** Entities, newest first. Refusals: `invalid_cursor`, `customer_not_found`. Source: B223. */
 export async function listEntities(
   { engine, env }: Context,
-  { customerId, search, cursor, limit, counted }: EntityListRequest,
+  { customerId, cursor, limit, ...filters }: EntityListRequest,
 ): Promise<ListPage<EntityView> | Refusal> {
   const start = readCursor(cursor)
   if (isRefusal(start)) return start
   const customer =
     customerId === undefined ? undefined : await engine.read(env, customerId, (found) => found?.customer.uid ?? null)
   if (customer === null) return customerNotFound(customerId ?? '')
-  const query = { env, customer, search, ...start, order: 'newest' as const, limit: limit + 1, counted }
+  const query = { env, customer, ...filters, ...start, order: 'newest' as const, limit: limit + 1 }
   const page = await engine.listEntities(query)
   const shown = page.rows.slice(0, limit)
   const views = await Promise.all(shown.map((row) => viewOf(row)))
@@ -110,13 +112,15 @@ export async function listEntities(
     // One that was deleted since the page was read is not shown.
     rows: views.filter((view) => view !== null),
     nextCursor: last === undefined ? null : cursorAfter({ uid: last.uid, at: last.createdAt }),
-    counts: counted ? { all: page.all, filtered: page.filtered } : null,
+    counts: filters.counted ? { all: page.all, filtered: page.filtered } : null,
   }
 
   function viewOf({ customer: subject, entity }: EntityRow): EntityView | null | Promise<EntityView | null> {
     return engine.read(env, subject, (holdings, { now }, catalogue) => {
       const found = holdings === null ? undefined : findEntity(holdings, entity.uid)
-      return holdings === null || found === undefined ? null : entityView(asOf(holdings, now), found, catalogue)
+      return holdings === null || found === undefined
+        ? null
+        : entityView(asOf(holdings, now, catalogue), found, catalogue, now)
     })
   }
 }

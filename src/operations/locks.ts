@@ -156,9 +156,18 @@ const MOST_ROUNDS = 20
  * Saves every lapse that is due, with the event that it records. Whoever reads balances sees a lapse at its instant anyhow;
  * the log of events has it from here. @throws StoreUnavailable
  */
-export async function settleLapsed(engine: Engine, env: Environment): Promise<void> {
+export function settleLapsed(engine: Engine, env: Environment): Promise<void> {
+  return settleDue(engine, env, () => engine.withLapsedLocks(env, SETTLED_AT_ONCE))
+}
+
+/** Saves every beginning and end of a plan that is due, which whoever reads sees anyhow. @throws StoreUnavailable */
+export function settleTurns(engine: Engine, env: Environment): Promise<void> {
+  return settleDue(engine, env, () => engine.withDueAttachments(env, SETTLED_AT_ONCE))
+}
+
+async function settleDue(engine: Engine, env: Environment, due: () => Promise<readonly string[]>): Promise<void> {
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const customers = await engine.withLapsedLocks(env, SETTLED_AT_ONCE)
+    const customers = await due()
     if (customers.length === 0) return
     await Promise.all(
       customers.map((customerId) => engine.submit({ env, keys: [], customerId, decide: (it) => settledUpTo(it) })),
@@ -166,10 +175,11 @@ export async function settleLapsed(engine: Engine, env: Environment): Promise<vo
   }
 }
 
-function settledUpTo({ holdings, moment: { now } }: Situation): Outcome<Success> {
+function settledUpTo({ holdings, catalogue, moment: { now } }: Situation): Outcome<Success> {
   if (holdings === null) return { kind: 'unchanged', answer: SUCCESS }
   const journal = new Journal(now, 'time')
-  const current = bringUpToDate(holdings, now, journal)
-  if (current.locks === holdings.locks) return { kind: 'unchanged', answer: SUCCESS }
+  const current = bringUpToDate(holdings, now, catalogue, journal)
+  if (current.locks === holdings.locks && current.attachments === holdings.attachments)
+    return { kind: 'unchanged', answer: SUCCESS }
   return saved(null, { holdings: current, answer: SUCCESS }, journal)
 }

@@ -1,15 +1,35 @@
 import { flagOf } from '../domain/access.ts'
+import type { Attachment } from '../domain/attachment.ts'
 import type { Customer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, MemberIds } from '../domain/feature.ts'
-import { entitiesOf, type Holdings, within } from '../domain/holdings.ts'
+import { planOf, termsOf } from '../domain/find-plan.ts'
+import { attachmentsOf, entitiesOf, type Holdings, within } from '../domain/holdings.ts'
+import type { Plan, PlanTerms } from '../domain/plan.ts'
+import { cycleAt } from '../domain/plan-cycle.ts'
+import { isOneOff } from '../domain/plan-kind.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { nameOf } from './decide.ts'
 
-/** What a subject holds, by feature. */
+/** A plan that a subject has or will have, as it stands at the moment. */
+export interface AttachmentView {
+  readonly attachment: Attachment
+  readonly plan: Plan
+  /** Those that hold for it. */
+  readonly terms: PlanTerms
+  /** The present cycle, or null where nothing is paid again and again. */
+  readonly cycle: { readonly start: Instant; readonly end: Instant } | null
+  /** Whether it is a purchase rather than a subscription. */
+  readonly once: boolean
+  readonly trialing: boolean
+}
+
+/** What a subject holds: plans, and balances by feature. */
 interface Held {
+  /** In the order in which they were attached; of an entity its own before those of its customer. */
+  readonly plans: readonly AttachmentView[]
   readonly summaries: readonly Summary[]
   readonly flags: readonly Flag[]
   /** For showing those features. */
@@ -25,6 +45,8 @@ export interface CustomerView extends Held {
   readonly ahead: number
   /** Null unless asked for. */
   readonly entities: readonly NamedEntity[] | null
+  /** The callers' ids of the plans that the customer itself had with a trial. */
+  readonly trialsUsed: readonly string[]
 }
 
 /** An entity with all that it sees and may spend. */
@@ -53,13 +75,14 @@ export function customerView(
     movedTo: ahead > 0 ? now : null,
     ahead,
     entities: withEntities ? entitiesOf(holdings).map((entity) => named(holdings, entity, catalogue)) : null,
-    ...held(holdings, null, catalogue),
+    trialsUsed: trialsIn(holdings),
+    ...held(holdings, null, catalogue, now),
   }
 }
 
-/** @param holdings brought up to date. */
-export function entityView(holdings: Holdings, entity: Entity, catalogue: Catalogue): EntityView {
-  return { ...named(holdings, entity, catalogue), ...held(holdings, entity.uid, catalogue) }
+/** @param holdings brought up to `now`. */
+export function entityView(holdings: Holdings, entity: Entity, catalogue: Catalogue, now: Instant): EntityView {
+  return { ...named(holdings, entity, catalogue), ...held(holdings, entity.uid, catalogue, now) }
 }
 
 function named({ customer }: Holdings, entity: Entity, catalogue: Catalogue): NamedEntity {
@@ -67,7 +90,32 @@ function named({ customer }: Holdings, entity: Entity, catalogue: Catalogue): Na
   return { entity, customer, customerId: nameOf(customer), featureId }
 }
 
-function held(holdings: Holdings, entity: string | null, catalogue: Catalogue): Held {
+function trialsIn(holdings: Holdings): string[] {
+  const had = attachmentsOf(holdings).filter(({ entity, trialEndsAt }) => entity === null && trialEndsAt !== null)
+  return [...new Set(had.map(({ planId }) => planId))]
+}
+
+/** What a customer has with its entities; what an entity has and inherits. */
+function plansOf(holdings: Holdings, entity: string | null, catalogue: Catalogue, now: Instant): AttachmentView[] {
+  const live = attachmentsOf(holdings).filter(({ status }) => status !== 'ended')
+  const seen =
+    entity === null
+      ? live
+      : [...live.filter((one) => one.entity === entity), ...live.filter((one) => one.entity === null)]
+  return seen.map((attachment) => {
+    const terms = termsOf(attachment, catalogue)
+    return {
+      attachment,
+      plan: planOf(attachment, catalogue),
+      terms,
+      cycle: attachment.status === 'active' ? cycleAt(attachment, terms, now) : null,
+      once: isOneOff(terms),
+      trialing: attachment.trialEndsAt !== null && attachment.trialEndsAt > now,
+    }
+  })
+}
+
+function held(holdings: Holdings, entity: string | null, catalogue: Catalogue, now: Instant): Held {
   const summaries: Summary[] = []
   const flags: Flag[] = []
   for (const feature of catalogue.features) {
@@ -79,5 +127,6 @@ function held(holdings: Holdings, entity: string | null, catalogue: Catalogue): 
     const summary = summaryFor(holdings, entity, feature)
     if (summary !== null) summaries.push(summary)
   }
-  return { summaries, flags, memberIds: catalogue.memberIds }
+  const plans = plansOf(holdings, entity, catalogue, now)
+  return { plans, summaries, flags, memberIds: catalogue.memberIds }
 }

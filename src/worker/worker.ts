@@ -1,12 +1,12 @@
 import type { Environment } from '../domain/customer.ts'
 import type { Engine } from '../engine/engine.ts'
-import { settleLapsed } from '../operations/locks.ts'
+import { settleLapsed, settleTurns } from '../operations/locks.ts'
 
 const EVERY_MS = 1_000
 const ENVIRONMENTS: readonly Environment[] = ['sandbox', 'live']
 
 /**
- * What has to happen although nobody asks: lapses of locks are recorded. One pass after the other, so a slow store is not
+ * What has to happen although nobody asks: lapses of locks, beginnings and ends of plans are saved. One pass after the other, so a slow store is not
  * asked more and more; any number of processes may do so beside each other.
  */
 export class Worker {
@@ -36,7 +36,10 @@ export class Worker {
 
   async #work(): Promise<void> {
     try {
-      for (const env of ENVIRONMENTS) await settleLapsed(this.#engine, env)
+      for (const env of ENVIRONMENTS) {
+        await settleLapsed(this.#engine, env)
+        await settleTurns(this.#engine, env)
+      }
     } catch (error) {
       this.#onFault(error)
     }

@@ -527,11 +527,7 @@ describe('what a later version understands', () => {
     ],
     ['customers.get_or_create', 'currency', (currency) => ({ ...alice, currency })],
     ['customers.get_or_create', 'create_in_stripe', (create_in_stripe) => ({ ...alice, create_in_stripe })],
-    ['customers.get_or_create', 'auto_enable_plan_id', (auto_enable_plan_id) => ({ ...alice, auto_enable_plan_id })],
-    ['customers.list', 'plans', (plans) => ({ plans })],
-    ['customers.list', 'subscription_status', (subscription_status) => ({ subscription_status })],
     ['customers.list', 'processors', (processors) => ({ processors })],
-    ['entities.list', 'plans', (plans) => ({ plans })],
     ['entities.create', 'billing_controls', (billing_controls) => ({ ...alice, ...seat(), billing_controls })],
     [
       'entities.create',

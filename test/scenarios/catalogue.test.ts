@@ -186,7 +186,6 @@ describe('customers (B184-B204)', () => {
 
   test.each<[string, Record<string, unknown>]>([
     ['usage limits', { billing_controls: { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] } }],
-    ['a plan to enable', { auto_enable_plan_id: 'pro' }],
     ['overage that is not paid for', { config: { disable_overage_billing: true } }],
     ['a customer in Stripe', { create_in_stripe: true }],
   ])('refuses %s, which comes later, rather than ignore it', async (_label, body) => {

@@ -17,6 +17,7 @@ import {
   getCustomerInput,
   getOrCreateCustomerInput,
   listCustomersInput,
+  newcomerTerms,
   updateCustomerInput,
 } from '../wire/customers.ts'
 import type { WireObject } from '../wire/wire.ts'
@@ -34,7 +35,7 @@ export const customers: readonly Endpoint[] = [
     run: (context, input) =>
       getOrCreateCustomer(context, {
         id: input.customer_id,
-        details: detailsOf(input),
+        ...newcomerTerms(input),
         entity:
           input.entity_id === undefined
             ? undefined
@@ -90,6 +91,8 @@ export const customers: readonly Endpoint[] = [
         from: input.created_at_range?.start,
         to: input.created_at_range?.end,
         cursor: input.start_cursor ?? '',
+        plans: input.plans,
+        status: input.subscription_status ?? undefined,
         limit: input.limit ?? USUAL_PAGE,
         counted: input.with_counts ?? false,
       }),

@@ -1,6 +1,6 @@
 import { createEntities, deleteEntity, getEntity, listEntities, updateEntity } from '../../operations/entities.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
-import { detailsOf } from '../wire/customers.ts'
+import { newcomerTerms } from '../wire/customers.ts'
 import {
   createEntitiesInput,
   deleteEntityInput,
@@ -18,7 +18,7 @@ export const entities: readonly Endpoint[] = [
     input: createEntitiesInput,
     kind: 'write',
     run: (context, input) =>
-      createEntities(context, input.customer_id, input.requests, detailsOf(input.customer_data ?? {})),
+      createEntities(context, input.customer_id, input.requests, newcomerTerms(input.customer_data ?? {})),
     show(views, input) {
       const shown = views.map((view) => showEntity(view, input.expand))
       const [only, another] = shown
@@ -59,6 +59,8 @@ export const entities: readonly Endpoint[] = [
       listEntities(context, {
         customerId: input.customer_id,
         search: input.search,
+        plans: input.plans,
+        status: input.subscription_status ?? undefined,
         cursor: input.start_cursor ?? '',
         limit: input.limit ?? USUAL_PAGE,
         counted: input.with_counts ?? false,

@@ -1,9 +1,11 @@
 import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
+import { nameOf } from '../../operations/decide.ts'
 import type { FeatureView } from '../../operations/features.ts'
 import type { PlanView } from '../../operations/plans.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
-import type { CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import type { AttachmentView, CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import { purchaseToWire, subscriptionToWire } from '../wire/attachments.ts'
 import {
   balancesToWire,
   balanceToWire,
@@ -69,9 +71,14 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
   const { customer, entities, movedTo, ahead } = view
   const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
   const { balances, flags } = showHeld(view, expand)
-  return customerToWire(customer, balances, flags, {
+  return customerToWire(customer, balances, flags, showPlans(view.plans, expand), {
     expanded: expand,
     entities: entities === null ? null : entities.map((entity) => showHead(entity)),
+    trialsUsed: view.trialsUsed.map((plan_id) => ({
+      plan_id,
+      customer_id: nameOf(customer),
+      fingerprint: customer.fingerprint,
+    })),
     withInternalId,
     movedTo,
     ahead,
@@ -80,7 +87,14 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
 
 export function showEntity(view: EntityView, expand: readonly string[] = NOTHING): WireObject {
   const { balances, flags } = showHeld(view, expand)
-  return entityToWire(showHead(view), balances, flags, expand)
+  return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
+}
+
+function showPlans(plans: readonly AttachmentView[], _expand: readonly string[]) {
+  return {
+    subscriptions: plans.filter(({ once }) => !once).map(subscriptionToWire),
+    purchases: plans.filter(({ once }) => once).map(purchaseToWire),
+  }
 }
 
 function showHead({ entity, customer, customerId, featureId }: NamedEntity): WireObject {

@@ -8,7 +8,7 @@ import { type TrackRequest, track } from '../../operations/track.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import type { Status } from '../versions/version.ts'
 import { balancesToWire, flagToWire } from '../wire/balance.ts'
-import { detailsOf } from '../wire/customers.ts'
+import { newcomerTerms } from '../wire/customers.ts'
 import { lockToWire } from '../wire/locks.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
 import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
@@ -77,7 +77,7 @@ export const usage: readonly Endpoint[] = [
     shape: 'success',
     input: setUsageInput,
     kind: 'write',
-    run: (context, input) => setUsage(context, subjectOf(input), input.value, detailsOf(input.customer_data ?? {})),
+    run: (context, input) => setUsage(context, subjectOf(input), input.value, newcomerTerms(input.customer_data ?? {})),
     show: (success) => success,
   }),
 ]
@@ -118,7 +118,7 @@ export type Creation = Pick<z.infer<typeof trackInput>, 'auto_create' | 'custome
 
 export function newcomerOf({ customer_data, entity_data }: Creation): Newcomer {
   return {
-    details: detailsOf(customer_data ?? {}),
+    ...newcomerTerms(customer_data ?? {}),
     entity: entity_data == null ? undefined : { name: entity_data.name ?? null, featureId: entity_data.feature_id },
   }
 }

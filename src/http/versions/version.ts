@@ -55,6 +55,7 @@ export type Shape =
   | 'batch'
   | 'events'
   | 'aggregate'
+  | 'billed'
   | 'other'
 
 /** Everything is done before it is answered, so 202 says no less than 200; but there are clients that insist on it (K8). */

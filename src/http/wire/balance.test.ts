@@ -57,7 +57,10 @@ describe('a balance that comes from a plan (B28, B30)', () => {
 
   test('marks of tiers count what is included, the last has no end', () => {
     const tiers = [tier('500', '0.1'), tier('1000.5', '0.05', '7'), tier(null, '0')]
-    const [line] = shown({ granted: '100', price: itemPrice({ tiers, behavior: 'volume' }) }).breakdown
+    const [line] = shown({
+      granted: '100',
+      price: itemPrice(1, { method: 'usage_based', tiers, behavior: 'volume' }),
+    }).breakdown
     expect(line.price).toEqual({
       tiers: [
         { to: 600, amount: 0.1 },

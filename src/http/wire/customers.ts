@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import type { Customer, CustomerDetails } from '../../domain/customer.ts'
+import type { Beginning } from '../../domain/default-plans.ts'
 import type { Instant } from '../../domain/time.ts'
 import { cursor, expandOf, id, instant, jsonObject, later, newCustomerId, search, text } from './scalars.ts'
 import type { WireObject } from './wire.ts'
@@ -33,7 +34,8 @@ const details = {
   send_email_receipts: z.boolean().nullish(),
   currency: later('currency'),
   create_in_stripe: later('create_in_stripe'),
-  auto_enable_plan_id: later('auto_enable_plan_id'),
+  auto_enable_plan_id: id.nullish(),
+  internal_options: z.object({ disable_defaults: z.boolean().nullish(), default_group: text.nullish() }).nullish(),
   billing_controls: later('billing_controls'),
   config: config.nullish(),
 }
@@ -76,8 +78,16 @@ export const pageFields = {
   start_cursor: cursor,
   limit: z.int().min(1).max(MOST_ASKED).optional(),
   search,
-  plans: later('plans'),
-  subscription_status: later('subscription_status'),
+  plans: z
+    .array(
+      z
+        .object({ id, versions: z.array(z.int().min(1)).max(100).nullish() })
+        .transform((one) => ({ id: one.id, versions: one.versions ?? null })),
+    )
+    .max(100)
+    .nullish()
+    .transform((list) => (list == null || list.length === 0 ? undefined : list)),
+  subscription_status: z.enum(['active', 'scheduled']).nullish(),
   processors: later('processors'),
   /** What versions up to 2.2 show beside a page (B209). */
   with_counts: z.boolean().optional(),
@@ -115,11 +125,21 @@ export function detailsOf(input: Details): CustomerDetails {
   }
 }
 
+/** What is said of a customer that may have to be created (B192). */
+export function newcomerTerms(input: Details): { readonly details: CustomerDetails; readonly beginning: Beginning } {
+  return { details: detailsOf(input), beginning: beginningOf(input) }
+}
+
+function beginningOf({ auto_enable_plan_id, internal_options }: Details): Beginning {
+  if (auto_enable_plan_id != null) return { kind: 'plan', planId: auto_enable_plan_id }
+  if (internal_options?.default_group != null) return { kind: 'group', group: internal_options.default_group }
+  return { kind: internal_options?.disable_defaults === true ? 'none' : 'all' }
+}
+
 /** What there is none of, shown when it is asked for: no payments are collected. */
 const EMPTY_EXPANSIONS: Record<string, WireObject> = {
   invoices: { invoices: [] },
   invoice_previews: { invoice_previews: [] },
-  trials_used: { trials_used: [] },
   rewards: { rewards: null },
   referrals: { referrals: [] },
   payment_method: { payment_method: null },
@@ -129,6 +149,7 @@ const EMPTY_EXPANSIONS: Record<string, WireObject> = {
 export interface CustomerExtras {
   readonly expanded: readonly string[]
   readonly entities: readonly WireObject[] | null
+  readonly trialsUsed: readonly WireObject[]
   readonly withInternalId: boolean
   /** The customer's present where its clock was moved, else null. */
   readonly movedTo: Instant | null
@@ -141,7 +162,8 @@ export function customerToWire(
   customer: Customer,
   balances: WireObject,
   flags: WireObject,
-  { expanded, entities, withInternalId, movedTo, ahead }: CustomerExtras,
+  held: { readonly subscriptions: readonly WireObject[]; readonly purchases: readonly WireObject[] },
+  { expanded, entities, trialsUsed, withInternalId, movedTo, ahead }: CustomerExtras,
 ): WireObject {
   return {
     id: customer.id,
@@ -155,8 +177,7 @@ export function customerToWire(
     metadata: customer.metadata,
     send_email_receipts: customer.sendEmailReceipts,
     billing_controls: {},
-    subscriptions: [],
-    purchases: [],
+    ...held,
     // Nobody uses licences, yet the published clients refuse a customer without the list (K23, trap 4).
     licenses: [],
     balances,
@@ -164,6 +185,7 @@ export function customerToWire(
     config: customer.sharesWithEntities ? {} : { disable_pooled_balance: true },
     ...(movedTo === null ? {} : { test_clock: { now: movedTo, ahead_ms: ahead } }),
     ...Object.assign({}, ...expanded.map((name) => EMPTY_EXPANSIONS[name])),
+    ...(expanded.includes('trials_used') ? { trials_used: trialsUsed } : {}),
     ...(entities === null ? {} : { entities }),
   }
 }

@@ -86,14 +86,14 @@ export function entityHeadToWire(entity: Entity, customerId: string, featureId: 
 /** The entity object of 2.1 and newer (B213). */
 export function entityToWire(
   head: WireObject,
+  held: { readonly subscriptions: readonly WireObject[]; readonly purchases: readonly WireObject[] },
   balances: WireObject,
   flags: WireObject,
   expanded: readonly string[],
 ): WireObject {
   return {
     ...head,
-    subscriptions: [],
-    purchases: [],
+    ...held,
     balances,
     flags,
     billing_controls: {},

@@ -1,0 +1,68 @@
+import type { Attachment } from './attachment.ts'
+import type { Balance } from './balance.ts'
+import type { Catalogue } from './feature.ts'
+import { planOf, termsOf } from './find-plan.ts'
+import { allBalances, attachmentsOf, type Holdings, ownBalances } from './holdings.ts'
+import type { Plan } from './plan.ts'
+import { isFree, isOneOff } from './plan-kind.ts'
+
+/** Which plans a subject has, and on which terms. */
+
+/** Whether it takes the place of another, or may be replaced by one (C96). */
+export function isMain(attachment: Attachment, catalogue: Catalogue): boolean {
+  return !planOf(attachment, catalogue).addOn && !isOneOff(termsOf(attachment, catalogue))
+}
+
+/** Where a main plan stands: of one group a subject has one at a time. */
+export interface Place {
+  readonly group: string
+  /** The internal id of the entity, or null for the customer itself. */
+  readonly entity: string | null
+}
+
+export function placeOf(attachment: Attachment, catalogue: Catalogue): Place {
+  return { group: planOf(attachment, catalogue).group, entity: attachment.entity }
+}
+
+/** The main plans of a place that are active, or scheduled (C97). */
+export function mainsAt(
+  holdings: Holdings,
+  { group, entity }: Place,
+  status: 'active' | 'scheduled',
+  catalogue: Catalogue,
+): Attachment[] {
+  return attachmentsOf(holdings).filter(
+    (one) =>
+      one.status === status &&
+      one.entity === entity &&
+      isMain(one, catalogue) &&
+      planOf(one, catalogue).group === group,
+  )
+}
+
+/** The balances that it gives. Only an active one has any. */
+export function balancesFrom(holdings: Holdings, { uid, entity }: Attachment): Balance[] {
+  const all = entity === null ? [...allBalances(holdings)] : ownBalances(holdings, entity)
+  return all.filter(({ source }) => source?.attachment === uid)
+}
+
+/** Those that are given to every new customer, at most one for each group: one with a trial before one that is free (C71). */
+export function defaultPlans({ versionsById }: Catalogue): Plan[] {
+  const byGroup = new Map<string, Plan>()
+  for (const versions of versionsById.values()) {
+    const plan = versions.at(-1)
+    if (plan === undefined || !plan.autoEnable || plan.archived) continue
+    const other = byGroup.get(plan.group)
+    if (other === undefined || isFree(other.terms)) byGroup.set(plan.group, plan)
+  }
+  return [...byGroup.values()]
+}
+
+/** What a customer falls back to when its plan of the group ends, or undefined (C73). */
+export function freeDefault(group: string, { versionsById }: Catalogue): Plan | undefined {
+  for (const versions of versionsById.values()) {
+    const plan = versions.at(-1)
+    if (plan?.autoEnable === true && !plan.archived && plan.group === group && isFree(plan.terms)) return plan
+  }
+  return undefined
+}

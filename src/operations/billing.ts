@@ -1,0 +1,130 @@
+import { type AttachRequest, attach } from '../domain/attach.ts'
+import { type Customization, customized } from '../domain/customize.ts'
+import type { Entity } from '../domain/entity.ts'
+import type { Catalogue } from '../domain/feature.ts'
+import { findPlan } from '../domain/find-plan.ts'
+import type { Holdings } from '../domain/holdings.ts'
+import type { PlanTerms } from '../domain/plan.ts'
+import { isOneOff } from '../domain/plan-kind.ts'
+import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import { type Updated, type UpdateRequest, updateAttachment } from '../domain/update-attachment.ts'
+import type { Reply } from '../engine/command.ts'
+import { type Bench, type Context, deciding, entityIn, nameOf, type Subject } from './decide.ts'
+
+/** A plan that is to be attached, by the caller's ids. */
+export interface PlanOrder extends Omit<AttachRequest, 'plan' | 'custom' | 'entity'> {
+  readonly planId: string
+  /** The newest where none is named. */
+  readonly version: number | undefined
+  readonly customization: Customization | undefined
+}
+
+export interface PlanUpdate extends Omit<UpdateRequest, 'customize' | 'entity'> {
+  readonly customization: Customization | undefined
+}
+
+/** What is done about money: nothing. */
+export interface BillingAnswer {
+  readonly customerId: string
+  readonly entityId: string | undefined
+}
+
+/** Gives a subject a plan. Refusals: `product_not_found`, `customer_not_found`, `entity_not_found`, and those of `attach`. */
+export function attachPlan(context: Context, subject: Subject, order: PlanOrder): Promise<Reply<BillingAnswer>> {
+  return billing(context, subject, 'billing.attach', (bench) => attached(bench, bench.entity, order))
+}
+
+/** A plan of several that are attached at once, to the entity that it names itself, or else to that of the request. */
+export interface OrderOfSeveral extends PlanOrder {
+  /** Null for the customer itself. */
+  readonly entityId: string | null | undefined
+}
+
+/**
+ * Gives a subject several plans at once, all of them or none. Refusals as for `attachPlan`; a plan that is there already is
+ * `invalid_request` here (C175).
+ */
+export function attachPlans(
+  context: Context,
+  subject: Subject,
+  orders: readonly OrderOfSeveral[],
+): Promise<Reply<BillingAnswer>> {
+  return billing(context, subject, 'billing.multi_attach', (bench) => attachedAll(bench, orders))
+}
+
+/** Changes a plan that a subject has. Refusals: `customer_not_found`, `entity_not_found`, and those of `updateAttachment`. */
+export function updatePlan(context: Context, subject: Subject, update: PlanUpdate): Promise<Reply<BillingAnswer>> {
+  return billing(context, subject, 'billing.update', (bench) => {
+    const after = updated(bench, update)
+    return isRefusal(after) ? after : after.holdings
+  })
+}
+
+/** What the plan would make of the holdings. Refusals as for `attachPlan`. */
+export function attached(bench: Bench, entity: Entity | null, order: PlanOrder): Holdings | Refusal {
+  const { holdings, catalogue, moment, journal } = bench
+  const plan = findPlan(order.planId, order.version ?? null, catalogue)
+  if (isRefusal(plan)) return plan
+  const custom = order.customization === undefined ? null : customized(plan.terms, order.customization, catalogue)
+  if (isRefusal(custom)) return custom
+  return attach(holdings, { ...order, plan, custom, entity }, catalogue, moment, journal)
+}
+
+/** What the plans would make of the holdings, one after the other. */
+export function attachedAll(bench: Bench, orders: readonly OrderOfSeveral[]): Holdings | Refusal {
+  let current = bench
+  const groups = new Set<string>()
+  for (const order of orders) {
+    const entity = entityFor(current, order)
+    if (isRefusal(entity)) return entity
+    const group = placeOf(order, entity, bench.catalogue)
+    if (group !== null && groups.has(group))
+      return refuse(
+        'invalid_request',
+        `plans: ${order.planId} is the second main plan of its group, and only one can be had`,
+      )
+    if (group !== null) groups.add(group)
+    const holdings = attached(current, entity, { ...order, schedule: 'immediate' })
+    if (isRefusal(holdings)) {
+      const { code, message } = holdings
+      return code === 'plan_already_attached' ? refuse('invalid_request', message) : holdings
+    }
+    current = { ...current, holdings }
+  }
+  return current.holdings
+}
+
+/** The changed holdings, and what kind of change it was. */
+export function updated(bench: Bench, update: PlanUpdate): Updated | Refusal {
+  const { holdings, entity, catalogue, moment, journal } = bench
+  const { customization } = update
+  const customize =
+    customization === undefined ? undefined : (terms: PlanTerms) => customized(terms, customization, catalogue)
+  return updateAttachment(holdings, { ...update, customize, entity }, catalogue, moment, journal)
+}
+
+function entityFor(bench: Bench, { entityId }: OrderOfSeveral): Entity | null | Refusal {
+  if (entityId === undefined) return bench.entity
+  return entityIn(bench.holdings, { customerId: '', entityId: entityId ?? undefined })
+}
+
+/** The group and the subject of a main plan, or null for what is had beside others. */
+function placeOf({ planId, version }: PlanOrder, entity: Entity | null, catalogue: Catalogue): string | null {
+  const plan = findPlan(planId, version ?? null, catalogue)
+  if (isRefusal(plan) || plan.addOn || isOneOff(plan.terms)) return null
+  return `${entity?.uid ?? ''} ${plan.group}`
+}
+
+function billing(
+  { engine, env, keys }: Context,
+  subject: Subject,
+  operation: string,
+  rule: (bench: Bench) => Holdings | Refusal,
+): Promise<Reply<BillingAnswer>> {
+  const decide = deciding(subject, operation, (bench) => {
+    const holdings = rule(bench)
+    if (isRefusal(holdings)) return holdings
+    return { holdings, answer: { customerId: nameOf(bench.holdings.customer), entityId: subject.entityId } }
+  })
+  return engine.submit({ env, keys, customerId: subject.customerId, decide })
+}
