@@ -100,15 +100,14 @@ export function getPlan(
   })
 }
 
-/** In order of creation, by their first versions; the newest versions of what is not archived, unless more is asked for (C65). */
+/** In the order of their first revisions; the newest versions of what is not archived, unless more is asked for (C65). */
 export function listPlans(
   { engine, env }: Context,
   { archived, versions }: { readonly archived: boolean; readonly versions: 'newest' | 'all' },
 ): readonly PlanView[] | Promise<readonly PlanView[]> {
   return engine.readCatalogue(env, (catalogue) =>
-    [...catalogue.versionsById.values()]
-      .toSorted(([a], [b]) => (a?.createdAt ?? 0) - (b?.createdAt ?? 0))
-      .flatMap((all) => (versions === 'all' ? all : all.slice(-1)))
+    [...new Set(catalogue.plans.map(({ id }) => id))]
+      .flatMap((id) => catalogue.versionsById.get(id)?.slice(versions === 'all' ? 0 : -1) ?? [])
       .filter((plan) => archived || !plan.archived)
       .map((plan) => planView(plan, catalogue, env)),
   )

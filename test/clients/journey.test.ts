@@ -6,6 +6,7 @@ import { events } from './journey/events.ts'
 import { features } from './journey/features.ts'
 import { begin, countsOf } from './journey/journey.ts'
 import { locks } from './journey/locks.ts'
+import { plans } from './journey/plans.ts'
 import { batchTrack, check, checkAndUse, track, trackByEventName, trackTokens } from './journey/use.ts'
 import { connect, load, NEWEST, OLDER } from './published.ts'
 import { type ClientServer, startServer } from './server.ts'
@@ -32,6 +33,7 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
   serving(store, async (server) => {
     const journey = await begin(release, server)
     await features(journey)
+    await plans(journey)
     await customers(journey)
     await balances(journey)
     await check(journey)
