@@ -85,7 +85,7 @@ function sourceOf(sketch: BalanceSketch, uid: string): Source | null {
     item: Number(uid.replaceAll(/\D/g, '')) || 0,
     planId: plan ?? 'pro',
     addOn: addOn ?? false,
-    price: isPriced ? itemPrice(1, { method: method ?? "prepaid", maxPurchase: amountOrNull(max), ...price }) : null,
+    price: isPriced ? itemPrice(1, { method: method ?? 'prepaid', maxPurchase: amountOrNull(max), ...price }) : null,
     prepaid: amount(prepaid ?? '0'),
     nextPrepaid: amountOrNull(nextPrepaid),
     slice: false,

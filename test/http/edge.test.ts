@@ -1015,6 +1015,7 @@ function operationAt(route: string): string {
 
 /** Entities with balances of their own, AI credits and an open lock, beside what every world of this file has. */
 async function settleIn({ ok, clock }: World): Promise<void> {
+  await ok('plans.create', { plan_id: 'basic', name: 'Basic', items: [{ feature_id: 'messages', included: 5 }] })
   const model_markups = { 'custom/own': { input_cost: 2, output_cost: 8 } }
   await ok('features.create', { feature_id: 'ai', name: 'AI', type: 'ai_credit_system', model_markups })
   await ok('balances.create', { customer_id: 'alice', feature_id: 'ai', included: 10 })

@@ -80,6 +80,7 @@ const interesting = fc.oneof(
       { 'custom/own': { markup: 20, input_cost: 1e15 } },
       { custom: { markup: -100 } },
       { feature_id: 'seats', name: null },
+      [{ feature_id: 'messages', included: 5 }],
     ],
     JSON.parse('{"__proto__": {"a": 1}, "constructor": 1}'),
     JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`),
@@ -114,6 +115,18 @@ const FIELDS = [
   ],
   ...['model_id', 'input_tokens', 'output_tokens', 'audio_input_tokens', 'cache_write_tokens'],
   ...['model_markups', 'default_markup', 'provider_markups'],
+  ...[
+    'plan_id',
+    'new_plan_id',
+    'items',
+    'price',
+    'free_trial',
+    'auto_enable',
+    'add_on',
+    'group',
+    'version',
+    'force_version',
+  ],
   ...['frozen_time', 'delete_in_stripe', 'filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
 ]
 
@@ -217,6 +230,40 @@ const feature = {
   event_names: fc.constantFrom([], ['sent'], ['sent', 'opened']),
   credit_schema: creditSchema,
 }
+const planId = fc.constantFrom('basic', 'basic', 'pro', '__proto__')
+const item = fc.record(
+  {
+    feature_id: subject.feature_id,
+    included: fc.constantFrom(0, 5, 100),
+    unlimited: fc.boolean(),
+    reset: fc.constantFrom({ interval: 'month' }, { interval: 'one_off' }, { interval: 'day', interval_count: 2 }),
+    price: fc.constantFrom(
+      { amount: 1, interval: 'month', billing_method: 'usage_based' },
+      { amount: 0.3, interval: 'one_off', billing_method: 'prepaid', billing_units: 10 },
+      {
+        tiers: [
+          { to: 200, amount: 1 },
+          { to: 'inf', amount: 0 },
+        ],
+        interval: 'month',
+        billing_method: 'prepaid',
+      },
+    ),
+    rollover: fc.constantFrom({ max: 5 }, { expiry_duration_type: 'forever' }),
+    entity_feature_id: fc.constant('seats'),
+  },
+  { requiredKeys: ['feature_id'] },
+)
+const plan = {
+  price: fc.constantFrom(null, { amount: 10, interval: 'month' }, { amount: 0, interval: 'year', interval_count: 2 }),
+  items: fc.array(item, { maxLength: 3 }),
+  free_trial: fc.constantFrom(null, { duration_length: 7, duration_type: 'day', card_required: false }),
+  auto_enable: fc.boolean(),
+  add_on: fc.boolean(),
+  group: fc.constantFrom('', 'main'),
+  metadata: fc.dictionary(fc.string(), fc.string()),
+  expand: fc.constant(['items.feature']),
+}
 const totals = fc.array(
   fc.record({ feature_id: fc.constantFrom('messages', 'messages', 'messages', 'seats', 'sso'), balance: quantity }),
   { minLength: 1, maxLength: 2 },
@@ -283,6 +330,24 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     { requiredKeys: ['feature_id'] },
   ),
   'features.delete': fc.record({ feature_id: fc.constantFrom('seats', 'sso', 'credits', 'messages') }),
+  'plans.create': withSome(
+    { plan_id: fc.constantFrom('pro', 'max', '__proto__'), name: fc.string({ minLength: 1 }) },
+    plan,
+  ),
+  'plans.get': fc.record({ plan_id: planId, version: fc.constantFrom(1, 2) }, { requiredKeys: ['plan_id'] }),
+  'plans.list': fc.record({ include_archived: fc.boolean(), all_versions: fc.boolean() }, { requiredKeys: [] }),
+  'plans.update': withSome(
+    { plan_id: planId },
+    {
+      ...plan,
+      version: fc.constantFrom(1, 2),
+      new_plan_id: fc.constantFrom('pro', 'basic'),
+      archived: fc.boolean(),
+      force_version: fc.boolean(),
+      all_versions: fc.boolean(),
+    },
+  ),
+  'plans.delete': fc.record({ plan_id: planId, all_versions: fc.boolean() }, { requiredKeys: ['plan_id'] }),
   'customers.get_or_create': newcomer,
   'customers.get': customer,
   'customers.update': customer,

@@ -4,6 +4,12 @@
  */
 export const OPTIONAL = {
   feature: ['credit_schema', 'display'],
+  plan: ['free_trial', 'customer_eligibility'],
+  planPrice: ['interval_count'],
+  planItem: ['feature', 'display', 'rollover'],
+  planItemPrice: ['amount', 'tiers', 'tier_behavior', 'interval_count'],
+  planRollover: ['expiry_duration_length'],
+  display: ['secondary_text'],
   flag: ['feature'],
   balance: ['feature', 'rollovers'],
   reset: ['interval_count'],

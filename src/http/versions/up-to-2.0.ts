@@ -1,6 +1,7 @@
 import type { Amount } from '../../domain/amount.ts'
 import type { WireObject } from '../wire/wire.ts'
 import { OPTIONAL } from './optional.ts'
+import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
 import {
   amountOf,
   eachListed,
@@ -19,15 +20,20 @@ import type { Body, UpgradedBody, VersionChange } from './version.ts'
 export const upTo20: VersionChange = {
   upTo: '2.0',
   about:
-    'Balances hold granted_balance, purchased_balance and current_balance; a flag is a balance of zero; check and track create a missing customer or entity.',
+    'Balances hold granted_balance, purchased_balance and current_balance; a flag is a balance of zero; check and track create a missing customer or entity; plans hold features with granted_balance.',
   request: {
     'balances.check': creating,
     'balances.track': creating,
     'balances.track_tokens': creating,
+    'plans.create': fromOlderPlan,
+    'plans.update': fromOlderPlan,
   },
   response: {
     feature,
     features: (answer) => eachListed(answer, feature),
+    plan: (answer) => strippedPlan(answer, feature),
+    product,
+    plans: (answer) => eachListed(answer, product),
     customer: subject,
     customers: (answer, body) => eachListed(answer, (one) => subject(one, body)),
     entity: (answer, body) => oneOrListed(answer, (one) => subject(one, body)),
@@ -77,6 +83,10 @@ function withBalances(answer: WireObject): WireObject {
   const { balances } = answer
   const held = { ...answer, balance: orNull(answer['balance'], balance) }
   return balances === undefined ? held : { ...held, balances: mapped(balances, balance) }
+}
+
+function product(value: WireObject): WireObject {
+  return olderPlan(strippedPlan(value, feature))
 }
 
 function feature(value: WireObject): WireObject {

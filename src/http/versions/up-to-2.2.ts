@@ -1,5 +1,6 @@
 import type { WireObject } from '../wire/wire.ts'
 import { OPTIONAL } from './optional.ts'
+import { filledPlan } from './plan-2.2.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -24,6 +25,9 @@ export const upTo22: VersionChange = {
   response: {
     feature,
     features: (answer) => eachListed(answer, feature),
+    plan,
+    product: plan,
+    plans: (answer) => eachListed(answer, plan),
     customer,
     customers: (answer, body) => countedPage(eachListed(answer, customer), body),
     entity: (answer) => oneOrListed(answer, entity),
@@ -85,6 +89,10 @@ function subject(value: WireObject): WireObject {
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
   }
+}
+
+function plan(value: WireObject): WireObject {
+  return filledPlan(value, feature)
 }
 
 function feature(value: WireObject): WireObject {
