@@ -19,6 +19,10 @@ export const OPTIONAL = {
   /** Each of these is an expansion of the same name. */
   customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
   entity: ['invoices'],
+  subscription: ['plan'],
+  billed: ['entity_id', 'invoice', 'required_action'],
+  preview: ['next_cycle', 'expand'],
+  line: ['discounts', 'period'],
   bin: ['grouped_values'],
   billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],
 } as const
