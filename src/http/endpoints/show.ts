@@ -18,7 +18,7 @@ import {
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import { lockToWire } from '../wire/locks.ts'
-import { planToWire } from '../wire/plan.ts'
+import { eligibilityToWire, planToWire } from '../wire/plan.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -33,7 +33,8 @@ export function expanding(expand: readonly string[], wanted: string, memberIds: 
 }
 
 export function showPlan(view: PlanView, expand: readonly string[] = NOTHING): WireObject {
-  return planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  const plan = planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  return view.eligibility === null ? plan : { ...plan, customer_eligibility: eligibilityToWire(view.eligibility) }
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */

@@ -5,6 +5,7 @@
 export const OPTIONAL = {
   feature: ['credit_schema', 'display'],
   plan: ['free_trial', 'customer_eligibility'],
+  eligibility: ['status', 'canceling', 'trialing', 'trial_available'],
   planPrice: ['interval_count'],
   planItem: ['feature', 'display', 'rollover'],
   planItemPrice: ['amount', 'tiers', 'tier_behavior', 'interval_count'],
