@@ -5,6 +5,7 @@
 export const OPTIONAL = {
   feature: ['credit_schema', 'display'],
   plan: ['free_trial', 'customer_eligibility'],
+  eligibility: ['status', 'canceling', 'trialing', 'trial_available'],
   planPrice: ['interval_count'],
   planItem: ['feature', 'display', 'rollover'],
   planItemPrice: ['amount', 'tiers', 'tier_behavior', 'interval_count'],
@@ -19,6 +20,10 @@ export const OPTIONAL = {
   /** Each of these is an expansion of the same name. */
   customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
   entity: ['invoices'],
+  subscription: ['plan'],
+  billed: ['entity_id', 'invoice', 'required_action'],
+  preview: ['next_cycle', 'expand'],
+  line: ['discounts', 'period'],
   bin: ['grouped_values'],
   billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],
 } as const

@@ -1,4 +1,4 @@
-import type { WireObject } from '../wire/wire.ts'
+import type { Wire, WireObject } from '../wire/wire.ts'
 import { OPTIONAL } from './optional.ts'
 import { filledPlan } from './plan-2.2.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
@@ -37,6 +37,8 @@ export const upTo22: VersionChange = {
       flag: orNull(answer['flag'], flag),
     }),
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
+    billed: (answer) => filled(answer, OPTIONAL.billed),
+    preview,
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
     aggregate: (answer) => eachListed(answer, (bin) => filled(bin, OPTIONAL.bin)),
   },
@@ -88,7 +90,33 @@ function subject(value: WireObject): WireObject {
     billing_controls: filled(objectOf(value['billing_controls']), OPTIONAL.billingControls),
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
+    subscriptions: listOf(value['subscriptions']).map(withPlan),
+    purchases: listOf(value['purchases']).map(withPlan),
   }
+}
+
+/** A plan that a subject has, or is to have. */
+function withPlan(value: WireObject): WireObject {
+  return { ...filled(value, OPTIONAL.subscription), plan: orNull(value['plan'], plan) }
+}
+
+function preview(value: WireObject): WireObject {
+  const cycle = (one: WireObject) => ({
+    ...one,
+    line_items: linesOf(one['line_items']),
+    usage_line_items: linesOf(one['usage_line_items']),
+  })
+  return {
+    ...filled(value, OPTIONAL.preview),
+    line_items: linesOf(value['line_items']),
+    next_cycle: orNull(value['next_cycle'], cycle),
+    incoming: listOf(value['incoming']).map(withPlan),
+    outgoing: listOf(value['outgoing']).map(withPlan),
+  }
+}
+
+function linesOf(list: Wire | undefined): WireObject[] {
+  return listOf(list).map((line) => filled(line, OPTIONAL.line))
 }
 
 function plan(value: WireObject): WireObject {
