@@ -129,12 +129,18 @@ export function fee(amountOfMoney: number, interval: BillingInterval = 'month', 
 }
 
 /** What units of an item cost; by default each of them, bought in advance, every month. */
-export function prepaid(amountOfMoney: number, more: Partial<ItemPrice> = {}): ItemPrice {
-  return itemPrice({
+export function itemPrice(amountOfMoney: number, more: Partial<ItemPrice> = {}): ItemPrice {
+  return {
     method: 'prepaid',
+    interval: 'month',
+    count: 1,
     tiers: [{ to: null, amount: amount(amountOfMoney), flatAmount: null }],
+    behavior: 'graduated',
+    units: amount(1),
+    maxPurchase: null,
+    proration: null,
     ...more,
-  })
+  }
 }
 
 /** An item of the feature of that id as `feature` makes it; by default nothing is included and nothing has a price. */

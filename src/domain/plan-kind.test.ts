@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { feature, fee, planItem, planTerms, prepaid } from '../../test/build.ts'
+import { feature, fee, itemPrice, planItem, planTerms } from '../../test/build.ts'
 import { amount } from './amount.ts'
 import { catalogueOf } from './feature.ts'
 import type { ItemPrice } from './item-price.ts'
@@ -10,11 +10,11 @@ const catalogue = catalogueOf(1, [feature('messages'), feature('seats', { kind: 
 
 const messages = (price: ItemPrice | null) => planItem('messages', { price })
 const seats = (price: ItemPrice | null) => planItem('seats', { price })
-const used = (money: number) => prepaid(money, { method: 'usage_based' })
+const used = (money: number) => itemPrice(money, { method: 'usage_based' })
 const flat = (money: number): ItemPrice =>
-  prepaid(0, { behavior: 'volume', tiers: [{ to: null, amount: 0n, flatAmount: amount(money) }] })
+  itemPrice(0, { behavior: 'volume', tiers: [{ to: null, amount: 0n, flatAmount: amount(money) }] })
 const tiers = (first: number, second: number): ItemPrice =>
-  prepaid(0, {
+  itemPrice(0, {
     tiers: [
       { to: amount(10), amount: amount(first), flatAmount: null },
       { to: null, amount: amount(second), flatAmount: null },
@@ -29,21 +29,21 @@ describe('what kind a plan is (C95)', () => {
     ['no items at all', planTerms(null), 'free'],
     ['a fee of nothing', planTerms(fee(0)), 'free'],
     ['a fee of nothing, once', planTerms(fee(0, 'one_off')), 'free'],
-    ['an item for nothing', planTerms(null, messages(prepaid(0))), 'free'],
+    ['an item for nothing', planTerms(null, messages(itemPrice(0))), 'free'],
     ['a fee each month', planTerms(fee(10)), 'paid recurring'],
     ['a fee once', planTerms(fee(10, 'one_off')), 'one-off'],
-    ['an item for a price', planTerms(null, messages(prepaid(1))), 'paid recurring'],
+    ['an item for a price', planTerms(null, messages(itemPrice(1))), 'paid recurring'],
     ['the second tier alone costs', planTerms(null, messages(tiers(0, 1))), 'paid recurring'],
     ['a flat amount alone', planTerms(null, messages(flat(5))), 'paid recurring'],
-    ['an item bought once', planTerms(null, messages(prepaid(1, { interval: 'one_off' }))), 'one-off'],
+    ['an item bought once', planTerms(null, messages(itemPrice(1, { interval: 'one_off' }))), 'one-off'],
     [
       'a fee, and an item bought once',
-      planTerms(fee(5), messages(prepaid(1, { interval: 'one_off' }))),
+      planTerms(fee(5), messages(itemPrice(1, { interval: 'one_off' }))),
       'paid recurring',
     ],
     [
       'nothing each month, and once something',
-      planTerms(fee(0), messages(prepaid(1, { interval: 'one_off' }))),
+      planTerms(fee(0), messages(itemPrice(1, { interval: 'one_off' }))),
       'paid recurring',
     ],
   ])('%s', (_label, terms, kind) => {
@@ -77,7 +77,7 @@ describe('whether a change of plan is an upgrade (C 4.1, C98-C99)', () => {
     [
       'a third of it each month, exactly',
       planTerms(fee(10, 'quarter')),
-      planTerms(fee(3.33), seats(prepaid(0.0033))),
+      planTerms(fee(3.33), seats(itemPrice(0.0033))),
       false,
     ],
     [
@@ -90,7 +90,7 @@ describe('whether a change of plan is an upgrade (C 4.1, C98-C99)', () => {
     [
       'what is bought once counts whole',
       planTerms(fee(10)),
-      planTerms(fee(5), messages(prepaid(5, { interval: 'one_off' }))),
+      planTerms(fee(5), messages(itemPrice(5, { interval: 'one_off' }))),
       true,
     ],
   ])('%s', (_label, before, after, upgrade) => {
