@@ -431,6 +431,21 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'More seats than may be bought',
+    rule: 'B219 (REC)',
+    async keep(world) {
+      const price = { amount: 9, interval: 'month', billing_method: 'usage_based', billing_units: 1, max_purchase: 2 }
+      const items = [{ feature_id: 'seats', included: 5, price }]
+      await world.ok('plans.create', { plan_id: 'team', name: 'Team', items })
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'team' })
+      for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await entity(world, id)
+      const eighth = { customer_id: 'ada', entity_id: 'h', feature_id: 'seats' }
+      await refused(world, 'entities.create', eighth, 'feature_limit_reached')
+      const { balances } = await world.ok('customers.get', { customer_id: 'ada' })
+      expect(balances.seats).toMatchObject({ granted: 5, usage: 7, max_purchase: 2 })
+    },
+  },
+  {
     title: 'The entity without an id',
     rule: 'B217 (REC)',
     async keep(world) {
