@@ -14,6 +14,9 @@ export const OPTIONAL = {
   balance: ['feature', 'rollovers'],
   reset: ['interval_count'],
   price: ['amount', 'tier_behavior', 'tiers'],
+  subscription: ['plan'],
+  purchase: ['plan'],
+  billed: ['entity_id', 'invoice', 'required_action'],
   check: ['entity_id', 'required_balance', 'balances', 'flag', 'preview'],
   track: ['entity_id', 'event_name', 'balances'],
   /** Each of these is an expansion of the same name. */

@@ -1,4 +1,5 @@
 import type { WireObject } from '../wire/wire.ts'
+import { filledHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { filledPlan } from './plan-2.2.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
@@ -37,6 +38,7 @@ export const upTo22: VersionChange = {
       flag: orNull(answer['flag'], flag),
     }),
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
+    billed: (answer) => filled(answer, OPTIONAL.billed),
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
     aggregate: (answer) => eachListed(answer, (bin) => filled(bin, OPTIONAL.bin)),
   },
@@ -86,6 +88,7 @@ function subject(value: WireObject): WireObject {
   return {
     ...value,
     billing_controls: filled(objectOf(value['billing_controls']), OPTIONAL.billingControls),
+    ...filledHeld(value, feature),
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
   }
