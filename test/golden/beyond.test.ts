@@ -879,7 +879,7 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     async keep(world) {
       const billing_controls = { usage_limits: [{ feature_id: 'messages', limit: 5, interval: 'day' }] }
       await refused(world, 'customers.update', { customer_id: 'ada', billing_controls }, 'not_supported')
-      await refused(world, 'customers.list', { plans: [{ id: 'pro' }] }, 'not_supported')
+      await refused(world, 'customers.list', { processors: ['stripe'] }, 'not_supported')
       for (const version of ['0.1', '0.2', '1.1']) {
         const old = await world.call('balances.check', ADA, { 'x-api-version': version })
         expect([old.status, old.body.code]).toEqual([400, 'not_supported'])

@@ -97,10 +97,14 @@ export function showEntity(view: EntityView, expand: readonly string[] = NOTHING
   return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
 }
 
-function showPlans(plans: readonly AttachmentView[], _expand: readonly string[]) {
+function showPlans(plans: readonly AttachmentView[], expand: readonly string[]) {
+  const planIn = (list: 'subscriptions' | 'purchases', { shown }: AttachmentView) =>
+    expand.includes(`${list}.plan`) ? showPlan(shown, expand) : undefined
   return {
-    subscriptions: plans.filter(({ once }) => !once).map(subscriptionToWire),
-    purchases: plans.filter(({ once }) => once).map(purchaseToWire),
+    subscriptions: plans
+      .filter(({ once }) => !once)
+      .map((one) => subscriptionToWire(one, planIn('subscriptions', one))),
+    purchases: plans.filter(({ once }) => once).map((one) => purchaseToWire(one, planIn('purchases', one))),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Amount } from '../../domain/amount.ts'
 import type { WireObject } from '../wire/wire.ts'
+import { olderHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
 import {
@@ -45,6 +46,7 @@ export const upTo20: VersionChange = {
     // Source: R186.
     aggregate: (answer) =>
       eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
+    billed: (answer) => stripped(answer, OPTIONAL.billed),
     track: ({ deductions: _, event_id: _event, lock: _lock, ...answer }) =>
       withBalances(stripped(answer, OPTIONAL.track)),
   },
@@ -60,13 +62,13 @@ function askedOfCheck(body: Body): readonly unknown[] {
   return body['with_preview'] === true ? ['preview'] : []
 }
 
-/** Of a customer or an entity. There are no plans, so nothing is scheduled and no purchase has to join the subscriptions (B63). */
+/** Of a customer or an entity. */
 function subject(answer: WireObject, body: Body): WireObject {
   const { purchases: _purchases, licenses: _licenses, config: _config, flags, ...value } = answer
   return {
     ...strippedUnless(value, OPTIONAL.customer, expansionsOf(body) ?? []),
     billing_controls: stripped(objectOf(value['billing_controls']), OPTIONAL.billingControls),
-    scheduled_subscriptions: [],
+    ...olderHeld(answer, feature),
     balances: { ...mapped(value['balances'], balance), ...mapped(flags, balanceOfFlag) },
   }
 }

@@ -1,4 +1,5 @@
 import type { Wire, WireObject } from '../wire/wire.ts'
+import { filledHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { filledPlan } from './plan-2.2.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
@@ -88,10 +89,9 @@ function subject(value: WireObject): WireObject {
   return {
     ...value,
     billing_controls: filled(objectOf(value['billing_controls']), OPTIONAL.billingControls),
+    ...filledHeld(value, feature),
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
-    subscriptions: listOf(value['subscriptions']).map(withPlan),
-    purchases: listOf(value['purchases']).map(withPlan),
   }
 }
 

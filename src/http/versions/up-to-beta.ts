@@ -1,5 +1,6 @@
 import { type Amount, readAmount } from '../../domain/amount.ts'
 import type { Wire, WireObject } from '../wire/wire.ts'
+import { productsHeld } from './held-plans.ts'
 import { fromProduct, productOf, withoutFeatures } from './product.ts'
 import { amountOf, eachListed, expansionsOf, listOf, mapped, objectOf, oneOrListed, orNull, sumOf } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
@@ -16,6 +17,8 @@ const SUBJECTS = [
   'entities.list',
 ]
 
+const OF_SUBJECTS = ['balances.feature', 'flags.feature', 'subscriptions.plan', 'purchases.plan', 'items.feature']
+
 /** `beta` and 1.2 know features where newer versions know balances (B64), and one type where those have two fields (B227). */
 export const upToBeta: VersionChange = {
   upTo: 'beta',
@@ -24,7 +27,7 @@ export const upToBeta: VersionChange = {
   request: {
     'balances.check': expanding('balance.feature', 'flag.feature'),
     'balances.track': withValue,
-    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding('balances.feature', 'flags.feature')])),
+    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding(...OF_SUBJECTS)])),
     'features.create': withType,
     'features.update': withType,
     'plans.create': fromProductExpanding,
@@ -114,9 +117,10 @@ function typeOf(type: Wire | undefined, consumable: Wire | undefined): Wire | un
   return type === 'boolean' ? 'static' : type
 }
 
-/** Of a customer or an entity. There are no plans, so no subscription has to take the shape of a product. */
-function subject({ balances, subscriptions, scheduled_subscriptions: _, ...value }: WireObject): WireObject {
-  return { ...value, products: subscriptions, features: mapped(balances, item) }
+/** Of a customer or an entity. */
+function subject(answer: WireObject): WireObject {
+  const { balances, subscriptions: _, scheduled_subscriptions: _scheduled, ...value } = answer
+  return { ...value, products: productsHeld(answer, itemTypeOf), features: mapped(balances, item) }
 }
 
 /** A balance as a feature that a subject has (B64). */
