@@ -1,3 +1,4 @@
+import type { Environment } from '../../domain/customer.ts'
 import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
 import { nameOf } from '../../operations/decide.ts'
@@ -78,7 +79,7 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
   const { customer, entities, movedTo, ahead } = view
   const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
   const { balances, flags } = showHeld(view, expand)
-  return customerToWire(customer, balances, flags, showPlans(view.plans, expand), {
+  return customerToWire(customer, balances, flags, showPlans(view, customer.env, expand), {
     expanded: expand,
     entities: entities === null ? null : entities.map((entity) => showHead(entity)),
     trialsUsed: view.trialsUsed.map((plan_id) => ({
@@ -94,15 +95,22 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
 
 export function showEntity(view: EntityView, expand: readonly string[] = NOTHING): WireObject {
   const { balances, flags } = showHeld(view, expand)
-  return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
+  return entityToWire(showHead(view), showPlans(view, view.customer.env, expand), balances, flags, expand)
 }
 
-function showPlans(plans: readonly AttachmentView[], _expand: readonly string[]) {
+function showPlans({ plans, memberIds }: PlansOfSubject, env: Environment, expand: readonly string[]) {
+  const inside = expand.includes('plan.items.feature') ? ['items.feature'] : NOTHING
+  const show = ({ plan, terms, features }: AttachmentView) =>
+    showPlan({ plan: { ...plan, terms }, env, features, memberIds, eligibility: null }, inside)
+  const showing = (wanted: string) => (expand.includes(wanted) ? show : null)
+  const [ofSubscriptions, ofPurchases] = [showing('subscriptions.plan'), showing('purchases.plan')]
   return {
-    subscriptions: plans.filter(({ once }) => !once).map(subscriptionToWire),
-    purchases: plans.filter(({ once }) => once).map(purchaseToWire),
+    subscriptions: plans.filter(({ once }) => !once).map((one) => subscriptionToWire(one, ofSubscriptions)),
+    purchases: plans.filter(({ once }) => once).map((one) => purchaseToWire(one, ofPurchases)),
   }
 }
+
+type PlansOfSubject = Pick<CustomerView, 'plans' | 'memberIds'>
 
 function showHead({ entity, customer, customerId, featureId }: NamedEntity): WireObject {
   return entityHeadToWire(entity, customerId, featureId, customer.env)

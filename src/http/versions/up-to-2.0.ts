@@ -1,7 +1,8 @@
 import type { Amount } from '../../domain/amount.ts'
-import type { WireObject } from '../wire/wire.ts'
+import type { Wire, WireObject } from '../wire/wire.ts'
 import { OPTIONAL } from './optional.ts'
 import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
+import { olderSubscriptions } from './subscriptions.ts'
 import {
   amountOf,
   eachListed,
@@ -34,6 +35,8 @@ export const upTo20: VersionChange = {
     plan: (answer) => strippedPlan(answer, feature),
     product,
     plans: (answer) => eachListed(answer, product),
+    billed: (answer) => stripped(answer, OPTIONAL.billed),
+    preview,
     customer: subject,
     customers: (answer, body) => eachListed(answer, (one) => subject(one, body)),
     entity: (answer, body) => oneOrListed(answer, (one) => subject(one, body)),
@@ -60,13 +63,13 @@ function askedOfCheck(body: Body): readonly unknown[] {
   return body['with_preview'] === true ? ['preview'] : []
 }
 
-/** Of a customer or an entity. There are no plans, so nothing is scheduled and no purchase has to join the subscriptions (B63). */
+/** Of a customer or an entity. */
 function subject(answer: WireObject, body: Body): WireObject {
-  const { purchases: _purchases, licenses: _licenses, config: _config, flags, ...value } = answer
+  const { subscriptions, purchases, licenses: _licenses, config: _config, flags, ...value } = answer
   return {
     ...strippedUnless(value, OPTIONAL.customer, expansionsOf(body) ?? []),
     billing_controls: stripped(objectOf(value['billing_controls']), OPTIONAL.billingControls),
-    scheduled_subscriptions: [],
+    ...olderSubscriptions(subscriptions, purchases, product),
     balances: { ...mapped(value['balances'], balance), ...mapped(flags, balanceOfFlag) },
   }
 }
@@ -83,6 +86,27 @@ function withBalances(answer: WireObject): WireObject {
   const { balances } = answer
   const held = { ...answer, balance: orNull(answer['balance'], balance) }
   return balances === undefined ? held : { ...held, balances: mapped(balances, balance) }
+}
+
+function preview(value: WireObject): WireObject {
+  const lines = (list: Wire | undefined) => listOf(list).map((line) => stripped(line, OPTIONAL.line))
+  const changes = (list: Wire | undefined) =>
+    listOf(list).map((one) => stripped({ ...one, plan: orNull(one['plan'], product) }, OPTIONAL.subscription))
+  const cycle = (one: WireObject) => ({
+    ...one,
+    line_items: lines(one['line_items']),
+    usage_line_items: lines(one['usage_line_items']),
+  })
+  return stripped(
+    {
+      ...value,
+      line_items: lines(value['line_items']),
+      next_cycle: orNull(value['next_cycle'], cycle),
+      incoming: changes(value['incoming']),
+      outgoing: changes(value['outgoing']),
+    },
+    OPTIONAL.preview,
+  )
 }
 
 function product(value: WireObject): WireObject {

@@ -1,6 +1,7 @@
 import { type Amount, readAmount } from '../../domain/amount.ts'
 import type { Wire, WireObject } from '../wire/wire.ts'
 import { fromProduct, productOf, withoutFeatures } from './product.ts'
+import { productsOf } from './subscriptions.ts'
 import { amountOf, eachListed, expansionsOf, listOf, mapped, objectOf, oneOrListed, orNull, sumOf } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -16,6 +17,12 @@ const SUBJECTS = [
   'entities.list',
 ]
 
+/** What these versions show of it without being asked (B66). */
+const SHOWN_IN_SUBJECTS = [
+  ...['balances.feature', 'flags.feature'],
+  ...['subscriptions.plan', 'purchases.plan', 'plan.items.feature'],
+]
+
 /** `beta` and 1.2 know features where newer versions know balances (B64), and one type where those have two fields (B227). */
 export const upToBeta: VersionChange = {
   upTo: 'beta',
@@ -24,7 +31,7 @@ export const upToBeta: VersionChange = {
   request: {
     'balances.check': expanding('balance.feature', 'flag.feature'),
     'balances.track': withValue,
-    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding('balances.feature', 'flags.feature')])),
+    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding(...SHOWN_IN_SUBJECTS)])),
     'features.create': withType,
     'features.update': withType,
     'plans.create': fromProductExpanding,
@@ -114,9 +121,10 @@ function typeOf(type: Wire | undefined, consumable: Wire | undefined): Wire | un
   return type === 'boolean' ? 'static' : type
 }
 
-/** Of a customer or an entity. There are no plans, so no subscription has to take the shape of a product. */
-function subject({ balances, subscriptions, scheduled_subscriptions: _, ...value }: WireObject): WireObject {
-  return { ...value, products: subscriptions, features: mapped(balances, item) }
+/** Of a customer or an entity. */
+function subject({ balances, subscriptions, scheduled_subscriptions: scheduled, ...value }: WireObject): WireObject {
+  const products = productsOf(subscriptions, scheduled, (plan) => productOf(plan, itemTypeOf))
+  return { ...value, products, features: mapped(balances, item) }
 }
 
 /** A balance as a feature that a subject has (B64). */

@@ -11,12 +11,17 @@ interface Attached {
   readonly trialing: boolean
 }
 
+/** How to show the plan itself, or null where that was not asked for. */
+export type ShowAttached<A extends Attached> = ((attached: A) => WireObject) | null
+
 /** The subscription object (C177, C178, B196). Nothing is ever past due: nothing is collected. */
-export function subscriptionToWire({ attachment, plan, cycle, trialing }: Attached): WireObject {
+export function subscriptionToWire<A extends Attached>(attached: A, showPlan: ShowAttached<A>): WireObject {
+  const { attachment, plan, cycle, trialing } = attached
   const { id, uid, planId, status, canceledAt, endsAt, trialEndsAt, startsAt } = attachment
   return {
     id: id ?? uid,
     plan_id: planId,
+    plan: showPlan === null ? undefined : showPlan(attached),
     auto_enable: plan.autoEnable,
     add_on: plan.addOn,
     status,
@@ -32,10 +37,20 @@ export function subscriptionToWire({ attachment, plan, cycle, trialing }: Attach
   }
 }
 
-/** The purchase object: a plan that is paid for once (B197). */
-export function purchaseToWire({ attachment }: Attached): WireObject {
+/** The purchase object: a plan that is paid for once (B197). Versions up to 2.0 show the kind of plan as for a subscription. */
+export function purchaseToWire<A extends Attached>(attached: A, showPlan: ShowAttached<A>): WireObject {
+  const { attachment, plan } = attached
   const { planId, endsAt, startsAt } = attachment
-  return { plan_id: planId, expires_at: endsAt, started_at: startsAt, quantity: 1, scope: scopeOf(attachment) }
+  return {
+    plan_id: planId,
+    plan: showPlan === null ? undefined : showPlan(attached),
+    auto_enable: plan.autoEnable,
+    add_on: plan.addOn,
+    expires_at: endsAt,
+    started_at: startsAt,
+    quantity: 1,
+    scope: scopeOf(attachment),
+  }
 }
 
 function scopeOf({ entity }: Attachment): string {
