@@ -111,7 +111,7 @@ export interface PlanListRequest {
 }
 
 /**
- * In order of creation, by their first versions; the newest versions of what is not archived, unless more is asked for. Of a
+ * In the order of their first revisions; the newest versions of what is not archived, unless more is asked for. Of a
  * subject that nobody knows nothing is said. Source: C65, C80-C83.
  */
 export function listPlans(
@@ -134,12 +134,11 @@ export function listPlans(
 }
 
 function listed(
-  { versionsById }: Catalogue,
+  { plans, versionsById }: Catalogue,
   { archived, versions }: Pick<PlanListRequest, 'archived' | 'versions'>,
 ): readonly Plan[] {
-  return [...versionsById.values()]
-    .toSorted(([a], [b]) => (a?.createdAt ?? 0) - (b?.createdAt ?? 0))
-    .flatMap((all) => (versions === 'all' ? all : all.slice(-1)))
+  return [...new Set(plans.map(({ id }) => id))]
+    .flatMap((id) => versionsById.get(id)?.slice(versions === 'all' ? 0 : -1) ?? [])
     .filter((plan) => archived || !plan.archived)
 }
 

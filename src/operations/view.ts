@@ -2,26 +2,22 @@ import { flagOf } from '../domain/access.ts'
 import type { Attachment } from '../domain/attachment.ts'
 import type { Customer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
-import type { Catalogue, Feature, MemberIds } from '../domain/feature.ts'
+import type { Catalogue, MemberIds } from '../domain/feature.ts'
 import { planOf, termsOf } from '../domain/find-plan.ts'
 import { attachmentsOf, entitiesOf, type Holdings, within } from '../domain/holdings.ts'
-import type { Plan, PlanTerms } from '../domain/plan.ts'
 import { cycleAt } from '../domain/plan-cycle.ts'
 import { isOneOff } from '../domain/plan-kind.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { nameOf } from './decide.ts'
-import { featuresIn } from './plans.ts'
+import { type PlanView, planView } from './plans.ts'
 
 /** A plan that a subject has or will have, as it stands at the moment. */
 export interface AttachmentView {
   readonly attachment: Attachment
-  readonly plan: Plan
-  /** Those that hold for it. */
-  readonly terms: PlanTerms
-  /** Those of its items, by internal id. */
-  readonly features: Readonly<Record<string, Feature>>
+  /** With the terms that hold for it. */
+  readonly shown: PlanView
   /** The present cycle, or null where nothing is paid again and again. */
   readonly cycle: { readonly start: Instant; readonly end: Instant } | null
   /** Whether it is a purchase rather than a subscription. */
@@ -109,9 +105,7 @@ function plansOf(holdings: Holdings, entity: string | null, catalogue: Catalogue
     const terms = termsOf(attachment, catalogue)
     return {
       attachment,
-      plan: planOf(attachment, catalogue),
-      terms,
-      features: featuresIn(terms, catalogue),
+      shown: planView({ ...planOf(attachment, catalogue), terms }, catalogue, holdings.customer.env),
       cycle: attachment.status === 'active' ? cycleAt(attachment, terms, now) : null,
       once: isOneOff(terms),
       trialing: attachment.trialEndsAt !== null && attachment.trialEndsAt > now,

@@ -1,4 +1,3 @@
-import type { Environment } from '../../domain/customer.ts'
 import type { MemberIds } from '../../domain/feature.ts'
 import type { Summary } from '../../domain/summary.ts'
 import { nameOf } from '../../operations/decide.ts'
@@ -79,7 +78,7 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
   const { customer, entities, movedTo, ahead } = view
   const { expand = NOTHING, with_autumn_id: withInternalId = false } = options
   const { balances, flags } = showHeld(view, expand)
-  return customerToWire(customer, balances, flags, showPlans(view, customer.env, expand), {
+  return customerToWire(customer, balances, flags, showPlans(view.plans, expand), {
     expanded: expand,
     entities: entities === null ? null : entities.map((entity) => showHead(entity)),
     trialsUsed: view.trialsUsed.map((plan_id) => ({
@@ -95,22 +94,19 @@ export function showCustomer(view: CustomerView, options: CustomerOptions): Wire
 
 export function showEntity(view: EntityView, expand: readonly string[] = NOTHING): WireObject {
   const { balances, flags } = showHeld(view, expand)
-  return entityToWire(showHead(view), showPlans(view, view.customer.env, expand), balances, flags, expand)
+  return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
 }
 
-function showPlans({ plans, memberIds }: PlansOfSubject, env: Environment, expand: readonly string[]) {
-  const inside = expand.includes('plan.items.feature') ? ['items.feature'] : NOTHING
-  const show = ({ plan, terms, features }: AttachmentView) =>
-    showPlan({ plan: { ...plan, terms }, env, features, memberIds, eligibility: null }, inside)
-  const showing = (wanted: string) => (expand.includes(wanted) ? show : null)
-  const [ofSubscriptions, ofPurchases] = [showing('subscriptions.plan'), showing('purchases.plan')]
+function showPlans(plans: readonly AttachmentView[], expand: readonly string[]) {
+  const planIn = (list: 'subscriptions' | 'purchases', { shown }: AttachmentView) =>
+    expand.includes(`${list}.plan`) ? showPlan(shown, expand) : undefined
   return {
-    subscriptions: plans.filter(({ once }) => !once).map((one) => subscriptionToWire(one, ofSubscriptions)),
-    purchases: plans.filter(({ once }) => once).map((one) => purchaseToWire(one, ofPurchases)),
+    subscriptions: plans
+      .filter(({ once }) => !once)
+      .map((one) => subscriptionToWire(one, planIn('subscriptions', one))),
+    purchases: plans.filter(({ once }) => once).map((one) => purchaseToWire(one, planIn('purchases', one))),
   }
 }
-
-type PlansOfSubject = Pick<CustomerView, 'plans' | 'memberIds'>
 
 function showHead({ entity, customer, customerId, featureId }: NamedEntity): WireObject {
   return entityHeadToWire(entity, customerId, featureId, customer.env)

@@ -36,7 +36,7 @@ export function productOf(plan: WireObject, typeOf: TypeOf): WireObject {
   }
 }
 
-type TypeOf = (type: Wire | undefined, consumable: Wire | undefined) => Wire | undefined
+export type TypeOf = (type: Wire | undefined, consumable: Wire | undefined) => Wire | undefined
 
 function trialOf({ duration_length, duration_type, card_required }: WireObject): WireObject {
   return { duration: duration_type, length: duration_length, unique_fingerprint: false, card_required }

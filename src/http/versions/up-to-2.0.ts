@@ -1,8 +1,9 @@
 import type { Amount } from '../../domain/amount.ts'
-import type { Wire, WireObject } from '../wire/wire.ts'
+import type { WireObject } from '../wire/wire.ts'
+import { olderHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
-import { olderSubscriptions } from './subscriptions.ts'
+import { previewWith } from './preview.ts'
 import {
   amountOf,
   eachListed,
@@ -35,8 +36,6 @@ export const upTo20: VersionChange = {
     plan: (answer) => strippedPlan(answer, feature),
     product,
     plans: (answer) => eachListed(answer, product),
-    billed: (answer) => stripped(answer, OPTIONAL.billed),
-    preview,
     customer: subject,
     customers: (answer, body) => eachListed(answer, (one) => subject(one, body)),
     entity: (answer, body) => oneOrListed(answer, (one) => subject(one, body)),
@@ -48,6 +47,8 @@ export const upTo20: VersionChange = {
     // Source: R186.
     aggregate: (answer) =>
       eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
+    billed: (answer) => stripped(answer, OPTIONAL.billed),
+    preview,
     track: ({ deductions: _, event_id: _event, lock: _lock, ...answer }) =>
       withBalances(stripped(answer, OPTIONAL.track)),
   },
@@ -65,11 +66,11 @@ function askedOfCheck(body: Body): readonly unknown[] {
 
 /** Of a customer or an entity. */
 function subject(answer: WireObject, body: Body): WireObject {
-  const { subscriptions, purchases, licenses: _licenses, config: _config, flags, ...value } = answer
+  const { purchases: _purchases, licenses: _licenses, config: _config, flags, ...value } = answer
   return {
     ...strippedUnless(value, OPTIONAL.customer, expansionsOf(body) ?? []),
     billing_controls: stripped(objectOf(value['billing_controls']), OPTIONAL.billingControls),
-    ...olderSubscriptions(subscriptions, purchases, product),
+    ...olderHeld(answer, feature),
     balances: { ...mapped(value['balances'], balance), ...mapped(flags, balanceOfFlag) },
   }
 }
@@ -89,24 +90,9 @@ function withBalances(answer: WireObject): WireObject {
 }
 
 function preview(value: WireObject): WireObject {
-  const lines = (list: Wire | undefined) => listOf(list).map((line) => stripped(line, OPTIONAL.line))
-  const changes = (list: Wire | undefined) =>
-    listOf(list).map((one) => stripped({ ...one, plan: orNull(one['plan'], product) }, OPTIONAL.subscription))
-  const cycle = (one: WireObject) => ({
-    ...one,
-    line_items: lines(one['line_items']),
-    usage_line_items: lines(one['usage_line_items']),
-  })
-  return stripped(
-    {
-      ...value,
-      line_items: lines(value['line_items']),
-      next_cycle: orNull(value['next_cycle'], cycle),
-      incoming: changes(value['incoming']),
-      outgoing: changes(value['outgoing']),
-    },
-    OPTIONAL.preview,
-  )
+  const line = (one: WireObject) => stripped(one, OPTIONAL.line)
+  const change = (one: WireObject) => stripped({ ...one, plan: orNull(one['plan'], product) }, OPTIONAL.planChange)
+  return stripped(previewWith(value, line, change), OPTIONAL.preview)
 }
 
 function product(value: WireObject): WireObject {

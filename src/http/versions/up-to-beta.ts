@@ -1,7 +1,7 @@
 import { type Amount, readAmount } from '../../domain/amount.ts'
 import type { Wire, WireObject } from '../wire/wire.ts'
+import { productsHeld } from './held-plans.ts'
 import { fromProduct, productOf, withoutFeatures } from './product.ts'
-import { productsOf } from './subscriptions.ts'
 import { amountOf, eachListed, expansionsOf, listOf, mapped, objectOf, oneOrListed, orNull, sumOf } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -17,11 +17,7 @@ const SUBJECTS = [
   'entities.list',
 ]
 
-/** What these versions show of it without being asked (B66). */
-const SHOWN_IN_SUBJECTS = [
-  ...['balances.feature', 'flags.feature'],
-  ...['subscriptions.plan', 'purchases.plan', 'plan.items.feature'],
-]
+const OF_SUBJECTS = ['balances.feature', 'flags.feature', 'subscriptions.plan', 'purchases.plan', 'items.feature']
 
 /** `beta` and 1.2 know features where newer versions know balances (B64), and one type where those have two fields (B227). */
 export const upToBeta: VersionChange = {
@@ -31,7 +27,7 @@ export const upToBeta: VersionChange = {
   request: {
     'balances.check': expanding('balance.feature', 'flag.feature'),
     'balances.track': withValue,
-    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding(...SHOWN_IN_SUBJECTS)])),
+    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding(...OF_SUBJECTS)])),
     'features.create': withType,
     'features.update': withType,
     'plans.create': fromProductExpanding,
@@ -122,9 +118,9 @@ function typeOf(type: Wire | undefined, consumable: Wire | undefined): Wire | un
 }
 
 /** Of a customer or an entity. */
-function subject({ balances, subscriptions, scheduled_subscriptions: scheduled, ...value }: WireObject): WireObject {
-  const products = productsOf(subscriptions, scheduled, (plan) => productOf(plan, itemTypeOf))
-  return { ...value, products, features: mapped(balances, item) }
+function subject(answer: WireObject): WireObject {
+  const { balances, subscriptions: _, scheduled_subscriptions: _scheduled, ...value } = answer
+  return { ...value, products: productsHeld(answer, itemTypeOf), features: mapped(balances, item) }
 }
 
 /** A balance as a feature that a subject has (B64). */

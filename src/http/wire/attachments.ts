@@ -6,24 +6,23 @@ import type { WireObject } from './wire.ts'
 /** What there is to show of a plan that a subject has. */
 interface Attached {
   readonly attachment: Attachment
-  readonly plan: Plan
+  readonly shown: { readonly plan: Plan }
   readonly cycle: { readonly start: Instant; readonly end: Instant } | null
   readonly trialing: boolean
 }
 
-/** How to show the plan itself, or null where that was not asked for. */
-export type ShowAttached<A extends Attached> = ((attached: A) => WireObject) | null
-
-/** The subscription object (C177, C178, B196). Nothing is ever past due: nothing is collected. */
-export function subscriptionToWire<A extends Attached>(attached: A, showPlan: ShowAttached<A>): WireObject {
-  const { attachment, plan, cycle, trialing } = attached
+/** The subscription object (C177, C178, B196); `plan` where it is expanded. Nothing is ever past due: nothing is collected. */
+export function subscriptionToWire(
+  { attachment, shown, cycle, trialing }: Attached,
+  plan: WireObject | undefined,
+): WireObject {
   const { id, uid, planId, status, canceledAt, endsAt, trialEndsAt, startsAt } = attachment
   return {
     id: id ?? uid,
     plan_id: planId,
-    plan: showPlan === null ? undefined : showPlan(attached),
-    auto_enable: plan.autoEnable,
-    add_on: plan.addOn,
+    plan,
+    auto_enable: shown.plan.autoEnable,
+    add_on: shown.plan.addOn,
     status,
     past_due: false,
     canceled_at: canceledAt,
@@ -37,20 +36,10 @@ export function subscriptionToWire<A extends Attached>(attached: A, showPlan: Sh
   }
 }
 
-/** The purchase object: a plan that is paid for once (B197). Versions up to 2.0 show the kind of plan as for a subscription. */
-export function purchaseToWire<A extends Attached>(attached: A, showPlan: ShowAttached<A>): WireObject {
-  const { attachment, plan } = attached
+/** The purchase object: a plan that is paid for once (B197). */
+export function purchaseToWire({ attachment }: Attached, plan: WireObject | undefined): WireObject {
   const { planId, endsAt, startsAt } = attachment
-  return {
-    plan_id: planId,
-    plan: showPlan === null ? undefined : showPlan(attached),
-    auto_enable: plan.autoEnable,
-    add_on: plan.addOn,
-    expires_at: endsAt,
-    started_at: startsAt,
-    quantity: 1,
-    scope: scopeOf(attachment),
-  }
+  return { plan_id: planId, plan, expires_at: endsAt, started_at: startsAt, quantity: 1, scope: scopeOf(attachment) }
 }
 
 function scopeOf({ entity }: Attachment): string {

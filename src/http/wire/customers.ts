@@ -15,8 +15,8 @@ const expand = expandOf(
   'payment_method',
   'subscriptions.plan',
   'purchases.plan',
-  // Of the plans that are expanded; what versions up to beta need to show their items.
-  'plan.items.feature',
+  // Of plans that are expanded.
+  'items.feature',
   'balances.feature',
   'flags.feature',
   'billing_controls.auto_topups.purchase_limit',

@@ -13,8 +13,8 @@ const expand = expandOf(
   'invoices',
   'subscriptions.plan',
   'purchases.plan',
-  // As for customers.
-  'plan.items.feature',
+  // Of plans that are expanded.
+  'items.feature',
   'balances.feature',
   'flags.feature',
 )
