@@ -874,6 +874,45 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'What previews are worked out from',
+    rule: 'decision, C 4.11',
+    async keep(world) {
+      await world.ok('plans.create', { ...PRO, price: { amount: 10, interval: 'month' } })
+      const preview = await world.ok('billing.preview_attach', { customer_id: 'ada', plan_id: PRO.plan_id })
+      expect(preview).toMatchObject({ total: 10, currency: 'usd', checkout_type: null, next_cycle: { total: 10 } })
+    },
+  },
+  {
+    title: '`customer_eligibility` at 2.1',
+    rule: 'K 3.6, instead of C15',
+    async keep(world) {
+      await world.ok('plans.create', PRO)
+      const { list } = await world.ok('plans.list', { customer_id: 'ada' }, { 'x-api-version': '2.1' })
+      expect(list[0].customer_eligibility).toMatchObject({ scenario: 'new', attach_action: 'activate', status: null })
+    },
+  },
+  {
+    title: 'A paywall where no plan has the credits that answer',
+    rule: 'decision, R57',
+    async keep(world) {
+      await world.ok('features.create', system('credits', 2))
+      await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'renders', included: 5 }] })
+      const asked = { customer_id: 'ada', feature_id: 'renders', with_preview: true }
+      const { preview } = await world.ok('balances.check', asked)
+      expect(preview).toMatchObject({ feature_id: 'credits', upgrade_product_id: PRO.plan_id })
+    },
+  },
+  {
+    title: 'What is archived',
+    rule: 'decision, C66, R57',
+    async keep(world) {
+      await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'messages', included: 5 }] })
+      await world.ok('plans.update', { plan_id: PRO.plan_id, archived: true })
+      const { preview } = await world.ok('balances.check', { ...ADA, with_preview: true })
+      expect(preview).toMatchObject({ products: [], upgrade_product_id: null })
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {

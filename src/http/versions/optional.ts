@@ -24,6 +24,7 @@ export const OPTIONAL = {
   customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
   entity: ['invoices'],
   preview: ['next_cycle', 'expand'],
+  planChange: ['plan'],
   line: ['discounts', 'period'],
   bin: ['grouped_values'],
   billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],

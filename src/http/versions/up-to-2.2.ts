@@ -1,7 +1,8 @@
-import type { Wire, WireObject } from '../wire/wire.ts'
+import type { WireObject } from '../wire/wire.ts'
 import { filledHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { filledPlan } from './plan-2.2.ts'
+import { previewWith } from './preview.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -95,28 +96,10 @@ function subject(value: WireObject): WireObject {
   }
 }
 
-/** A plan that a subject has, or is to have. */
-function withPlan(value: WireObject): WireObject {
-  return { ...filled(value, OPTIONAL.subscription), plan: orNull(value['plan'], plan) }
-}
-
 function preview(value: WireObject): WireObject {
-  const cycle = (one: WireObject) => ({
-    ...one,
-    line_items: linesOf(one['line_items']),
-    usage_line_items: linesOf(one['usage_line_items']),
-  })
-  return {
-    ...filled(value, OPTIONAL.preview),
-    line_items: linesOf(value['line_items']),
-    next_cycle: orNull(value['next_cycle'], cycle),
-    incoming: listOf(value['incoming']).map(withPlan),
-    outgoing: listOf(value['outgoing']).map(withPlan),
-  }
-}
-
-function linesOf(list: Wire | undefined): WireObject[] {
-  return listOf(list).map((line) => filled(line, OPTIONAL.line))
+  const line = (one: WireObject) => filled(one, OPTIONAL.line)
+  const change = (one: WireObject) => ({ ...filled(one, OPTIONAL.planChange), plan: orNull(one['plan'], plan) })
+  return filled(previewWith(value, line, change), OPTIONAL.preview)
 }
 
 function plan(value: WireObject): WireObject {
