@@ -20,6 +20,9 @@ export interface BalanceSketch {
   /** How much of what is granted was bought in advance. */
   readonly prepaid?: string
   readonly nextPrepaid?: string
+  /** One entity's part of an item; of the first one of the plan unless said otherwise. */
+  readonly slice?: boolean
+  readonly item?: number
   readonly price?: Partial<ItemPrice>
   readonly every?: Interval
   /** How many intervals a period has; one unless said otherwise. */
@@ -77,18 +80,18 @@ export function balance(sketch: BalanceSketch = {}): Balance {
 }
 
 function sourceOf(sketch: BalanceSketch, uid: string): Source | null {
-  const { plan, addOn, method, max, prepaid, nextPrepaid, price } = sketch
-  if ([plan, addOn, method, max, prepaid, nextPrepaid, price].every((one) => one === undefined)) return null
+  const { plan, addOn, method, max, prepaid, nextPrepaid, price, slice, item } = sketch
+  if ([plan, addOn, method, max, prepaid, nextPrepaid, price, slice].every((one) => one === undefined)) return null
   const isPriced = [method, max, prepaid, nextPrepaid, price].some((one) => one !== undefined)
   return {
     attachment: `cus_prod_${plan ?? 'pro'}`,
-    item: Number(uid.replaceAll(/\D/g, '')) || 0,
+    item: item ?? (slice ? 0 : Number(uid.replaceAll(/\D/g, '')) || 0),
     planId: plan ?? 'pro',
     addOn: addOn ?? false,
     price: isPriced ? itemPrice(1, { method: method ?? 'prepaid', maxPurchase: amountOrNull(max), ...price }) : null,
     prepaid: amount(prepaid ?? '0'),
     nextPrepaid: amountOrNull(nextPrepaid),
-    slice: false,
+    slice: slice ?? false,
   }
 }
 

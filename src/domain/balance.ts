@@ -173,14 +173,17 @@ export function dueAt(balance: Balance): Instant {
  * then the oldest. The internal id decides last, so the order is total (law 7). Source: B143, R84 keys 4-7 and 9-11.
  */
 export function consumptionOrder(a: Balance, b: Balance): number {
+  return termsOrder(a, b) || a.createdAt - b.createdAt || (a.uid < b.uid ? -1 : 1)
+}
+
+/** As `consumptionOrder`, as far as the terms go: zero where only age decides. */
+export function termsOrder(a: Balance, b: Balance): number {
   return (
     rank(a.terms) - rank(b.terms) ||
     Number(a.reset === null) - Number(b.reset === null) ||
     weight(a) - weight(b) ||
     (a.expiresAt ?? NEVER) - (b.expiresAt ?? NEVER) ||
-    (a.source === b.source ? 0 : planWeight(a) - planWeight(b)) ||
-    a.createdAt - b.createdAt ||
-    (a.uid < b.uid ? -1 : 1)
+    (a.source === b.source ? 0 : planWeight(a) - planWeight(b))
   )
 }
 

@@ -1,4 +1,7 @@
+import type { Attachment } from './attachment.ts'
 import type { Balance } from './balance.ts'
+import type { PlanTerms } from './plan.ts'
+import { billingEvery } from './plan-cycle.ts'
 import { boundary, type Instant, periodAt } from './time.ts'
 
 /** The period that a customer's use is counted by, and the one before it. Both half-open. */
@@ -11,8 +14,28 @@ export interface Cycle {
 }
 
 /**
- * The present period of the oldest of these balances that resets; null where none does. There are no subscriptions, so the
- * cycle is that of a grant (R181).
+ * The present cycle of the first of these plans that is paid again and again; null where none is (R181).
+ * @param attached active ones, in the order in which they were attached.
+ */
+export function paidCycleOf(
+  attached: readonly { readonly attachment: Attachment; readonly terms: PlanTerms }[],
+  now: Instant,
+): Cycle | null {
+  for (const { attachment, terms } of attached) {
+    const every = billingEvery(terms)
+    if (every === null) continue
+    const { anchor, startsAt } = attachment
+    const period = periodAt(anchor, every, now)
+    const start = boundary(anchor, every, period)
+    const [before, end] = [boundary(anchor, every, period - 1), boundary(anchor, every, period + 1)]
+    return { before, start, end, isFirst: startsAt >= start }
+  }
+  return null
+}
+
+/**
+ * The present period of the oldest of these balances that resets; null where none does: the cycle where nothing is paid for
+ * (R181).
  * @param balances brought up to date, so that their next reset lies ahead.
  */
 export function cycleOf(balances: readonly Balance[]): Cycle | null {

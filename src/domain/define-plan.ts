@@ -62,14 +62,14 @@ export function problemOf(plan: Plan, catalogue: Catalogue): Refusal | null {
 }
 
 /** Plans of a group that every new customer is to be given: at most one that is free and one with a trial (C69, C71). */
-export function defaultsOf(group: string, { versionsById }: Catalogue): Plan[] {
+function defaultsOf(group: string, { versionsById }: Catalogue): Plan[] {
   return [...versionsById.values()]
     .flatMap((versions) => versions.slice(-1))
     .filter((plan) => plan.autoEnable && !plan.archived && plan.group === group)
 }
 
 /** As what the plan may be given to everyone, or null where it may not. A free one that has a trial is free. */
-export function defaultKind(terms: PlanTerms): 'free' | 'trial' | null {
+function defaultKind(terms: PlanTerms): 'free' | 'trial' | null {
   if (isFree(terms)) return 'free'
   return terms.trial !== null && !terms.trial.cardRequired && !isOneOff(terms) ? 'trial' : null
 }

@@ -14,11 +14,11 @@ import {
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import {
+  allWithin,
   entityOf,
   type Holdings,
   lockOf,
   locksIn,
-  ownBalances,
   withBalances,
   within,
   withLock,
@@ -403,7 +403,5 @@ function giveToSiblings(
 
 function balanceOf(holdings: Holdings, lock: Lock, { balance: uid, ended }: HeldLine): Balance | undefined {
   if (ended === 'gone') return undefined
-  const entity = lock.entity?.uid ?? null
-  const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
-  return balances.find((balance) => balance.uid === uid)
+  return allWithin(holdings, lock.entity?.uid ?? null).find((balance) => balance.uid === uid)
 }

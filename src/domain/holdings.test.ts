@@ -90,6 +90,8 @@ test('only what changed is written, and what is gone is removed', () => {
     refunds: [],
     locksWritten: [],
     locksRemoved: [],
+    attachmentsWritten: [],
+    attachmentsRemoved: [],
   })
 })
 

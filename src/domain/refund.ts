@@ -1,7 +1,7 @@
 import { type Amount, divideHalfEven, ONE, smaller, sum, ZERO } from './amount.ts'
 import { applyMoves, type Move, USING } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { type Holdings, ownBalances, withBalances, withRefund } from './holdings.ts'
+import { allWithin, type Holdings, withBalances, withRefund } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { AT_PAR, type Price } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
@@ -116,7 +116,7 @@ export function unitsIn(line: DeductionLine, size: Amount): Amount {
 
 /** In reverse. Only for buckets that are still the ones that were drawn from. */
 function movesOf(holdings: Holdings, entity: string | null, event: UsageEvent, back: readonly Amount[]): Move[] {
-  const balances = [...ownBalances(holdings, entity), ...(entity === null ? [] : ownBalances(holdings, null))]
+  const balances = allWithin(holdings, entity)
   const moves: Move[] = []
   for (const [i, line] of [...event.deductions.entries()].reverse()) {
     const size = back[i] ?? ZERO

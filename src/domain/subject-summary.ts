@@ -2,6 +2,7 @@ import { type Amount, atLeastZero, ZERO } from './amount.ts'
 import { grantedOf, isDrained, rolledOver } from './balance.ts'
 import type { Feature } from './feature.ts'
 import { type EntityHoldings, type Holdings, within } from './holdings.ts'
+import { isSlice } from './slices.ts'
 import { BOUNDLESS, joined, type Purchases, purchasesAt, type Summary, summarise } from './summary.ts'
 import type { Instant } from './time.ts'
 import { Fold } from './tree.ts'
@@ -54,7 +55,8 @@ const SUMS = new Fold<EntityHoldings, ReadonlyMap<string, Sums>>(
     const sums = new Map<string, Sums>()
     for (const [feature, list] of balances) {
       for (const balance of list) {
-        if (balance.terms.kind === 'flag' || isDrained(balance)) continue
+        // Slices are among the customer's own.
+        if (balance.terms.kind === 'flag' || isSlice(balance) || isDrained(balance)) continue
         const isUnlimited = balance.terms.kind === 'unlimited'
         const one: Sums = {
           granted: grantedOf(balance),
@@ -125,8 +127,6 @@ function together(feature: Feature, own: Summary | null, sums: Sums): Summary {
 }
 
 function ownPurchases(own: Summary | null): Purchases | null {
-  let purchases: Purchases | null = null
-  for (const { price } of own?.breakdown ?? [])
-    if (price !== null) purchases = joined(purchases, purchasesAt(price.terms))
-  return purchases
+  if (own === null || own.breakdown.every(({ price }) => price === null)) return null
+  return { overageAllowed: own.overageAllowed, most: own.maxPurchase }
 }

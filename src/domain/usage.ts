@@ -119,7 +119,10 @@ export function candidatesFor(
     })
     candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
     // The sorts are stable, so what remains is the order above within each of the two levels.
-    if (entity !== null) candidates.sort((a, b) => level(a) - level(b))
+    if (entity !== null || candidates.some(isOfEntity)) {
+      const first = entity !== null
+      candidates.sort((a, b) => Number(isOfEntity(b) === first) - Number(isOfEntity(a) === first))
+    }
   }
   // The first unlimited balance absorbs everything, even when it belongs to a credit system (R88).
   const unlimited = candidates.findIndex(({ balance }) => balance.terms.kind === 'unlimited')
@@ -131,9 +134,9 @@ function isFree({ source }: Balance): boolean {
   return source === null || source.price === null
 }
 
-/** An entity's own come first, credits before the inherited balance of the feature itself (R84 key 1, R85). */
-function level({ balance }: Candidate): number {
-  return balance.entity === null ? 1 : 0
+/** An entity's own come first for it, credits before the inherited balance of the feature itself, and last for its customer (R84 key 1, R85). */
+function isOfEntity({ balance }: Candidate): boolean {
+  return balance.entity !== null
 }
 
 /** Summaries by the caller's feature id. A list, because answers must survive being stored as text. */

@@ -1,9 +1,10 @@
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { Balance } from '../domain/balance.ts'
 import { type BinSize, binsBetween, nextBin } from '../domain/bins.ts'
-import { type Cycle, cycleOf, type Range, spanOf, type TimeSpan } from '../domain/cycle.ts'
+import { type Cycle, cycleOf, paidCycleOf, type Range, spanOf, type TimeSpan } from '../domain/cycle.ts'
 import type { Catalogue } from '../domain/feature.ts'
-import { findEntity, type Holdings, ownBalances } from '../domain/holdings.ts'
+import { termsOf } from '../domain/find-plan.ts'
+import { attachmentsOf, findEntity, type Holdings, ownBalances } from '../domain/holdings.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
@@ -105,8 +106,18 @@ function knownOf({ engine, env }: Context, request: AggregateRequest): Known | R
   return engine.read(env, customerId, (found, { now }, catalogue) => {
     if (found === null) return customerNotFound(customerId)
     const holdings = asOf(found, now, catalogue)
-    return { now, span: between(cycleOf(countingFor(holdings, request, catalogue)), now), catalogue, holdings }
+    return { now, span: between(cycleFor(holdings, request, catalogue, now), now), catalogue, holdings }
   })
+}
+
+/** That of what the customer, or the entity, pays for; else that of what it is granted. */
+function cycleFor(holdings: Holdings, request: AggregateRequest, catalogue: Catalogue, now: Instant): Cycle | null {
+  const entity = request.entityId === undefined ? undefined : findEntity(holdings, request.entityId)
+  const active = attachmentsOf(holdings).filter(({ status }) => status === 'active')
+  const own = active.filter((one) => entity !== undefined && one.entity === entity.uid)
+  const inherited = active.filter((one) => one.entity === null)
+  const paid = [...own, ...inherited].map((attachment) => ({ attachment, terms: termsOf(attachment, catalogue) }))
+  return paidCycleOf(paid, now) ?? cycleOf(countingFor(holdings, request, catalogue))
 }
 
 /** The balances whose period is the cycle: of what is asked for and of what pays for it, or all where none of those resets. */

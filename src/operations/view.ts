@@ -5,20 +5,20 @@ import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, MemberIds } from '../domain/feature.ts'
 import { planOf, termsOf } from '../domain/find-plan.ts'
 import { attachmentsOf, entitiesOf, type Holdings, within } from '../domain/holdings.ts'
-import type { Plan, PlanTerms } from '../domain/plan.ts'
 import { cycleAt } from '../domain/plan-cycle.ts'
 import { isOneOff } from '../domain/plan-kind.ts'
+import type { PlanView } from '../domain/plan-view.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { nameOf } from './decide.ts'
+import { planView } from './plans.ts'
 
 /** A plan that a subject has or will have, as it stands at the moment. */
 export interface AttachmentView {
   readonly attachment: Attachment
-  readonly plan: Plan
-  /** Those that hold for it. */
-  readonly terms: PlanTerms
+  /** With the terms that hold for it. */
+  readonly shown: PlanView
   /** The present cycle, or null where nothing is paid again and again. */
   readonly cycle: { readonly start: Instant; readonly end: Instant } | null
   /** Whether it is a purchase rather than a subscription. */
@@ -106,8 +106,7 @@ function plansOf(holdings: Holdings, entity: string | null, catalogue: Catalogue
     const terms = termsOf(attachment, catalogue)
     return {
       attachment,
-      plan: planOf(attachment, catalogue),
-      terms,
+      shown: planView({ ...planOf(attachment, catalogue), terms }, catalogue, holdings.customer.env),
       cycle: attachment.status === 'active' ? cycleAt(attachment, terms, now) : null,
       once: isOneOff(terms),
       trialing: attachment.trialEndsAt !== null && attachment.trialEndsAt > now,

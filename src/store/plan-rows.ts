@@ -1,6 +1,8 @@
+import { amount, formatAmount } from '../domain/amount.ts'
 import type { Attachment, Quantity } from '../domain/attachment.ts'
 import type { Source } from '../domain/balance.ts'
 import { turnOf } from '../domain/holdings.ts'
+import type { ItemPrice, Proration } from '../domain/item-price.ts'
 import type { Plan, PlanTerms } from '../domain/plan.ts'
 import { fromJson, integer, optionalInteger, optionalText, type SqlRow, type SqlValue, text, toJson } from './cells.ts'
 import type { CustomerQuery, EntityQuery } from './store.ts'
@@ -132,13 +134,94 @@ export function sourceToText(source: Source | null): string | null {
   if (source === null) return null
   const known = SOURCE_TEXTS.get(source)
   if (known !== undefined) return known
-  const json = toJson(source)
+  const json = JSON.stringify(sourceToList(source))
   SOURCE_TEXTS.set(source, json)
   return json
 }
 
 export function sourceFromText(json: string | null): Source | null {
-  return json === null ? null : (fromJson(json) as Source)
+  return json === null ? null : sourceFromList(JSON.parse(json) as SourceList)
+}
+
+/** A bare list, because every use writes it: a third of the text that names would make of it. */
+type SourceList = [
+  attachment: string,
+  item: number,
+  planId: string,
+  addOn: 0 | 1,
+  price: PriceList | null,
+  prepaid: string,
+  nextPrepaid: string | null,
+  slice: 0 | 1,
+]
+type PriceList = [
+  interval: ItemPrice['interval'],
+  count: number,
+  method: ItemPrice['method'],
+  tiers: [to: string | null, amount: string, flatAmount: string | null][],
+  behavior: ItemPrice['behavior'],
+  units: string,
+  maxPurchase: string | null,
+  proration: [Proration['onIncrease'], Proration['onDecrease']] | null,
+]
+
+function sourceToList({ attachment, item, planId, addOn, price, prepaid, nextPrepaid, slice }: Source): SourceList {
+  const priced = price === null ? null : priceToList(price)
+  const next = unlessNull(nextPrepaid, formatAmount)
+  return [attachment, item, planId, addOn ? 1 : 0, priced, formatAmount(prepaid), next, slice ? 1 : 0]
+}
+
+function sourceFromList([attachment, item, planId, addOn, price, prepaid, next, slice]: SourceList): Source {
+  return {
+    attachment,
+    item,
+    planId,
+    addOn: addOn === 1,
+    price: price === null ? null : priceFromList(price),
+    prepaid: amount(prepaid),
+    nextPrepaid: unlessNull(next, amount),
+    slice: slice === 1,
+  }
+}
+
+function priceToList(price: ItemPrice): PriceList {
+  const { interval, count, method, tiers, behavior, units, maxPurchase, proration } = price
+  return [
+    interval,
+    count,
+    method,
+    tiers.map((tier) => [
+      unlessNull(tier.to, formatAmount),
+      formatAmount(tier.amount),
+      unlessNull(tier.flatAmount, formatAmount),
+    ]),
+    behavior,
+    formatAmount(units),
+    unlessNull(maxPurchase, formatAmount),
+    proration === null ? null : [proration.onIncrease, proration.onDecrease],
+  ]
+}
+
+function priceFromList(list: PriceList): ItemPrice {
+  const [interval, count, method, tiers, behavior, units, maxPurchase, proration] = list
+  return {
+    interval,
+    count,
+    method,
+    tiers: tiers.map(([to, cost, flat]) => ({
+      to: unlessNull(to, amount),
+      amount: amount(cost),
+      flatAmount: unlessNull(flat, amount),
+    })),
+    behavior,
+    units: amount(units),
+    maxPurchase: unlessNull(maxPurchase, amount),
+    proration: proration === null ? null : { onIncrease: proration[0], onDecrease: proration[1] },
+  }
+}
+
+function unlessNull<A, B>(value: A | null, change: (value: A) => B): B | null {
+  return value === null ? null : change(value)
 }
 
 /**

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest'
 import { balances } from './journey/balances.ts'
+import { billing } from './journey/billing.ts'
 import { customers, deletions, lists } from './journey/customers.ts'
 import { balancesOfEntities, entities } from './journey/entities.ts'
 import { events } from './journey/events.ts'
 import { features } from './journey/features.ts'
 import { begin, countsOf } from './journey/journey.ts'
 import { locks } from './journey/locks.ts'
+import { planCatalogue } from './journey/plan-catalogue.ts'
+import { plans, versions } from './journey/plans.ts'
 import { batchTrack, check, checkAndUse, track, trackByEventName, trackTokens } from './journey/use.ts'
 import { connect, load, NEWEST, OLDER } from './published.ts'
 import { type ClientServer, startServer } from './server.ts'
@@ -32,6 +35,7 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
   serving(store, async (server) => {
     const journey = await begin(release, server)
     await features(journey)
+    await planCatalogue(journey)
     await customers(journey)
     await balances(journey)
     await check(journey)
@@ -46,6 +50,9 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
     await events(journey)
     await deletions(journey)
     await trackTokens(journey)
+    await plans(journey)
+    await versions(journey)
+    await billing(journey)
     // Whatever is served is part of the journey.
     const called = new Set(server.requests.map(({ path }) => path.replace('/v1/', '')))
     expect([...called].sort()).toEqual([...journey.calls].sort())

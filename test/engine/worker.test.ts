@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { attachmentsOf } from '../../src/domain/holdings.ts'
 import { Worker } from '../../src/worker/worker.ts'
 import { openWorld, type World } from '../world.ts'
 
@@ -45,6 +46,31 @@ test('lapses are recorded although nobody asks, each once', async () => {
   vi.advanceTimersByTime(3_000)
   await worker.stop()
   expect(await recorded()).toEqual([1, -1, 1, -1, 1])
+})
+
+test('plans begin and end although nobody asks', async () => {
+  const faults: unknown[] = []
+  const worker = new Worker(world.engine, (error) => faults.push(error))
+  const items = [{ feature_id: 'messages', included: 5 }]
+  await world.ok('plans.create', { plan_id: 'pro', name: 'Pro', price: { amount: 9, interval: 'month' }, items })
+  const [starts_at, ends_at] = [world.clock.now + HOUR, world.clock.now + 2 * HOUR]
+  await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro', starts_at, ends_at })
+  const stored = async () => {
+    const page = { env: 'sandbox', order: 'oldest', offset: 0, limit: 1, counted: false } as const
+    const [only] = (await world.store.listCustomers(page)).rows
+    return only === undefined ? [] : attachmentsOf(only.holdings).map(({ status }) => status)
+  }
+  const statuses: string[] = []
+  for (let hour = 0; hour < 3; hour++) {
+    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.waitFor(async () => expect(await world.engine.withDueAttachments('sandbox', 10)).toEqual([]))
+    statuses.push(...(await stored()))
+    world.clock.advance(HOUR)
+  }
+  vi.advanceTimersByTime(1_000)
+  await worker.stop()
+  expect(statuses).toEqual(['scheduled', 'active', 'ended'])
+  expect(faults).toEqual([])
 })
 
 test('a store that fails is told of, and the next pass goes on', async () => {

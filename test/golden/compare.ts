@@ -8,7 +8,15 @@ export interface Mismatch {
 /** The recorded server read its clock some milliseconds after the request was sent; at most this many. */
 const TOLERANCE_MS = 200
 
-const INSTANTS = new Set(['created_at', 'resets_at', 'next_reset_at', 'expires_at', 'timestamp', 'available_at'])
+const INSTANTS = new Set([
+  'created_at',
+  'started_at',
+  'resets_at',
+  'next_reset_at',
+  'expires_at',
+  'timestamp',
+  'available_at',
+])
 const INTERNAL_ID = /^(cus_ent|roll|evt|cus)_[0-9A-Za-z_]{10,}$/
 
 /**

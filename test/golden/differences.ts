@@ -24,6 +24,9 @@ const MONO_RESET = Date.UTC(2026, 11, 20, 13, 50, 1, 376)
 const UPDATE_MONTH_RESET = 1795614612928
 /** When the five a month of entity `e1` reset next. */
 const MONTHLY_RESET = Date.UTC(2026, 11, 20, 13, 50, 27, 196)
+/** When the monthly fifty of the plans of `att` and `drain` reset. */
+const ATTACHED_RESET = 1797774637493
+const DRAINED_RESET = 1797774641642
 
 /** Why a check was denied, which Granary says and the reference does not; by step. Every denied check from 2.1 on is here. */
 export const DENIALS: Readonly<Record<number, { readonly reason: string; readonly available_at: number | null }>> = {
@@ -39,6 +42,9 @@ export const DENIALS: Readonly<Record<number, { readonly reason: string; readonl
   169: denied('insufficient_balance', UPDATE_MONTH_RESET),
   196: denied('insufficient_balance'),
   246: denied('insufficient_balance'),
+  287: denied('insufficient_balance', ATTACHED_RESET),
+  292: denied('insufficient_balance', DRAINED_RESET),
+  295: denied('insufficient_balance', DRAINED_RESET),
   305: denied('insufficient_balance'),
 }
 
@@ -62,6 +68,14 @@ export const DIFFERENCES: readonly Difference[] = [
       15: says(withoutEntitlementIds('items', 1)),
       18: says(withoutEntitlementIds('items', 3)),
       19: says({ ...withoutEntitlementIds('list.0.items', 3), ...withoutEntitlementIds('list.1.items', 1) }),
+    },
+  },
+  {
+    title: 'What the payment provider calls a customer',
+    rule: 'C182, C185',
+    answers: {
+      278: says({ stripe_id: null, processors: undefined }),
+      299: says({ stripe_id: null, processors: undefined }),
     },
   },
   {

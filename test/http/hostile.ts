@@ -80,6 +80,11 @@ const interesting = fc.oneof(
       { 'custom/own': { markup: 20, input_cost: 1e15 } },
       { custom: { markup: -100 } },
       { feature_id: 'seats', name: null },
+      [{ feature_id: 'messages', included: 5 }],
+      [{ feature_id: 'messages', quantity: 7 }],
+      { enabled: true, feature_ids: ['messages'] },
+      { price: null, items: [] },
+      [{ plan_id: 'basic' }, { plan_id: 'basic' }],
     ],
     JSON.parse('{"__proto__": {"a": 1}, "constructor": 1}'),
     JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`),
@@ -114,6 +119,20 @@ const FIELDS = [
   ],
   ...['model_id', 'input_tokens', 'output_tokens', 'audio_input_tokens', 'cache_write_tokens'],
   ...['model_markups', 'default_markup', 'provider_markups'],
+  ...[
+    'plan_id',
+    'new_plan_id',
+    'items',
+    'price',
+    'free_trial',
+    'auto_enable',
+    'add_on',
+    'group',
+    'version',
+    'force_version',
+    ...['subscription_id', 'feature_quantities', 'customize', 'plan_schedule', 'starts_at', 'ends_at', 'discounts'],
+    ...['billing_cycle_anchor', 'carry_over_usages', 'remove_plan_ids', 'cancel_action', 'invoice_mode'],
+  ],
   ...['frozen_time', 'delete_in_stripe', 'filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
 ]
 
@@ -217,6 +236,100 @@ const feature = {
   event_names: fc.constantFrom([], ['sent'], ['sent', 'opened']),
   credit_schema: creditSchema,
 }
+const planId = fc.constantFrom('basic', 'basic', 'pro', '__proto__')
+const item = fc.record(
+  {
+    feature_id: subject.feature_id,
+    included: fc.constantFrom(0, 5, 100),
+    unlimited: fc.boolean(),
+    reset: fc.constantFrom({ interval: 'month' }, { interval: 'one_off' }, { interval: 'day', interval_count: 2 }),
+    price: fc.constantFrom(
+      { amount: 1, interval: 'month', billing_method: 'usage_based' },
+      { amount: 0.3, interval: 'one_off', billing_method: 'prepaid', billing_units: 10 },
+      {
+        tiers: [
+          { to: 200, amount: 1 },
+          { to: 'inf', amount: 0 },
+        ],
+        interval: 'month',
+        billing_method: 'prepaid',
+      },
+    ),
+    rollover: fc.constantFrom({ max: 5 }, { expiry_duration_type: 'forever' }),
+    entity_feature_id: fc.constant('seats'),
+  },
+  { requiredKeys: ['feature_id'] },
+)
+const plan = {
+  price: fc.constantFrom(null, { amount: 10, interval: 'month' }, { amount: 0, interval: 'year', interval_count: 2 }),
+  items: fc.array(item, { maxLength: 3 }),
+  free_trial: fc.constantFrom(null, { duration_length: 7, duration_type: 'day', card_required: false }),
+  auto_enable: fc.boolean(),
+  add_on: fc.boolean(),
+  group: fc.constantFrom('', 'main'),
+  metadata: fc.dictionary(fc.string(), fc.string()),
+  expand: fc.constant(['items.feature']),
+}
+const trial = fc.constantFrom(null, { duration_length: 3 }, { duration_length: 1, duration_type: 'day' })
+const order = fc.record({ feature_id: subject.feature_id, quantity: fc.constantFrom(0, 1, 15, 300) })
+const carry = fc.record({ enabled: fc.boolean(), feature_ids: fc.constantFrom(null, ['messages'], ['nothing']) })
+const anchor = fc.oneof(fc.constant('now'), time)
+const customize = fc.oneof(
+  fc.record({ price: fc.constantFrom(null, { amount: 3, interval: 'month' }), free_trial: trial }),
+  fc.record({ items: fc.array(item, { maxLength: 2 }) }),
+  fc.record({ add_items: fc.array(item, { maxLength: 2 }), remove_items: fc.constant([{ feature_id: 'messages' }]) }),
+)
+const attached = {
+  entity_id: entityId,
+  version: fc.constantFrom(1, 2),
+  feature_quantities: fc.array(order, { maxLength: 2 }),
+  customize,
+  subscription_id: fc.constantFrom('s1', 's2'),
+}
+const customerId = fc.constantFrom('alice', 'alice', 'bob')
+const attaching = withSome(
+  { customer_id: customerId, plan_id: planId },
+  {
+    ...attached,
+    free_trial: trial,
+    plan_schedule: fc.constantFrom('immediate', 'end_of_cycle'),
+    starts_at: time,
+    ends_at: time,
+    billing_cycle_anchor: anchor,
+    carry_over_usages: carry,
+    carry_over_balances: carry,
+    remove_plan_ids: fc.constantFrom([], ['basic'], ['pro', 'pro']),
+    new_billing_subscription: fc.boolean(),
+    no_billing_changes: fc.boolean(),
+  },
+)
+const attachingSeveral = withSome(
+  {
+    customer_id: customerId,
+    plans: fc.array(withSome({ plan_id: planId }, attached), { minLength: 1, maxLength: 3 }),
+  },
+  { entity_id: entityId, free_trial: trial, starts_at: time, billing_cycle_anchor: anchor },
+)
+const changingPlan = fc
+  .constantFrom(
+    fc.record({ cancel_action: fc.constantFrom('cancel_immediately', 'cancel_end_of_cycle', 'uncancel') }),
+    fc.record({ feature_quantities: attached.feature_quantities }),
+    fc.record({ customize }),
+    fc.record({ version: attached.version, recalculate_balances: fc.record({ enabled: fc.boolean() }) }),
+    fc.record({ billing_cycle_anchor: anchor }),
+    fc.record({ carry_over_usages: carry, free_trial: trial }),
+  )
+  .chain((change) =>
+    fc
+      .tuple(
+        change,
+        withSome(
+          { customer_id: customerId, plan_id: planId },
+          { entity_id: entityId, subscription_id: attached.subscription_id },
+        ),
+      )
+      .map(([one, whose]) => ({ ...whose, ...one })),
+  )
 const totals = fc.array(
   fc.record({ feature_id: fc.constantFrom('messages', 'messages', 'messages', 'seats', 'sso'), balance: quantity }),
   { minLength: 1, maxLength: 2 },
@@ -283,6 +396,30 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     { requiredKeys: ['feature_id'] },
   ),
   'features.delete': fc.record({ feature_id: fc.constantFrom('seats', 'sso', 'credits', 'messages') }),
+  'plans.create': withSome(
+    { plan_id: fc.constantFrom('pro', 'max', '__proto__'), name: fc.string({ minLength: 1 }) },
+    plan,
+  ),
+  'plans.get': fc.record({ plan_id: planId, version: fc.constantFrom(1, 2) }, { requiredKeys: ['plan_id'] }),
+  'plans.list': fc.record({ include_archived: fc.boolean(), all_versions: fc.boolean() }, { requiredKeys: [] }),
+  'plans.update': withSome(
+    { plan_id: planId },
+    {
+      ...plan,
+      version: fc.constantFrom(1, 2),
+      new_plan_id: fc.constantFrom('pro', 'basic'),
+      archived: fc.boolean(),
+      force_version: fc.boolean(),
+      all_versions: fc.boolean(),
+    },
+  ),
+  'plans.delete': fc.record({ plan_id: planId, all_versions: fc.boolean() }, { requiredKeys: ['plan_id'] }),
+  'billing.attach': attaching,
+  'billing.preview_attach': attaching,
+  'billing.multi_attach': attachingSeveral,
+  'billing.preview_multi_attach': attachingSeveral,
+  'billing.update': changingPlan,
+  'billing.preview_update': changingPlan,
   'customers.get_or_create': newcomer,
   'customers.get': customer,
   'customers.update': customer,

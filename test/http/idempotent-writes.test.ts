@@ -32,6 +32,7 @@ const LATER: readonly (readonly [operation: string, body: Body])[] = [
   ['balances.track', { customer_id: 'alice', feature_id: 'messages' }],
   ['entities.delete', { customer_id: 'alice', entity_id: 'lamp' }],
   ['features.delete', { feature_id: 'spare' }],
+  ['plans.update', { plan_id: 'basic', name: 'Renamed', force_version: true }],
 ]
 
 /** An answer to the byte. */
@@ -93,6 +94,7 @@ async function state(world: World): Promise<string> {
   const seen = [
     await world.ok('clock.get', {}),
     await world.ok('features.list', {}),
+    await world.ok('plans.list', { all_versions: true }),
     await world.ok('customers.list', { sort_order: 'asc' }),
     await world.ok('entities.list', {}),
     await world.ok('events.list', {}),
@@ -105,11 +107,14 @@ async function state(world: World): Promise<string> {
     seen.push(await world.ok('balances.list', { customer_id: uid }))
   }
   const ids = new Map<string, number>()
-  return JSON.stringify(seen, null, 1).replace(/\b(cus_ent|cus|ent|evt|feat)_[0-9a-z]{26}\b/g, (id) => {
-    const number = ids.get(id) ?? ids.size
-    ids.set(id, number)
-    return `#${number}`
-  })
+  return JSON.stringify(seen, null, 1).replace(
+    /\b(cus_ent|cus_prod|cus|ent|evt|feat)_[0-9a-z]{26}(_[0-9a-z]+)*\b/g,
+    (id) => {
+      const number = ids.get(id) ?? ids.size
+      ids.set(id, number)
+      return `#${number}`
+    },
+  )
 }
 
 test('every operation is known to be a read or a write', () => {

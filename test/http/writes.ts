@@ -2,6 +2,9 @@
 export const READS: Readonly<Record<string, Body>> = {
   'balances.list': { customer_id: 'alice' },
   'balances.preview_recalculate': { customer_id: 'alice', feature_id: 'messages' },
+  'billing.preview_attach': { customer_id: 'alice', plan_id: 'basic' },
+  'billing.preview_multi_attach': { customer_id: 'alice', plans: [{ plan_id: 'basic' }] },
+  'billing.preview_update': { customer_id: 'dora', recalculate_balances: { enabled: true } },
   'clock.get': {},
   'customers.get': { customer_id: 'alice' },
   'customers.list': {},
@@ -18,6 +21,20 @@ export const READS: Readonly<Record<string, Body>> = {
 const OPEN_LOCK: readonly [operation: string, body: Body] = [
   'balances.check',
   { customer_id: 'alice', feature_id: 'images', required_balance: 3, lock: { enabled: true, lock_id: 'job' } },
+]
+
+/** A plan whose units are bought in packs. */
+const PACKS: readonly [operation: string, body: Body] = [
+  'plans.create',
+  {
+    ...{ plan_id: 'packs', name: 'Packs', add_on: true },
+    items: [
+      {
+        feature_id: 'images',
+        price: { amount: 2, interval: 'month', billing_units: 10, billing_method: 'prepaid' },
+      },
+    ],
+  },
 ]
 
 /** Operations that change something. Whoever adds one adds its row here, and keys are tried on it in every way. */
@@ -68,6 +85,22 @@ export const WRITES: Readonly<Record<string, Write>> = {
     body: { customer_id: 'alice', feature_id: 'messages', add_to_balance: 5 },
     other: { add_to_balance: 6 },
     empty: '404 feature_not_found',
+  },
+  'billing.attach': {
+    body: { customer_id: 'alice', plan_id: 'basic' },
+    other: { plan_schedule: 'immediate' },
+    empty: '404 customer_not_found',
+  },
+  'billing.multi_attach': {
+    body: { customer_id: 'alice', plans: [{ plan_id: 'basic' }] },
+    other: { plans: [{ plan_id: 'basic', version: 1 }] },
+    empty: '404 customer_not_found',
+  },
+  'billing.update': {
+    before: [['billing.attach', { customer_id: 'alice', plan_id: 'basic' }]],
+    body: { customer_id: 'alice', plan_id: 'basic', cancel_action: 'cancel_immediately' },
+    other: { cancel_action: 'cancel_end_of_cycle' },
+    empty: '404 customer_not_found',
   },
   'clock.advance': { body: { by: '1d' }, other: { by: '2d' }, empty: '200' },
   'customers.advance_test_clock': {
@@ -128,7 +161,7 @@ export const WRITES: Readonly<Record<string, Write>> = {
     empty: '200',
   },
   'plans.delete': {
-    body: { plan_id: 'basic' },
+    body: { plan_id: 'spare' },
     other: { all_versions: true },
     empty: '404 product_not_found',
   },
@@ -199,6 +232,38 @@ export const FORMS: Readonly<Record<string, Write & { readonly operation: string
     },
     other: { value: 2 },
     empty: '404 feature_not_found',
+  },
+  'billing.attach of bought units, for an entity': {
+    operation: 'billing.attach',
+    before: [PACKS],
+    body: {
+      ...{ customer_id: 'alice', entity_id: 'desk', plan_id: 'packs' },
+      feature_quantities: [{ feature_id: 'images', quantity: 25 }],
+    },
+    other: { feature_quantities: [{ feature_id: 'images', quantity: 30 }] },
+    empty: '404 entity_not_found',
+  },
+  'billing.update of what was bought': {
+    operation: 'billing.update',
+    before: [PACKS, ['billing.attach', { customer_id: 'alice', plan_id: 'packs' }]],
+    body: {
+      ...{ customer_id: 'alice', plan_id: 'packs' },
+      feature_quantities: [{ feature_id: 'images', quantity: 20 }],
+    },
+    other: { feature_quantities: [{ feature_id: 'images', quantity: 10 }] },
+    empty: '404 customer_not_found',
+  },
+  'customers.get_or_create that begins with a plan': {
+    operation: 'customers.get_or_create',
+    before: [
+      [
+        'plans.create',
+        { plan_id: 'start', name: 'Start', auto_enable: true, items: [{ feature_id: 'images', included: 2 }] },
+      ],
+    ],
+    body: { customer_id: 'carol', name: 'Carol' },
+    other: { name: 'Karola' },
+    empty: '200',
   },
   'customers.get_or_create by an e-mail alone': {
     operation: 'customers.get_or_create',
@@ -273,6 +338,7 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
   ['features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false }],
   ['features.create', { feature_id: 'spare', name: 'Spare', type: 'boolean' }],
   ['plans.create', { plan_id: 'basic', name: 'Basic', items: [{ feature_id: 'messages', included: 5 }] }],
+  ['plans.create', { plan_id: 'spare', name: 'Spare' }],
   ['customers.get_or_create', { customer_id: 'alice', email: 'alice@example.com' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 10 }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 5, balance_id: 'gift' }],
@@ -299,4 +365,5 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
   ['features.create', { feature_id: 'beta', name: 'Beta', type: 'boolean' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'beta' }],
   ['entities.create', { customer_id: 'alice', entity_id: 'desk', feature_id: 'seats' }],
+  ['customers.get_or_create', { customer_id: 'dora', auto_enable_plan_id: 'basic' }],
 ]

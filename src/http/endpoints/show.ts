@@ -1,10 +1,11 @@
 import type { MemberIds } from '../../domain/feature.ts'
+import type { PlanView } from '../../domain/plan-view.ts'
 import type { Summary } from '../../domain/summary.ts'
 import { nameOf } from '../../operations/decide.ts'
 import type { FeatureView } from '../../operations/features.ts'
-import type { PlanView } from '../../operations/plans.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
 import type { AttachmentView, CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import { productOf } from '../versions/versions.ts'
 import { purchaseToWire, subscriptionToWire } from '../wire/attachments.ts'
 import {
   balancesToWire,
@@ -18,7 +19,7 @@ import {
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import { lockToWire } from '../wire/locks.ts'
-import { planToWire } from '../wire/plan.ts'
+import { eligibilityToWire, planToWire } from '../wire/plan.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -33,7 +34,13 @@ export function expanding(expand: readonly string[], wanted: string, memberIds: 
 }
 
 export function showPlan(view: PlanView, expand: readonly string[] = NOTHING): WireObject {
-  return planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  const plan = planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  return view.eligibility === null ? plan : { ...plan, customer_eligibility: eligibilityToWire(view.eligibility) }
+}
+
+/** A plan as a product, which is what it is called on paywalls. */
+export function showProduct(view: PlanView): WireObject {
+  return productOf(showPlan(view, ['items.feature']))
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */
@@ -90,10 +97,14 @@ export function showEntity(view: EntityView, expand: readonly string[] = NOTHING
   return entityToWire(showHead(view), showPlans(view.plans, expand), balances, flags, expand)
 }
 
-function showPlans(plans: readonly AttachmentView[], _expand: readonly string[]) {
+function showPlans(plans: readonly AttachmentView[], expand: readonly string[]) {
+  const planIn = (list: 'subscriptions' | 'purchases', { shown }: AttachmentView) =>
+    expand.includes(`${list}.plan`) ? showPlan(shown, expand) : undefined
   return {
-    subscriptions: plans.filter(({ once }) => !once).map(subscriptionToWire),
-    purchases: plans.filter(({ once }) => once).map(purchaseToWire),
+    subscriptions: plans
+      .filter(({ once }) => !once)
+      .map((one) => subscriptionToWire(one, planIn('subscriptions', one))),
+    purchases: plans.filter(({ once }) => once).map((one) => purchaseToWire(one, planIn('purchases', one))),
   }
 }
 

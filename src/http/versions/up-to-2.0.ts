@@ -1,6 +1,9 @@
 import type { Amount } from '../../domain/amount.ts'
 import type { WireObject } from '../wire/wire.ts'
+import { olderHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
+import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
+import { previewWith } from './preview.ts'
 import {
   amountOf,
   eachListed,
@@ -19,15 +22,20 @@ import type { Body, UpgradedBody, VersionChange } from './version.ts'
 export const upTo20: VersionChange = {
   upTo: '2.0',
   about:
-    'Balances hold granted_balance, purchased_balance and current_balance; a flag is a balance of zero; check and track create a missing customer or entity.',
+    'Balances hold granted_balance, purchased_balance and current_balance; a flag is a balance of zero; check and track create a missing customer or entity; plans hold features with granted_balance.',
   request: {
     'balances.check': creating,
     'balances.track': creating,
     'balances.track_tokens': creating,
+    'plans.create': fromOlderPlan,
+    'plans.update': fromOlderPlan,
   },
   response: {
     feature,
     features: (answer) => eachListed(answer, feature),
+    plan: (answer) => strippedPlan(answer, feature),
+    product,
+    plans: (answer) => eachListed(answer, product),
     customer: subject,
     customers: (answer, body) => eachListed(answer, (one) => subject(one, body)),
     entity: (answer, body) => oneOrListed(answer, (one) => subject(one, body)),
@@ -39,6 +47,8 @@ export const upTo20: VersionChange = {
     // Source: R186.
     aggregate: (answer) =>
       eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
+    billed: (answer) => stripped(answer, OPTIONAL.billed),
+    preview,
     track: ({ deductions: _, event_id: _event, lock: _lock, ...answer }) =>
       withBalances(stripped(answer, OPTIONAL.track)),
   },
@@ -54,13 +64,13 @@ function askedOfCheck(body: Body): readonly unknown[] {
   return body['with_preview'] === true ? ['preview'] : []
 }
 
-/** Of a customer or an entity. There are no plans, so nothing is scheduled and no purchase has to join the subscriptions (B63). */
+/** Of a customer or an entity. */
 function subject(answer: WireObject, body: Body): WireObject {
   const { purchases: _purchases, licenses: _licenses, config: _config, flags, ...value } = answer
   return {
     ...strippedUnless(value, OPTIONAL.customer, expansionsOf(body) ?? []),
     billing_controls: stripped(objectOf(value['billing_controls']), OPTIONAL.billingControls),
-    scheduled_subscriptions: [],
+    ...olderHeld(answer, feature),
     balances: { ...mapped(value['balances'], balance), ...mapped(flags, balanceOfFlag) },
   }
 }
@@ -77,6 +87,16 @@ function withBalances(answer: WireObject): WireObject {
   const { balances } = answer
   const held = { ...answer, balance: orNull(answer['balance'], balance) }
   return balances === undefined ? held : { ...held, balances: mapped(balances, balance) }
+}
+
+function preview(value: WireObject): WireObject {
+  const line = (one: WireObject) => stripped(one, OPTIONAL.line)
+  const change = (one: WireObject) => stripped({ ...one, plan: orNull(one['plan'], product) }, OPTIONAL.planChange)
+  return stripped(previewWith(value, line, change), OPTIONAL.preview)
+}
+
+function product(value: WireObject): WireObject {
+  return olderPlan(strippedPlan(value, feature))
 }
 
 function feature(value: WireObject): WireObject {

@@ -1,5 +1,8 @@
 import type { WireObject } from '../wire/wire.ts'
+import { filledHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
+import { filledPlan } from './plan-2.2.ts'
+import { previewWith } from './preview.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -24,6 +27,9 @@ export const upTo22: VersionChange = {
   response: {
     feature,
     features: (answer) => eachListed(answer, feature),
+    plan,
+    product: plan,
+    plans: (answer) => eachListed(answer, plan),
     customer,
     customers: (answer, body) => countedPage(eachListed(answer, customer), body),
     entity: (answer) => oneOrListed(answer, entity),
@@ -33,6 +39,8 @@ export const upTo22: VersionChange = {
       flag: orNull(answer['flag'], flag),
     }),
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
+    billed: (answer) => filled(answer, OPTIONAL.billed),
+    preview,
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
     aggregate: (answer) => eachListed(answer, (bin) => filled(bin, OPTIONAL.bin)),
   },
@@ -82,9 +90,20 @@ function subject(value: WireObject): WireObject {
   return {
     ...value,
     billing_controls: filled(objectOf(value['billing_controls']), OPTIONAL.billingControls),
+    ...filledHeld(value, feature),
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
   }
+}
+
+function preview(value: WireObject): WireObject {
+  const line = (one: WireObject) => filled(one, OPTIONAL.line)
+  const change = (one: WireObject) => ({ ...filled(one, OPTIONAL.planChange), plan: orNull(one['plan'], plan) })
+  return filled(previewWith(value, line, change), OPTIONAL.preview)
+}
+
+function plan(value: WireObject): WireObject {
+  return filledPlan(value, feature)
 }
 
 function feature(value: WireObject): WireObject {

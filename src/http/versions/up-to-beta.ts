@@ -1,5 +1,7 @@
 import { type Amount, readAmount } from '../../domain/amount.ts'
 import type { Wire, WireObject } from '../wire/wire.ts'
+import { productsHeld } from './held-plans.ts'
+import { fromProduct, productOf, withoutFeatures } from './product.ts'
 import { amountOf, eachListed, expansionsOf, listOf, mapped, objectOf, oneOrListed, orNull, sumOf } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -15,21 +17,30 @@ const SUBJECTS = [
   'entities.list',
 ]
 
+const OF_SUBJECTS = ['balances.feature', 'flags.feature', 'subscriptions.plan', 'purchases.plan', 'items.feature']
+
 /** `beta` and 1.2 know features where newer versions know balances (B64), and one type where those have two fields (B227). */
 export const upToBeta: VersionChange = {
   upTo: 'beta',
   about:
-    'A check answers with the fields of the feature itself, a track with a placeholder; customers and entities hold features and products; a feature has a single type.',
+    'A check answers with the fields of the feature itself, a track with a placeholder; customers and entities hold features and products; a feature has a single type; plans are products.',
   request: {
     'balances.check': expanding('balance.feature', 'flag.feature'),
     'balances.track': withValue,
-    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding('balances.feature', 'flags.feature')])),
+    ...Object.fromEntries(SUBJECTS.map((operation) => [operation, expanding(...OF_SUBJECTS)])),
     'features.create': withType,
     'features.update': withType,
+    'plans.create': fromProductExpanding,
+    'plans.update': fromProductExpanding,
+    'plans.get': expanding('items.feature'),
+    'plans.list': expanding('items.feature'),
   },
   response: {
     feature,
     features: (answer) => eachListed(answer, feature),
+    plan: (answer, body) => (expansionsOf(body)?.includes('items.feature') === true ? answer : withoutFeatures(answer)),
+    product: (answer) => productOf(answer, itemTypeOf),
+    plans: (answer) => eachListed(answer, (one) => productOf(one, itemTypeOf)),
     customer: subject,
     customers: (answer) => eachListed(answer, subject),
     entity: (answer) => oneOrListed(answer, subject),
@@ -67,6 +78,11 @@ function expanding(...wanted: string[]): (body: Body) => UpgradedBody {
   }
 }
 
+function fromProductExpanding(body: Body): UpgradedBody {
+  const upgraded = fromProduct(body)
+  return 'body' in upgraded ? expanding('items.feature')(upgraded.body) : upgraded
+}
+
 /** The value of a use may be among its properties, where it never stays (R12). */
 function withValue(body: Body): UpgradedBody {
   const { properties } = body
@@ -101,15 +117,20 @@ function typeOf(type: Wire | undefined, consumable: Wire | undefined): Wire | un
   return type === 'boolean' ? 'static' : type
 }
 
-/** Of a customer or an entity. There are no plans, so no subscription has to take the shape of a product. */
-function subject({ balances, subscriptions, scheduled_subscriptions: _, ...value }: WireObject): WireObject {
-  return { ...value, products: subscriptions, features: mapped(balances, item) }
+/** Of a customer or an entity. */
+function subject(answer: WireObject): WireObject {
+  const { balances, subscriptions: _, scheduled_subscriptions: _scheduled, ...value } = answer
+  return { ...value, products: productsHeld(answer, itemTypeOf), features: mapped(balances, item) }
 }
 
 /** A balance as a feature that a subject has (B64). */
 function item(balance: WireObject): WireObject {
   const { name, type, consumable } = objectOf(balance['feature'])
-  return { id: balance['feature_id'], type: itemType(typeOf(type, consumable)), name, ...view(balance) }
+  return { id: balance['feature_id'], type: itemTypeOf(type, consumable), name, ...view(balance) }
+}
+
+function itemTypeOf(type: Wire | undefined, consumable: Wire | undefined): string {
+  return itemType(typeOf(type, consumable))
 }
 
 /** As the type of a feature, but a credit system counts like what is used once. */

@@ -3,7 +3,7 @@ import type { Wire, WireObject } from '../wire/wire.ts'
 import type { Body } from './version.ts'
 
 /** What a version change does to one object of an answer. */
-type Change = (value: WireObject) => WireObject
+export type Change = (value: WireObject) => WireObject
 
 export function objectOf(value: Wire | undefined): WireObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as WireObject) : {}

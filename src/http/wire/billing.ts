@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { ZERO } from '../../domain/amount.ts'
 import type { CarryRequest } from '../../domain/attach.ts'
+import type { OrderOfSeveral, PlanOrder, PlanUpdate } from '../../domain/plan-order.ts'
 import type { Order } from '../../domain/quantities.ts'
-import type { BillingAnswer, OrderOfSeveral, PlanOrder, PlanUpdate } from '../../operations/billing.ts'
 import { customizeInput, trialInput, trialOf } from './customize.ts'
 import { amount, id, instant, later, text } from './scalars.ts'
 import type { WireObject } from './wire.ts'
@@ -64,6 +64,9 @@ const plan = {
   subscription_id: id.nullish(),
 }
 
+/** Short for that of `customize`, which wins. */
+const trial = trialInput.nullish()
+
 const schedule = z.enum(['immediate', 'end_of_cycle']).nullish()
 
 export const attachInput = z.object({
@@ -71,6 +74,7 @@ export const attachInput = z.object({
   ...plan,
   customer_id: id,
   entity_id: id.nullish(),
+  free_trial: trial,
   plan_schedule: schedule,
   starts_at: instant.nullish(),
   ends_at: instant.nullish(),
@@ -91,7 +95,7 @@ export const multiAttachInput = z.object({
     .array(z.object({ ...plan, entity_id: id.nullish() }))
     .min(1)
     .max(MOST_PLANS),
-  free_trial: trialInput.nullish(),
+  free_trial: trial,
   starts_at: instant.nullish(),
   billing_cycle_anchor: anchor,
   new_billing_subscription: z.boolean().nullish(),
@@ -104,6 +108,7 @@ const CHANGES = [
   'feature_quantities',
   'version',
   'customize',
+  'free_trial',
   'cancel_action',
   'billing_cycle_anchor',
   'recalculate_balances',
@@ -120,6 +125,7 @@ export const updateInput = z
     feature_quantities: quantities,
     version,
     customize: customizeInput.nullish(),
+    free_trial: trial,
     cancel_action: z.enum(['cancel_immediately', 'cancel_end_of_cycle', 'uncancel']).nullish(),
     billing_cycle_anchor: anchor,
     refund_last_payment: z.enum(['prorated', 'full']).nullish(),
@@ -127,7 +133,7 @@ export const updateInput = z
     carry_over_usages: carry,
   })
   .superRefine((input, ctx) => {
-    if (CHANGES.every((name) => input[name] == null))
+    if (CHANGES.every((name) => input[name] == null) && input.free_trial === undefined)
       ctx.addIssue({ code: 'custom', message: `nothing is to be changed: give one of ${CHANGES.join(', ')}` })
     if (input.refund_last_payment == null) return
     const issue = (message: string) => ctx.addIssue({ code: 'custom', path: ['refund_last_payment'], message })
@@ -142,8 +148,10 @@ const ACTIONS = {
 } as const
 
 export function planOrder(input: z.infer<typeof attachInput>): PlanOrder {
+  const order = orderOf(input)
   return {
-    ...orderOf(input),
+    ...order,
+    trial: order.trial === undefined ? trialOf(input.free_trial) : order.trial,
     schedule: input.plan_schedule ?? undefined,
     startsAt: input.starts_at ?? undefined,
     endsAt: input.ends_at ?? undefined,
@@ -182,7 +190,7 @@ export function planUpdate(input: z.infer<typeof updateInput>): PlanUpdate {
     orders: ordersIn(input.feature_quantities),
     customization: customize?.customization,
     version: input.version ?? undefined,
-    trial: customize?.trial,
+    trial: customize?.trial === undefined ? trialOf(input.free_trial) : customize.trial,
     cancel: cancel_action == null ? undefined : ACTIONS[cancel_action],
     anchor: input.billing_cycle_anchor ?? undefined,
     recalculate: input.recalculate_balances?.enabled === true,
@@ -214,7 +222,12 @@ function carryOf(request: z.infer<typeof carry>): CarryRequest | undefined {
   return request == null ? undefined : { enabled: request.enabled, featureIds: request.feature_ids ?? undefined }
 }
 
+interface Billed {
+  readonly customerId: string
+  readonly entityId: string | undefined
+}
+
 /** What attaching and changing answer: nothing is collected, so there is nothing to pay (C105, C108). */
-export function billedToWire({ customerId, entityId }: BillingAnswer): WireObject {
+export function billedToWire({ customerId, entityId }: Billed): WireObject {
   return { customer_id: customerId, entity_id: entityId, payment_url: null }
 }

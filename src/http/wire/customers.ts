@@ -15,6 +15,8 @@ const expand = expandOf(
   'payment_method',
   'subscriptions.plan',
   'purchases.plan',
+  // Of plans that are expanded.
+  'items.feature',
   'balances.feature',
   'flags.feature',
   'billing_controls.auto_topups.purchase_limit',

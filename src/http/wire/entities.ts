@@ -9,7 +9,15 @@ import type { WireObject } from './wire.ts'
 /** The oldest clients send numbers as ids (B214). */
 const newEntityId = z.preprocess((value) => (typeof value === 'number' ? String(value) : value), id.nullable())
 
-const expand = expandOf('invoices', 'subscriptions.plan', 'purchases.plan', 'balances.feature', 'flags.feature')
+const expand = expandOf(
+  'invoices',
+  'subscriptions.plan',
+  'purchases.plan',
+  // Of plans that are expanded.
+  'items.feature',
+  'balances.feature',
+  'flags.feature',
+)
 
 const newEntity = {
   entity_id: newEntityId,

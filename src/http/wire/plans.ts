@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { NewPlan } from '../../domain/define-plan.ts'
 import type { PlanChange } from '../../domain/redefine-plan.ts'
 import { basePriceInput, basePriceOf, freeTrialInput, itemOf, planItemInput, trialOf } from './plan-items.ts'
-import { expandOf, id, later, plainId, text } from './scalars.ts'
+import { expandOf, id, jsonObject, later, plainId, text } from './scalars.ts'
 
 const MOST_ITEMS = 500
 const MOST_METADATA = 100
@@ -14,6 +14,12 @@ const version = z
   .nullish()
 const name = text.min(1)
 
+/** Texts by name, the same for all versions. Not a record of zod's, which drops `__proto__`. */
+const metadata = jsonObject
+  .refine((all) => Object.values(all).every((value) => typeof value === 'string'), 'can only hold texts')
+  .refine((all) => Object.keys(all).length <= MOST_METADATA, `must be ${MOST_METADATA} at the most`)
+  .transform((all) => all as Readonly<Record<string, string>>)
+
 const settings = {
   description: text.nullish(),
   group: text.max(256).nullish(),
@@ -23,10 +29,7 @@ const settings = {
   items: z.array(planItemInput).max(MOST_ITEMS).nullish(),
   free_trial: freeTrialInput.nullish(),
   config: z.object({ ignore_past_due: z.boolean().nullish() }).nullish(),
-  metadata: z
-    .record(id, text)
-    .refine((all) => Object.keys(all).length <= MOST_METADATA, `must be ${MOST_METADATA} at the most`)
-    .nullish(),
+  metadata: metadata.nullish(),
   billing_controls: later('billing_controls'),
   licenses: later('licenses'),
   variants: later('variants'),

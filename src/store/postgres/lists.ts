@@ -170,7 +170,7 @@ const DUE: Statement = {
   text: `select uid from (
       (
         select c.uid, turns_at as due from attachments a join customers c on c.key = a.customer
-        where a.env = $1 and turns_at <= $2 and clock_ahead = 0 order by turns_at limit $3
+        where a.env = $1 and turns_at <= $2 order by turns_at limit $3
       )
       union all
       select c.uid, turns_at - clock_ahead from customers c join attachments a on a.customer = c.key

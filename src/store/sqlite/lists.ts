@@ -163,7 +163,7 @@ export function withDueAttachments(sql: Sql, { env, at, limit }: DueQuery): stri
     `select uid from (
        select * from (
          select customers.uid, turns_at as due from attachments cross join customers on key = customer
-         where attachments.env = ? and turns_at <= ? and clock_ahead = 0 order by turns_at limit ?
+         where attachments.env = ? and turns_at <= ? order by turns_at limit ?
        )
        union all
        select customers.uid, turns_at - clock_ahead from customers cross join attachments on customer = key

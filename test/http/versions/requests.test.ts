@@ -64,11 +64,12 @@ describe('check and track', () => {
 })
 
 describe('customers and entities', () => {
+  const EXPANDED = ['balances.feature', 'flags.feature', 'subscriptions.plan', 'purchases.plan', 'items.feature']
   const SINGLE = ['customers.get_or_create', 'customers.get', 'customers.update', 'entities.create', 'entities.get']
 
   test.each([...SINGLE, 'entities.update'])('B66: up to beta %s expands features', (operation) => {
     const body = { customer_id: 'ada', expand: 'invoices' }
-    const expand = ['invoices', 'balances.feature', 'flags.feature']
+    const expand = ['invoices', ...EXPANDED]
     expectUpgraded(upTo('beta'), operation, body, { body: { customer_id: 'ada', expand } })
     expectUpgraded(from('2.0'), operation, body, { body })
   })
@@ -84,7 +85,7 @@ describe('customers and entities', () => {
     const body = { offset: 20, limit: 5, search: 'a' }
     const start_cursor = Buffer.from('{"v":0,"o":20}').toString('base64url')
     const newest = { search: 'a', limit: 5, start_cursor, with_counts: true }
-    const expand = ['balances.feature', 'flags.feature']
+    const expand = EXPANDED
     expectUpgraded(upTo('beta'), operation, body, { body: { ...newest, expand } })
     expectUpgraded(['2.0', '2.1', '2.2'], operation, body, { body: newest })
     expectUpgraded(from('2.3'), operation, body, { body })

@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest'
+import { each, monthly, PlanStory } from './plan-story.ts'
+
+const trial = (duration_length: number, duration_type: string, card_required: boolean) => ({
+  free_trial: { duration_length, duration_type, card_required },
+})
+const PLANS = {
+  hobby: { items: [each('messages', 25)] },
+  card: { price: monthly(20), items: [each('messages', 300)], ...trial(14, 'day', true) },
+  free_trial: { price: monthly(20), items: [each('messages', 300)], ...trial(14, 'day', false) },
+  long: { price: monthly(20), items: [each('messages', 300)], ...trial(3, 'month', true) },
+  dear: { price: monthly(50), items: [each('messages', 900)], ...trial(7, 'day', true) },
+  trial_only: { items: [each('messages', 40)], ...trial(7, 'day', false) },
+}
+
+describe('a trial', () => {
+  test('gives everything at once; the first reset is its end, and a paid plan with a card goes on (C74, C77)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card')
+    expect(await told.plans()).toEqual(['card active on trial until 2030-02-14'])
+    await told.holds('messages', '300/300/0')
+    await told.resets('messages', '2030-02-14')
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual(['card active'])
+    await told.resets('messages', '2030-03-14')
+  })
+
+  test('a longer one has resets that are counted back from its end (C77)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('long')
+    expect(await told.plans()).toEqual(['long active on trial until 2030-04-30'])
+    await told.resets('messages', '2030-02-28')
+    told.at('2030-02-28')
+    await told.resets('messages', '2030-03-30')
+  })
+
+  test('without a card it ends the plan, and the free default comes (C78)', async () => {
+    const told = await PlanStory.begin({ ...PLANS, hobby: { ...PLANS.hobby, auto_enable: true } })
+    await told.attach('free_trial')
+    expect(await told.plans()).toEqual(['free_trial active on trial until 2030-02-14 until 2030-02-14'])
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual(['hobby active from 2030-02-14'])
+    await told.holds('messages', '25/25/0')
+  })
+
+  test('of a plan that costs nothing ends it, too', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('trial_only')
+    told.at('2030-02-07')
+    expect(await told.plans()).toEqual([])
+  })
+
+  test('is given once for each plan and subject, whatever the version (C75)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card')
+    await told.update({ plan_id: 'card', cancel_action: 'cancel_immediately' })
+    await told.attach('card')
+    expect(await told.plans()).toEqual(['card active'])
+    const { trials_used } = await told.world.ok('customers.get', { customer_id: 'alice', expand: ['trials_used'] })
+    expect(trials_used).toEqual([{ plan_id: 'card', customer_id: 'alice', fingerprint: null }])
+    await told.story.seat('desk')
+    await told.attach('card', { entity_id: 'desk' })
+    expect(await told.plans('desk')).toContain('card active of an entity on trial until 2030-02-14')
+  })
+
+  test('made for one customer is given whatever was before, and can be left out (C76)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card', { customize: { free_trial: null } })
+    expect(await told.plans()).toEqual(['card active'])
+    await told.update({ plan_id: 'card', cancel_action: 'cancel_immediately' })
+    const longer = { duration_length: 1, duration_type: 'month', card_required: true }
+    await told.attach('card', { customize: { free_trial: longer } })
+    expect(await told.plans()).toEqual(['card active on trial until 2030-02-28'])
+  })
+
+  test('an upgrade has the trial of its own plan, and what follows has that of before (C76)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card')
+    told.at('2030-02-10')
+    await told.attach('dear')
+    expect(await told.plans()).toEqual(['dear active from 2030-02-10 on trial until 2030-02-17'])
+    await told.attach('long', { plan_schedule: 'immediate' })
+    expect(await told.plans()).toEqual(['long active from 2030-02-10 on trial until 2030-02-17'])
+  })
+
+  test('a downgrade waits for its end (C151)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('dear')
+    await told.attach('hobby')
+    expect(await told.plans()).toEqual([
+      'dear active on trial until 2030-02-07 cancelled until 2030-02-07',
+      'hobby scheduled from 2030-02-07',
+    ])
+    told.at('2030-02-07')
+    expect(await told.plans()).toEqual(['hobby active from 2030-02-07'])
+  })
+
+  test('can be ended, and begun, by a change (C158)', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('free_trial')
+    told.at('2030-02-10')
+    await told.update({ plan_id: 'free_trial', customize: { free_trial: null } })
+    expect(await told.plans()).toEqual(['free_trial active'])
+    await told.resets('messages', '2030-03-10')
+    const short = { duration_length: 2, duration_type: 'day', card_required: true }
+    await told.update({ plan_id: 'free_trial', customize: { free_trial: short } })
+    expect(await told.plans()).toEqual(['free_trial active on trial until 2030-02-12'])
+  })
+})
+
+describe('plans that everybody gets (C71, B192)', () => {
+  const DEFAULTS = {
+    hobby: { items: [each('messages', 25)], auto_enable: true },
+    trying: { price: monthly(20), items: [each('messages', 300)], ...trial(14, 'day', false), auto_enable: true },
+    extra: { group: 'other', items: [each('images', 5)], auto_enable: true },
+    paid: { price: monthly(9), items: [each('messages', 90)] },
+    gift: { items: [each('messages', 7)] },
+  }
+  const get = async (told: PlanStory, body: Record<string, unknown>) => {
+    const { subscriptions } = await told.world.ok('customers.get_or_create', { customer_id: 'bob', ...body })
+    return subscriptions.map(({ plan_id }: { plan_id: string }) => plan_id)
+  }
+
+  test.each<[string, Record<string, unknown>, string[]]>([
+    ['one for each group, a trial before what is free', {}, ['trying', 'extra']],
+    ['those of one group', { internal_options: { default_group: 'other' } }, ['extra']],
+    ['a group wins over none', { internal_options: { default_group: 'other', disable_defaults: true } }, ['extra']],
+    ['none', { internal_options: { disable_defaults: true } }, []],
+    ['another plan instead', { auto_enable_plan_id: 'gift' }, ['gift']],
+  ])('%s', async (_label, body, plans) => {
+    const told = await PlanStory.begin(DEFAULTS)
+    expect((await get(told, body)).sort()).toEqual(plans.sort())
+    // They are given to who is new, and not again.
+    expect((await get(told, {})).sort()).toEqual(plans.sort())
+  })
+
+  test.each([
+    ['a plan that has to be paid for', 'paid', '400 invalid_request'],
+    ['a plan that is not there', 'gold', '404 product_not_found'],
+  ])('%s makes no customer', async (_label, auto_enable_plan_id, code) => {
+    const told = await PlanStory.begin(DEFAULTS)
+    expect(await told.refused('customers.get_or_create', { customer_id: 'bob', auto_enable_plan_id })).toBe(code)
+    expect(await told.refused('customers.get', { customer_id: 'bob' })).toBe('404 customer_not_found')
+  })
+
+  test('also to who is created on the way to something else', async () => {
+    const told = await PlanStory.begin(DEFAULTS)
+    await told.world.ok('entities.create', { customer_id: 'bob', entity_id: 'desk', feature_id: 'seats' })
+    const answer = await told.world.ok(
+      'balances.check',
+      { customer_id: 'carol', feature_id: 'messages', customer_data: { auto_enable_plan_id: 'gift' } },
+      { 'x-api-version': '2.0.0' },
+    )
+    expect(answer.balance.granted_balance).toBe(7)
+    expect((await get(told, {})).sort()).toEqual(['extra', 'trying'])
+  })
+
+  test('asked for many times at once, a customer has each plan once (B191)', async () => {
+    const told = await PlanStory.begin(DEFAULTS)
+    const all = await Promise.all(Array.from({ length: 20 }, () => get(told, {})))
+    for (const one of all) expect(one.sort()).toEqual(['extra', 'trying'])
+  })
+})
