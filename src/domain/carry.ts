@@ -5,7 +5,7 @@ import { type Balance, grantedOf, usedOf } from './balance.ts'
 import { begin, end, reseat } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
-import { entitiesCounted, type Holdings, withBalances } from './holdings.ts'
+import { belongingTo, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { PAR } from './price.ts'
 import { takeOver } from './reset.ts'
@@ -75,8 +75,8 @@ function carryGroup(
   const feature = first === undefined ? undefined : catalogue.byUid.get(first.feature)
   if (first === undefined || feature === undefined || feature.type.kind === 'boolean') return holdings
   const finite = left.filter(({ terms }) => terms.kind === 'finite')
-  const targets = balancesFrom(holdings, after).filter(
-    ({ feature: of, entity, terms }) => of === first.feature && entity === first.entity && terms.kind === 'finite',
+  const targets = belongingTo(holdings, first.entity, first.feature).filter(
+    ({ source, terms }) => source?.attachment === after.uid && terms.kind === 'finite',
   )
   const consumable = isConsumable(feature)
   let changed = new Map(targets.map((balance) => [balance.uid, balance]))
