@@ -26,20 +26,17 @@ export function isSliced({ byUid }: Owners, feature: string): boolean {
 
 /** All slices of a feature, item by item, each in the order of the entities' ids (R97). */
 export function slicesOf(owners: Owners, feature: string): readonly Balance[] {
-  return itemByItem([...slicesIn(owners, ({ balances }) => balances.get(feature) ?? NONE)], (slice) => slice)
+  const slices: Balance[] = []
+  for (const uid of byName(owners))
+    for (const balance of get(owners.byUid, uid)?.balances.get(feature) ?? NONE)
+      if (isSlice(balance)) slices.push(balance)
+  return itemByItem(slices, (slice) => slice)
 }
 
 /** All slices of all features, in no particular order. */
 export function* allSlices({ byUid }: Owners): Generator<Balance> {
   if (SLICED.over(byUid).size === 0) return
   for (const { balances } of valuesOf(byUid)) for (const list of balances.values()) yield* list.filter(isSlice)
-}
-
-function* slicesIn(owners: Owners, ofEach: (owner: Owner) => readonly Balance[]): Generator<Balance> {
-  for (const uid of byName(owners)) {
-    const owner = get(owners.byUid, uid)
-    if (owner !== undefined) for (const balance of ofEach(owner)) if (isSlice(balance)) yield balance
-  }
 }
 
 /** The internal ids of entities in order of the callers' ids. Those change less often than what the entities have. */
@@ -73,9 +70,10 @@ export function itemIdOf({ uid, source }: Balance): string {
 
 /** Puts slices that stand item by item already, or in the order of their entities, into the order of their items. */
 export function itemByItem<T>(all: readonly T[], sliceIn: (one: T) => Balance): readonly T[] {
-  const items = [...Map.groupBy(all, (one) => itemIdOf(sliceIn(one))).values()]
-  if (items.length < 2) return all
-  return items
+  const [first] = all
+  // Nearly always there is one item of a feature, and slices may be many.
+  if (first === undefined || all.every((one) => isSameItem(sliceIn(first), sliceIn(one)))) return all
+  return [...Map.groupBy(all, (one) => itemIdOf(sliceIn(one))).values()]
     .map((group) => ({ group, first: group.map(sliceIn).reduce(asItem) }))
     .sort((a, b) => itemOrder(a.first, b.first))
     .flatMap(({ group }) => group)
