@@ -41,6 +41,82 @@ export interface CreditSchemaItemAnswer {
   multipliers?: Record<string, { match: Record<string, string>; factor: number; add: number }>
 }
 
+export interface PlanAnswer {
+  id: string
+  name: string
+  description: string | null
+  group: string | null
+  version: number
+  add_on: boolean
+  auto_enable: boolean
+  /** The flat fee, or null where there is none. */
+  price: {
+    amount: number
+    interval: BillingIntervalName
+    /** Absent where it is one. */
+    interval_count?: number
+    display: DisplayAnswer
+  } | null
+  items: PlanItemAnswer[]
+  free_trial?: {
+    duration_length: number
+    duration_type: 'day' | 'month' | 'year'
+    card_required: boolean
+    on_end: 'bill'
+  }
+  created_at: number
+  env: 'sandbox' | 'live'
+  archived: boolean
+  config: { ignore_past_due: boolean }
+  billing_controls: Record<string, never>
+  metadata: Record<string, string>
+  base_variant_id: null
+}
+
+export type BillingIntervalName = Exclude<IntervalName, 'minute' | 'hour' | 'day'>
+
+/** What a pricing table shows as it is. */
+export interface DisplayAnswer {
+  primary_text: string
+  secondary_text?: string
+}
+
+export interface PlanItemAnswer {
+  feature_id: string
+  /** Where `expand` asked for it. */
+  feature?: FeatureAnswer
+  included: number
+  unlimited: boolean
+  pooled: boolean
+  /** Null for what never resets; `one_off` for what is given once. */
+  reset: { interval: IntervalName; interval_count?: number } | null
+  price: PlanItemPriceAnswer | null
+  display: DisplayAnswer
+  rollover?: {
+    max: number | null
+    max_percentage?: number
+    expiry_duration_type: 'month' | 'forever'
+    expiry_duration_length?: number
+  }
+  /** Whose every entity gets the item for itself. */
+  entity_feature_id?: string
+  threshold_billing?: { threshold: number }
+  expiry?: { duration: 'day' | 'week' | 'month' | 'year'; length: number }
+}
+
+/** Either `amount` or `tiers`, whose marks count what is included. */
+export interface PlanItemPriceAnswer {
+  amount?: number
+  tiers?: { to: number | 'inf'; amount: number; flat_amount?: number }[]
+  tier_behavior?: 'graduated' | 'volume'
+  interval: BillingIntervalName
+  interval_count?: number
+  billing_units: number
+  billing_method: 'prepaid' | 'usage_based'
+  /** Beyond what is included; null is any number. */
+  max_purchase: number | null
+}
+
 export interface ResetAnswer {
   interval: IntervalName
   /** Absent where it is one. */

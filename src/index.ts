@@ -14,6 +14,7 @@ import type * as events from './http/wire/events.ts'
 import type * as features from './http/wire/features.ts'
 import type * as locks from './http/wire/locks.ts'
 import { type ModelPriceTable, readModelPrices } from './http/wire/model-prices.ts'
+import type * as plans from './http/wire/plans.ts'
 import type * as tokens from './http/wire/tokens.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
@@ -33,6 +34,11 @@ export interface Operations {
   'features.list': [object, { list: answers.FeatureAnswer[] }]
   'features.update': [z.input<typeof features.updateFeatureInput>, answers.FeatureAnswer]
   'features.delete': [z.input<typeof features.featureIdInput>, answers.SuccessAnswer]
+  'plans.create': [z.input<typeof plans.createPlanInput>, answers.PlanAnswer]
+  'plans.get': [z.input<typeof plans.getPlanInput>, answers.PlanAnswer]
+  'plans.list': [z.input<typeof plans.listPlansInput>, { list: answers.PlanAnswer[] }]
+  'plans.update': [z.input<typeof plans.updatePlanInput>, answers.PlanAnswer]
+  'plans.delete': [z.input<typeof plans.deletePlanInput>, answers.SuccessAnswer]
   'customers.get_or_create': [z.input<typeof customers.getOrCreateCustomerInput>, answers.CustomerAnswer]
   'customers.get': [z.input<typeof customers.getCustomerInput>, answers.CustomerAnswer]
   'customers.list': [z.input<typeof customers.listCustomersInput>, answers.PageAnswer<answers.CustomerAnswer>]

@@ -118,8 +118,9 @@ export function tooLarge(request: Pick<HttpRequest, 'headers'>, limit: number): 
   return problemResponse({ status: 413, code: 'body_too_large', message }, environmentOf(request))
 }
 
-function respond(answer: Answer, { shape }: Endpoint, version: Version, env: Environment, body: unknown): HttpResponse {
+function respond(answer: Answer, target: Endpoint, version: Version, env: Environment, body: unknown): HttpResponse {
   if (isRefusal(answer)) return refused(env, answer.code, answer.message)
+  const shape = answer.shape ?? target.shape
   const text = writeJson(downgradeResponse(version, shape, answer.body, body))
   const status = downgradeStatus(version, shape, answer.status)
   return { status, headers: answer.replayed ? REPLAYED : JSON_HEADERS, body: text }

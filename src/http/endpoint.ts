@@ -26,6 +26,8 @@ export type Answer = Shown | Refusal
 interface Shown {
   readonly kind: 'answer'
   readonly status: Status
+  /** Where it is another one than that of the operation. */
+  readonly shape?: Shape
   readonly body: WireObject
   readonly replayed: boolean
   /** What failed although there is an answer. */
@@ -78,6 +80,22 @@ export function endpoint<S extends z.ZodType, A extends object>(definition: Defi
       const result = definition.run(context, parsed.data, body)
       // Staying synchronous where nothing has to be waited for saves the hot path a turn of the microtask queue.
       return result instanceof Promise ? result.then((one) => finish(one, parsed.data)) : finish(result, parsed.data)
+    },
+  }
+}
+
+/** An operation that is another one where the body asks for it; what that answers has a shape of its own. */
+export function either(usual: Endpoint, asksForOther: (body: unknown) => boolean, other: Endpoint): Endpoint {
+  const chosen = (body: unknown) => (asksForOther(body) ? other : usual)
+  const reshaped = (answer: Answer): Answer => (isRefusal(answer) ? answer : { ...answer, shape: other.shape })
+  return {
+    ...usual,
+    changes: (body) => chosen(body).changes(body),
+    bodyKey: (body) => chosen(body).bodyKey(body),
+    handle(context, body) {
+      if (chosen(body) === usual) return usual.handle(context, body)
+      const answer = other.handle(context, body)
+      return answer instanceof Promise ? answer.then(reshaped) : reshaped(answer)
     },
   }
 }

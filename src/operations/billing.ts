@@ -1,27 +1,16 @@
-import { type AttachRequest, attach } from '../domain/attach.ts'
-import { type Customization, customized } from '../domain/customize.ts'
+import { attach } from '../domain/attach.ts'
+import { customized } from '../domain/customize.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import { findPlan } from '../domain/find-plan.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import type { PlanTerms } from '../domain/plan.ts'
 import { isOneOff } from '../domain/plan-kind.ts'
+import type { OrderOfSeveral, PlanOrder, PlanUpdate } from '../domain/plan-order.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
-import { type Updated, type UpdateRequest, updateAttachment } from '../domain/update-attachment.ts'
+import { type Updated, updateAttachment } from '../domain/update-attachment.ts'
 import type { Reply } from '../engine/command.ts'
 import { type Bench, type Context, deciding, entityIn, nameOf, type Subject } from './decide.ts'
-
-/** A plan that is to be attached, by the caller's ids. */
-export interface PlanOrder extends Omit<AttachRequest, 'plan' | 'custom' | 'entity'> {
-  readonly planId: string
-  /** The newest where none is named. */
-  readonly version: number | undefined
-  readonly customization: Customization | undefined
-}
-
-export interface PlanUpdate extends Omit<UpdateRequest, 'customize' | 'entity'> {
-  readonly customization: Customization | undefined
-}
 
 /** What is done about money: nothing. */
 export interface BillingAnswer {
@@ -32,12 +21,6 @@ export interface BillingAnswer {
 /** Gives a subject a plan. Refusals: `product_not_found`, `customer_not_found`, `entity_not_found`, and those of `attach`. */
 export function attachPlan(context: Context, subject: Subject, order: PlanOrder): Promise<Reply<BillingAnswer>> {
   return billing(context, subject, 'billing.attach', (bench) => attached(bench, bench.entity, order))
-}
-
-/** A plan of several that are attached at once, to the entity that it names itself, or else to that of the request. */
-export interface OrderOfSeveral extends PlanOrder {
-  /** Null for the customer itself. */
-  readonly entityId: string | null | undefined
 }
 
 /**

@@ -1,11 +1,13 @@
 import { type Access, type Denial, deny, judge } from '../domain/access.ts'
 import { type Amount, ZERO } from '../domain/amount.ts'
 import type { JsonObject } from '../domain/customer.ts'
-import type { Feature, MemberIds } from '../domain/feature.ts'
+import { eligibilityFor, offersOf } from '../domain/eligibility.ts'
+import type { Catalogue, Feature, MemberIds } from '../domain/feature.ts'
 import { type Hold, hold, type LockTerms } from '../domain/hold.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import type { Instant } from '../domain/time.ts'
 import { type NamedSummaries, summariesAfter, summaryAfter, type Usage, use } from '../domain/usage.ts'
 import type { Reply } from '../engine/command.ts'
 import {
@@ -21,6 +23,7 @@ import {
   type SubjectFeature,
 } from './decide.ts'
 import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
+import { type PlanView, planView } from './plans.ts'
 import { eventOf } from './track.ts'
 
 export interface CheckAnswer {
@@ -34,6 +37,8 @@ export interface CheckAnswer {
   readonly lock: OpenLock | null
   /** After a successful use that several features could pay for: each with its summary (R46). */
   readonly summaries: NamedSummaries | null
+  /** What is on sale that has the feature; null unless it was asked for and access is denied (R55-R57). */
+  readonly offers: readonly PlanView[] | null
   /** For showing the feature. */
   readonly memberIds: MemberIds
 }
@@ -44,6 +49,7 @@ export function check(
   subject: SubjectFeature,
   required: Amount,
   properties: JsonObject,
+  withOffers: boolean,
 ): CheckAnswer | Refusal | Promise<CheckAnswer | Refusal> {
   return engine.read(env, subject.customerId, (holdings, { now }, catalogue) => {
     const feature = featureOf(subject, catalogue)
@@ -62,9 +68,27 @@ export function check(
       eventId: null,
       lock: null,
       summaries: null,
+      offers: withOffers && !access.allowed ? offersFor(access, feature, current, whose, catalogue, now) : null,
       memberIds: catalogue.memberIds,
     }
   })
+}
+
+/** What has the feature that answers; where a credit system does that is in no plan, what has the one that was asked for. */
+function offersFor(
+  access: Access,
+  asked: Feature,
+  holdings: Holdings,
+  entity: string | null,
+  catalogue: Catalogue,
+  now: Instant,
+): readonly PlanView[] {
+  const answering = offersOf(holdings, entity, access.feature.uid, catalogue)
+  const offers = answering.length > 0 ? answering : offersOf(holdings, entity, asked.uid, catalogue)
+  return offers.map((plan) => ({
+    ...planView(plan, catalogue, holdings.customer.env),
+    eligibility: eligibilityFor(holdings, entity, plan, catalogue, now),
+  }))
 }
 
 /**
@@ -82,6 +106,7 @@ export function checkAndUse(
   properties: JsonObject,
   recorded: boolean,
   lock: LockRequest | null,
+  withOffers: boolean,
 ): Promise<Reply<CheckAnswer>> {
   return engine.submit({
     env,
@@ -99,7 +124,8 @@ export function checkAndUse(
         )
       }
       const eventUid = situation.moment.newId('evt')
-      const rule = (bench: Bench) => useWhole(bench, feature, required, properties, terms, eventUid, recorded)
+      const rule = (bench: Bench) =>
+        useWhole(bench, feature, required, properties, terms, eventUid, { recorded, withOffers })
       return deciding(subject, eventUid, rule)(situation)
     },
   })
@@ -112,7 +138,7 @@ function useWhole(
   properties: JsonObject,
   terms: LockTerms | null,
   eventUid: string,
-  recorded: boolean,
+  { recorded, withOffers }: { readonly recorded: boolean; readonly withOffers: boolean },
 ): Result<CheckAnswer> | Refusal {
   const { holdings, catalogue, journal } = bench
   const entity = bench.entity?.uid ?? null
@@ -135,6 +161,7 @@ function useWhole(
       eventId: null,
       lock: null,
       summaries: null,
+      offers: withOffers ? offersFor(access, feature, holdings, entity, catalogue, bench.moment.now) : null,
       memberIds: catalogue.memberIds,
     },
   })
@@ -153,6 +180,7 @@ function useWhole(
       eventId: recorded ? eventUid : null,
       lock: lock === null ? null : openLock(lock),
       summaries: summariesAfter(usage, catalogue).all,
+      offers: null,
       memberIds: catalogue.memberIds,
     },
     events: recorded ? [eventOf(bench, eventUid, what, usage.deductions)] : [],

@@ -1,13 +1,14 @@
 import type { Environment } from '../domain/customer.ts'
 import { definePlan, type NewPlan } from '../domain/define-plan.ts'
+import { type Eligibility, eligibilityFor } from '../domain/eligibility.ts'
 import type { Catalogue, Feature, MemberIds } from '../domain/feature.ts'
 import { findPlan } from '../domain/find-plan.ts'
-import type { Plan } from '../domain/plan.ts'
+import type { Plan, PlanTerms } from '../domain/plan.ts'
 import { type PlanChange, type PlanRevisions, redefinePlan } from '../domain/redefine-plan.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { CatalogueOutcome } from '../engine/catalogues.ts'
 import type { Reply } from '../engine/command.ts'
-import { type Context, SUCCESS, type Success } from './decide.ts'
+import { asOf, type Context, entityIn, SUCCESS, type Subject, type Success } from './decide.ts'
 
 /** A plan, and what else has to be known to show it. */
 export interface PlanView {
@@ -16,6 +17,8 @@ export interface PlanView {
   /** Those of its items, by internal id. */
   readonly features: Readonly<Record<string, Feature>>
   readonly memberIds: MemberIds
+  /** What somebody may do with it, or null where nobody was named. */
+  readonly eligibility: Eligibility | null
 }
 
 /** Defines a plan. Refusals: those of `definePlan`. */
@@ -100,27 +103,57 @@ export function getPlan(
   })
 }
 
-/** In order of creation, by their first versions; the newest versions of what is not archived, unless more is asked for (C65). */
+/** Which plans are listed, and for whom it is to be said what they may do with them. */
+export interface PlanListRequest {
+  readonly archived: boolean
+  readonly versions: 'newest' | 'all'
+  readonly subject: Subject | null
+}
+
+/**
+ * In the order of their first revisions; the newest versions of what is not archived, unless more is asked for. Of a
+ * subject that nobody knows nothing is said. Source: C65, C80-C83.
+ */
 export function listPlans(
   { engine, env }: Context,
-  { archived, versions }: { readonly archived: boolean; readonly versions: 'newest' | 'all' },
+  { subject, ...which }: PlanListRequest,
 ): readonly PlanView[] | Promise<readonly PlanView[]> {
-  return engine.readCatalogue(env, (catalogue) =>
-    [...catalogue.versionsById.values()]
-      .toSorted(([a], [b]) => (a?.createdAt ?? 0) - (b?.createdAt ?? 0))
-      .flatMap((all) => (versions === 'all' ? all : all.slice(-1)))
-      .filter((plan) => archived || !plan.archived)
-      .map((plan) => planView(plan, catalogue, env)),
-  )
+  if (subject === null)
+    return engine.readCatalogue(env, (catalogue) =>
+      listed(catalogue, which).map((plan) => planView(plan, catalogue, env)),
+    )
+  return engine.read(env, subject.customerId, (found, { now }, catalogue) => {
+    const entity = found === null ? null : entityIn(found, subject)
+    const holdings = found === null || isRefusal(entity) ? null : asOf(found, now, catalogue)
+    const whose = isRefusal(entity) ? null : (entity?.uid ?? null)
+    return listed(catalogue, which).map((plan) => ({
+      ...planView(plan, catalogue, env),
+      eligibility: holdings === null ? null : eligibilityFor(holdings, whose, plan, catalogue, now),
+    }))
+  })
+}
+
+function listed(
+  { plans, versionsById }: Catalogue,
+  { archived, versions }: Pick<PlanListRequest, 'archived' | 'versions'>,
+): readonly Plan[] {
+  return [...new Set(plans.map(({ id }) => id))]
+    .flatMap((id) => versionsById.get(id)?.slice(versions === 'all' ? 0 : -1) ?? [])
+    .filter((plan) => archived || !plan.archived)
 }
 
 /** @param plan with the terms that are to be shown. */
-export function planView(plan: Plan, { byUid, memberIds }: Catalogue, env: Environment): PlanView {
+export function planView(plan: Plan, catalogue: Catalogue, env: Environment): PlanView {
+  return { plan, env, features: featuresIn(plan.terms, catalogue), memberIds: catalogue.memberIds, eligibility: null }
+}
+
+/** What has to be known of features to show those terms, by internal id. */
+export function featuresIn({ items }: PlanTerms, { byUid }: Catalogue): Readonly<Record<string, Feature>> {
   const features: Record<string, Feature> = {}
-  for (const { feature: uid, entityFeature } of plan.terms.items) {
+  for (const { feature: uid, entityFeature } of items) {
     for (const feature of [byUid.get(uid), byUid.get(entityFeature ?? '')]) {
       if (feature !== undefined) features[feature.uid] = feature
     }
   }
-  return { plan, env, features, memberIds }
+  return features
 }

@@ -7,6 +7,7 @@ import { events } from './journey/events.ts'
 import { features } from './journey/features.ts'
 import { begin, countsOf } from './journey/journey.ts'
 import { locks } from './journey/locks.ts'
+import { planCatalogue } from './journey/plan-catalogue.ts'
 import { plans, versions } from './journey/plans.ts'
 import { batchTrack, check, checkAndUse, track, trackByEventName, trackTokens } from './journey/use.ts'
 import { connect, load, NEWEST, OLDER } from './published.ts'
@@ -34,6 +35,7 @@ test.each(RUNS)('$release.module goes all the way on $store', ({ release, store 
   serving(store, async (server) => {
     const journey = await begin(release, server)
     await features(journey)
+    await planCatalogue(journey)
     await customers(journey)
     await balances(journey)
     await check(journey)

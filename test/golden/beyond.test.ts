@@ -809,6 +809,110 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'Items of plans that could not work',
+    rule: 'decision, as for balances (B74, B83)',
+    async keep(world) {
+      await world.ok('features.create', { feature_id: 'sso', name: 'SSO', type: 'boolean' })
+      for (const item of [
+        { feature_id: 'sso', included: 5 },
+        { feature_id: 'seats', included: 5, reset: { interval: 'month' } },
+        { feature_id: 'messages', included: 5, rollover: { max: 5 } },
+        { feature_id: 'messages', included: 5, entity_feature_id: 'renders' },
+      ]) {
+        await refused(world, 'plans.create', { ...PRO, items: [item] }, 'invalid_product_item')
+      }
+    },
+  },
+  {
+    title: 'Expiry and thresholds of plan items',
+    rule: 'K 2.2',
+    async keep(world) {
+      const expiry = { duration: 'month', length: 3 }
+      const threshold_billing = { threshold: 100 }
+      const price = { amount: 1, interval: 'month', billing_method: 'usage_based' }
+      const packs = { ...price, interval: 'one_off', billing_method: 'prepaid' }
+      for (const wrong of [
+        { price, expiry },
+        { price: packs, threshold_billing },
+      ]) {
+        const items = [{ feature_id: 'messages', ...wrong }]
+        await refused(world, 'plans.create', { ...PRO, items }, 'invalid_product_item')
+      }
+      const items = [
+        { feature_id: 'messages', price, threshold_billing },
+        { feature_id: 'messages', price: packs, expiry },
+      ]
+      expect((await world.ok('plans.create', { ...PRO, items })).items).toMatchObject(items)
+    },
+  },
+  {
+    title: 'Prepaid amounts beside whole packs',
+    rule: 'C49',
+    async keep(world) {
+      const price = { amount: 1, interval: 'month', billing_method: 'prepaid', billing_units: 5 }
+      const items = [{ feature_id: 'messages', included: 7, price }]
+      expect((await world.ok('plans.create', { ...PRO, items })).items).toMatchObject(items)
+    },
+  },
+  {
+    title: "A plan's trial that reverts",
+    rule: 'C52, decision',
+    async keep(world) {
+      const free_trial = { duration_length: 7, duration_type: 'day', on_end: 'revert' }
+      await refused(world, 'plans.create', { ...PRO, free_trial }, 'not_supported')
+    },
+  },
+  {
+    title: 'The texts in `display`',
+    rule: 'C 3.2',
+    async keep(world) {
+      const price = { amount: 3, interval: 'month', billing_method: 'usage_based', billing_units: 500 }
+      const items = [{ feature_id: 'messages', included: 1000, price }]
+      const plan = await world.ok('plans.create', { ...PRO, items, price: { amount: 24, interval: 'month' } })
+      expect(plan.price.display).toEqual({ primary_text: '$24', secondary_text: 'per month' })
+      expect(plan.items[0].display).toEqual({ primary_text: '1,000 Messages', secondary_text: 'then $3 per 500' })
+    },
+  },
+  {
+    title: 'What previews are worked out from',
+    rule: 'decision, C 4.11',
+    async keep(world) {
+      await world.ok('plans.create', { ...PRO, price: { amount: 10, interval: 'month' } })
+      const preview = await world.ok('billing.preview_attach', { customer_id: 'ada', plan_id: PRO.plan_id })
+      expect(preview).toMatchObject({ total: 10, currency: 'usd', checkout_type: null, next_cycle: { total: 10 } })
+    },
+  },
+  {
+    title: '`customer_eligibility` at 2.1',
+    rule: 'K 3.6, instead of C15',
+    async keep(world) {
+      await world.ok('plans.create', PRO)
+      const { list } = await world.ok('plans.list', { customer_id: 'ada' }, { 'x-api-version': '2.1' })
+      expect(list[0].customer_eligibility).toMatchObject({ scenario: 'new', attach_action: 'activate', status: null })
+    },
+  },
+  {
+    title: 'A paywall where no plan has the credits that answer',
+    rule: 'decision, R57',
+    async keep(world) {
+      await world.ok('features.create', system('credits', 2))
+      await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'renders', included: 5 }] })
+      const asked = { customer_id: 'ada', feature_id: 'renders', with_preview: true }
+      const { preview } = await world.ok('balances.check', asked)
+      expect(preview).toMatchObject({ feature_id: 'credits', upgrade_product_id: PRO.plan_id })
+    },
+  },
+  {
+    title: 'What is archived',
+    rule: 'decision, C66, R57',
+    async keep(world) {
+      await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'messages', included: 5 }] })
+      await world.ok('plans.update', { plan_id: PRO.plan_id, archived: true })
+      const { preview } = await world.ok('balances.check', { ...ADA, with_preview: true })
+      expect(preview).toMatchObject({ products: [], upgrade_product_id: null })
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
@@ -830,6 +934,7 @@ const TOKENS = {
   ...{ customer_id: 'ada', feature_id: 'ai', model_id: 'custom/own' },
   ...{ input_tokens: 10_000, output_tokens: 5_000 },
 }
+const PRO = { plan_id: 'pro', name: 'Pro' }
 const LOCK = { enabled: true, lock_id: 'job' }
 const SEATS = { customer_id: 'ada', feature_id: 'seats' }
 

@@ -512,7 +512,6 @@ describe('what a later version understands', () => {
   const seat = () => ({ entity_id: unused(), feature_id: 'seats' })
   const alice = { customer_id: 'alice' }
   const asking: [string, string, (value: unknown) => unknown][] = [
-    ['balances.check', 'product_id', (product_id) => ({ ...check, product_id })],
     ['balances.track', 'currency', (currency) => ({ ...check, value: 0, customer_data: { currency } })],
     ['customers.update', 'billing_controls', (billing_controls) => ({ ...alice, billing_controls })],
     [

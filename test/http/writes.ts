@@ -2,6 +2,9 @@
 export const READS: Readonly<Record<string, Body>> = {
   'balances.list': { customer_id: 'alice' },
   'balances.preview_recalculate': { customer_id: 'alice', feature_id: 'messages' },
+  'billing.preview_attach': { customer_id: 'alice', plan_id: 'basic' },
+  'billing.preview_multi_attach': { customer_id: 'alice', plans: [{ plan_id: 'basic' }] },
+  'billing.preview_update': { customer_id: 'dora', recalculate_balances: { enabled: true } },
   'clock.get': {},
   'customers.get': { customer_id: 'alice' },
   'customers.list': {},
@@ -361,4 +364,5 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
   ['features.create', { feature_id: 'beta', name: 'Beta', type: 'boolean' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'beta' }],
   ['entities.create', { customer_id: 'alice', entity_id: 'desk', feature_id: 'seats' }],
+  ['customers.get_or_create', { customer_id: 'dora', auto_enable_plan_id: 'basic' }],
 ]

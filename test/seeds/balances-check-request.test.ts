@@ -78,7 +78,8 @@ describe.each(Object.keys(FIGURES))('BalancesCheckRequest (%s)', (version) => {
     expect(await codeOf({ feature_id: 'nope', customer_id: 'zoe', entity_id: 'e1' })).toBe('404 feature_not_found')
     expect(await exists('zoe')).toBe(false)
     expect(await codeOf({ feature_id: undefined })).toBe('400 invalid_inputs')
-    expect(await codeOf({ feature_id: undefined, product_id: 'pro' })).toBe('400 not_supported')
+    expect(await codeOf({ feature_id: undefined, product_id: 'pro' })).toBe('404 product_not_found')
+    expect(await codeOf({ product_id: 'pro' })).toBe('400 invalid_inputs')
   })
 
   test('feature_id: a flag is held or not', async () => {

@@ -37,6 +37,8 @@ export const plans: readonly Endpoint[] = [
       listPlans(context, {
         archived: input.include_archived ?? false,
         versions: input.all_versions === true ? 'all' : 'newest',
+        subject:
+          input.customer_id == null ? null : { customerId: input.customer_id, entityId: input.entity_id ?? undefined },
       }),
     show: (views, { expand }) => ({ list: views.map((view) => showPlan(view, expand)) }),
   }),

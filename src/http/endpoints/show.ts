@@ -5,6 +5,7 @@ import type { FeatureView } from '../../operations/features.ts'
 import type { PlanView } from '../../operations/plans.ts'
 import type { TrackAnswer } from '../../operations/track.ts'
 import type { AttachmentView, CustomerView, EntityView, NamedEntity } from '../../operations/view.ts'
+import { productOf } from '../versions/versions.ts'
 import { purchaseToWire, subscriptionToWire } from '../wire/attachments.ts'
 import {
   balancesToWire,
@@ -18,7 +19,7 @@ import {
 import { customerToWire } from '../wire/customers.ts'
 import { entityHeadToWire, entityToWire } from '../wire/entities.ts'
 import { lockToWire } from '../wire/locks.ts'
-import { planToWire } from '../wire/plan.ts'
+import { eligibilityToWire, planToWire } from '../wire/plan.ts'
 import type { WireObject } from '../wire/wire.ts'
 
 /** How operations' answers look in the newest version, where several endpoints show the same thing. */
@@ -33,7 +34,13 @@ export function expanding(expand: readonly string[], wanted: string, memberIds: 
 }
 
 export function showPlan(view: PlanView, expand: readonly string[] = NOTHING): WireObject {
-  return planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  const plan = planToWire(view.plan, view, expanding(expand, 'items.feature', view.memberIds))
+  return view.eligibility === null ? plan : { ...plan, customer_eligibility: eligibilityToWire(view.eligibility) }
+}
+
+/** A plan as a product, which is what it is called on paywalls. */
+export function showProduct(view: PlanView): WireObject {
+  return productOf(showPlan(view, ['items.feature']))
 }
 
 /** @param often whether the same summary will be shown again: after a read it will, after a use there is a new one. */

@@ -3,59 +3,96 @@ import { ONE } from '../../domain/amount.ts'
 import { setUsage } from '../../operations/balances.ts'
 import { check, checkAndUse } from '../../operations/check.ts'
 import { type Newcomer, withNewcomer } from '../../operations/ensure.ts'
+import { checkProduct } from '../../operations/product-check.ts'
 import { type RefundRequest, refundUse } from '../../operations/refunds.ts'
 import { type TrackRequest, track } from '../../operations/track.ts'
-import { type Endpoint, endpoint } from '../endpoint.ts'
+import { type Endpoint, either, endpoint } from '../endpoint.ts'
 import type { Status } from '../versions/version.ts'
 import { balancesToWire, flagToWire } from '../wire/balance.ts'
 import { newcomerTerms } from '../wire/customers.ts'
 import { lockToWire } from '../wire/locks.ts'
+import { paywallToWire, productCheckToWire } from '../wire/offers.ts'
 import { quickCheck, quickTrack } from '../wire/quick.ts'
-import { checkInput, previewToWire, setUsageInput, trackInput } from '../wire/usage.ts'
-import { expanding, NOTHING, showBalance, showTracked } from './show.ts'
+import { checkInput, productCheckInput, setUsageInput, trackInput } from '../wire/usage.ts'
+import { expanding, NOTHING, showBalance, showProduct, showTracked } from './show.ts'
+
+const featureCheck = endpoint({
+  operation: 'balances.check',
+  shape: 'check',
+  input: checkInput,
+  quick: quickCheck,
+  kind: (body) => (fieldOf(body, 'send_event') === true || fieldOf(body, 'lock') != null ? 'write' : 'read'),
+  run(context, input) {
+    const subject = subjectOf(input)
+    const properties = input.properties ?? {}
+    const act = () =>
+      input.send_event === true || input.lock != null
+        ? checkAndUse(
+            context,
+            subject,
+            input.required,
+            properties,
+            input.skip_event !== true,
+            input.lock ?? null,
+            input.with_preview === true,
+          )
+        : check(context, subject, input.required, properties, input.with_preview === true)
+    return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
+  },
+  show({ access, denial, customerId, eventId, lock, summaries, offers, memberIds }, input) {
+    const { allowed, required, summary, flag, feature } = access
+    const { with_preview, expand = NOTHING } = input
+    return {
+      allowed,
+      customer_id: customerId,
+      entity_id: input.entity_id,
+      required_balance: required,
+      balance:
+        summary === null
+          ? null
+          : showBalance(
+              summary,
+              expanding(expand, 'balance.feature', memberIds),
+              input.send_event !== true && lock === null,
+            ),
+      balances: summaries === null ? undefined : balancesToWire(summaries, null),
+      flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', memberIds)),
+      event_id: eventId ?? undefined,
+      lock: lock === null ? undefined : lockToWire(lock),
+      reason: denial?.reason,
+      available_at: denial === null ? undefined : denial.availableAt,
+      preview:
+        with_preview !== true
+          ? undefined
+          : offers === null
+            ? null
+            : paywallToWire(feature, summary !== null, offers, showProduct),
+    }
+  },
+})
+
+/** Whether a plan is had, which older clients ask in the same way (R53). */
+const productCheck = endpoint({
+  operation: 'balances.check',
+  shape: 'other',
+  input: productCheckInput,
+  kind: 'read',
+  run: (context, input) =>
+    checkProduct(
+      context,
+      { customerId: input.customer_id, entityId: input.entity_id ?? undefined },
+      input.product_id,
+      newcomerOf(input),
+    ),
+  show: (answer, input) => productCheckToWire(answer, input, showProduct),
+})
 
 export const usage: readonly Endpoint[] = [
-  endpoint({
-    operation: 'balances.check',
-    shape: 'check',
-    input: checkInput,
-    quick: quickCheck,
-    kind: (body) => (fieldOf(body, 'send_event') === true || fieldOf(body, 'lock') != null ? 'write' : 'read'),
-    run(context, input) {
-      const subject = subjectOf(input)
-      const properties = input.properties ?? {}
-      const act = () =>
-        input.send_event === true || input.lock != null
-          ? checkAndUse(context, subject, input.required, properties, input.skip_event !== true, input.lock ?? null)
-          : check(context, subject, input.required, properties)
-      return input.auto_create === true ? withNewcomer(context, subject, newcomerOf(input), act) : act()
-    },
-    show({ access, denial, customerId, eventId, lock, summaries, memberIds }, input) {
-      const { allowed, required, summary, flag, feature } = access
-      const { with_preview, expand = NOTHING } = input
-      return {
-        allowed,
-        customer_id: customerId,
-        entity_id: input.entity_id,
-        required_balance: required,
-        balance:
-          summary === null
-            ? null
-            : showBalance(
-                summary,
-                expanding(expand, 'balance.feature', memberIds),
-                input.send_event !== true && lock === null,
-              ),
-        balances: summaries === null ? undefined : balancesToWire(summaries, null),
-        flag: flag === null ? null : flagToWire(flag, expanding(expand, 'flag.feature', memberIds)),
-        event_id: eventId ?? undefined,
-        lock: lock === null ? undefined : lockToWire(lock),
-        reason: denial?.reason,
-        available_at: denial === null ? undefined : denial.availableAt,
-        preview: with_preview === true ? previewToWire(allowed, feature, summary !== null) : undefined,
-      }
-    },
-  }),
+  either(
+    featureCheck,
+    (body) => fieldOf(body, 'product_id') != null && fieldOf(body, 'feature_id') == null,
+    productCheck,
+  ),
   endpoint({
     operation: 'balances.track',
     shape: 'track',

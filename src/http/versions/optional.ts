@@ -5,6 +5,7 @@
 export const OPTIONAL = {
   feature: ['credit_schema', 'display'],
   plan: ['free_trial', 'customer_eligibility'],
+  eligibility: ['status', 'canceling', 'trialing', 'trial_available'],
   planPrice: ['interval_count'],
   planItem: ['feature', 'display', 'rollover'],
   planItemPrice: ['amount', 'tiers', 'tier_behavior', 'interval_count'],
@@ -22,6 +23,9 @@ export const OPTIONAL = {
   /** Each of these is an expansion of the same name. */
   customer: ['invoices', 'entities', 'trials_used', 'rewards', 'referrals', 'payment_method'],
   entity: ['invoices'],
+  preview: ['next_cycle', 'expand'],
+  planChange: ['plan'],
+  line: ['discounts', 'period'],
   bin: ['grouped_values'],
   billingControls: ['auto_topups', 'spend_limits', 'usage_limits', 'usage_alerts', 'overage_allowed'],
 } as const

@@ -1,7 +1,7 @@
 import { formatAmount, readAmount } from '../../domain/amount.ts'
 import type { Wire, WireObject } from '../wire/wire.ts'
 import { OPTIONAL } from './optional.ts'
-import { amountOf, type Change, listOf, orNull, stripped } from './values.ts'
+import { amountOf, type Change, listOf, objectOf, orNull, stripped } from './values.ts'
 import type { Body, UpgradedBody } from './version.ts'
 
 /** A plan without the keys that hold nothing. @param feature the same of a feature. */
@@ -36,8 +36,16 @@ const OLDER_METHODS = new Map<unknown, string>([['usage_based', 'pay_per_use']])
 const NEWER_METHODS = new Map<unknown, string>([['pay_per_use', 'usage_based']])
 
 /** A plan by its older names, the marks of its tiers without what is included (C16). */
-export function olderPlan({ auto_enable, items, ...plan }: WireObject): WireObject {
-  return { ...plan, default: auto_enable, features: listOf(items).map(olderItem) }
+export function olderPlan({ auto_enable, items, customer_eligibility, ...plan }: WireObject): WireObject {
+  const older = { ...plan, default: auto_enable, features: listOf(items).map(olderItem) }
+  return customer_eligibility == null
+    ? older
+    : { ...older, customer_eligibility: olderEligibility(objectOf(customer_eligibility)) }
+}
+
+/** Source: C15. */
+function olderEligibility({ scenario, trial_available }: WireObject): WireObject {
+  return stripped({ scenario, trial_available }, ['trial_available'])
 }
 
 function olderItem({ included, price, reset, ...item }: WireObject): WireObject {

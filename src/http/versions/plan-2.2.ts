@@ -4,7 +4,9 @@ import { type Change, filled, listOf, orNull } from './values.ts'
 
 /** A plan with every optional key, as clients of 2.1 and 2.2 insist on (K3, K23). @param feature the same of a feature. */
 export function filledPlan(plan: WireObject, feature: Change): WireObject {
-  return filled({ ...plan, price: orNull(plan['price'], price), items: itemsOf(plan, feature) }, OPTIONAL.plan)
+  const eligibility = orNull(plan['customer_eligibility'], (one) => filled(one, OPTIONAL.eligibility))
+  const shown = { ...plan, price: orNull(plan['price'], price), items: itemsOf(plan, feature) }
+  return filled({ ...shown, customer_eligibility: eligibility }, OPTIONAL.plan)
 }
 
 function itemsOf(plan: WireObject, feature: Change): WireObject[] {

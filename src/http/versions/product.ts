@@ -12,6 +12,7 @@ export function productOf(plan: WireObject, typeOf: TypeOf): WireObject {
   const trial = objectOf(plan['free_trial'])
   const price = objectOf(plan['price'])
   const features = listOf(plan['features'])
+  const { scenario, trial_available } = objectOf(plan['customer_eligibility'])
   // A fee of nothing is none (C87).
   const fee =
     amountOf(price['amount']) === 0n
@@ -28,8 +29,9 @@ export function productOf(plan: WireObject, typeOf: TypeOf): WireObject {
     version,
     created_at,
     items: [...fee, ...features.map((item) => itemOf(item, typeOf))],
-    free_trial: plan['free_trial'] == null ? null : trialOf(trial),
+    free_trial: plan['free_trial'] == null ? null : { ...trialOf(trial), trial_available },
     base_variant_id,
+    scenario,
     properties: propertiesOf(plan, features),
   }
 }

@@ -3,6 +3,7 @@ import type { WireObject } from '../wire/wire.ts'
 import { olderHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { fromOlderPlan, olderPlan, strippedPlan } from './plan-2.0.ts'
+import { previewWith } from './preview.ts'
 import {
   amountOf,
   eachListed,
@@ -47,6 +48,7 @@ export const upTo20: VersionChange = {
     aggregate: (answer) =>
       eachListed(answer, ({ period, values, grouped_values }) => ({ ...objectOf(grouped_values ?? values), period })),
     billed: (answer) => stripped(answer, OPTIONAL.billed),
+    preview,
     track: ({ deductions: _, event_id: _event, lock: _lock, ...answer }) =>
       withBalances(stripped(answer, OPTIONAL.track)),
   },
@@ -85,6 +87,12 @@ function withBalances(answer: WireObject): WireObject {
   const { balances } = answer
   const held = { ...answer, balance: orNull(answer['balance'], balance) }
   return balances === undefined ? held : { ...held, balances: mapped(balances, balance) }
+}
+
+function preview(value: WireObject): WireObject {
+  const line = (one: WireObject) => stripped(one, OPTIONAL.line)
+  const change = (one: WireObject) => stripped({ ...one, plan: orNull(one['plan'], product) }, OPTIONAL.planChange)
+  return stripped(previewWith(value, line, change), OPTIONAL.preview)
 }
 
 function product(value: WireObject): WireObject {

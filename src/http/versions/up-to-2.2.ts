@@ -2,6 +2,7 @@ import type { WireObject } from '../wire/wire.ts'
 import { filledHeld } from './held-plans.ts'
 import { OPTIONAL } from './optional.ts'
 import { filledPlan } from './plan-2.2.ts'
+import { previewWith } from './preview.ts'
 import { eachListed, filled, listOf, mapped, objectOf, oneOrListed, orNull } from './values.ts'
 import type { Body, UpgradedBody, VersionChange } from './version.ts'
 
@@ -39,6 +40,7 @@ export const upTo22: VersionChange = {
     }),
     track: (answer) => withBalances(filled(answer, OPTIONAL.track)),
     billed: (answer) => filled(answer, OPTIONAL.billed),
+    preview,
     events: (answer, body) => page(answer, body, EVENTS_PAGE),
     aggregate: (answer) => eachListed(answer, (bin) => filled(bin, OPTIONAL.bin)),
   },
@@ -92,6 +94,12 @@ function subject(value: WireObject): WireObject {
     balances: mapped(value['balances'], balance),
     flags: mapped(value['flags'], flag),
   }
+}
+
+function preview(value: WireObject): WireObject {
+  const line = (one: WireObject) => filled(one, OPTIONAL.line)
+  const change = (one: WireObject) => ({ ...filled(one, OPTIONAL.planChange), plan: orNull(one['plan'], plan) })
+  return filled(previewWith(value, line, change), OPTIONAL.preview)
 }
 
 function plan(value: WireObject): WireObject {

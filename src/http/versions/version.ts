@@ -56,6 +56,7 @@ export type Shape =
   | 'events'
   | 'aggregate'
   | 'billed'
+  | 'preview'
   | 'other'
 
 /** Everything is done before it is answered, so 202 says no less than 200; but there are clients that insist on it (K8). */

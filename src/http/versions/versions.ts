@@ -55,6 +55,11 @@ export function downgradeStatus(version: Version, shape: Shape, status: Status):
   return plain ? 200 : status
 }
 
+/** A plan of the newest shape, with its features, as a product: so paywalls show it in every version (K 3.1). */
+export function productOf(plan: WireObject): WireObject {
+  return downgradeResponse('1.2', 'product', plan, {})
+}
+
 /** An answer of the newest shape as the version expects it. */
 export function downgradeResponse(version: Version, shape: Shape, answer: WireObject, body: unknown): WireObject {
   const changes = APPLYING.get(version) ?? []

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { ZERO } from '../../domain/amount.ts'
 import type { CarryRequest } from '../../domain/attach.ts'
+import type { OrderOfSeveral, PlanOrder, PlanUpdate } from '../../domain/plan-order.ts'
 import type { Order } from '../../domain/quantities.ts'
-import type { BillingAnswer, OrderOfSeveral, PlanOrder, PlanUpdate } from '../../operations/billing.ts'
 import { customizeInput, trialInput, trialOf } from './customize.ts'
 import { amount, id, instant, later, text } from './scalars.ts'
 import type { WireObject } from './wire.ts'
@@ -222,7 +222,12 @@ function carryOf(request: z.infer<typeof carry>): CarryRequest | undefined {
   return request == null ? undefined : { enabled: request.enabled, featureIds: request.feature_ids ?? undefined }
 }
 
+interface Billed {
+  readonly customerId: string
+  readonly entityId: string | undefined
+}
+
 /** What attaching and changing answer: nothing is collected, so there is nothing to pay (C105, C108). */
-export function billedToWire({ customerId, entityId }: BillingAnswer): WireObject {
+export function billedToWire({ customerId, entityId }: Billed): WireObject {
   return { customer_id: customerId, entity_id: entityId, payment_url: null }
 }

@@ -2,6 +2,7 @@ import { ZERO } from '../../domain/amount.ts'
 import { assert } from '../../domain/assert.ts'
 import type { RolloverPolicy } from '../../domain/balance.ts'
 import type { Environment } from '../../domain/customer.ts'
+import type { Eligibility } from '../../domain/eligibility.ts'
 import { type Feature, isConsumable } from '../../domain/feature.ts'
 import type { ItemPrice } from '../../domain/item-price.ts'
 import type { FreeTrial, Plan, PlanItem } from '../../domain/plan.ts'
@@ -66,6 +67,18 @@ export function planToWire(
     billing_controls: {},
     metadata: plan.metadata,
     base_variant_id: null,
+  }
+}
+
+/** What a customer may do with a plan; of one that it does not have, nothing is said of its end (C 3.10). */
+export function eligibilityToWire(eligibility: Eligibility): WireObject {
+  const { scenario, action, status, canceling, trialing, trialAvailable } = eligibility
+  return {
+    scenario,
+    attach_action: action,
+    status: status ?? undefined,
+    ...(status === 'active' ? { canceling, trialing } : {}),
+    trial_available: trialAvailable ?? undefined,
   }
 }
 

@@ -1,11 +1,9 @@
 import * as z from 'zod'
 import { type Amount, ONE } from '../../domain/amount.ts'
 import { OVERAGE_BEHAVIORS } from '../../domain/deduction.ts'
-import type { Feature } from '../../domain/feature.ts'
 import { customerData, entityData } from './customers.ts'
 import { lockField } from './locks.ts'
-import { amount, expandOf, id, instant, jsonObject, later } from './scalars.ts'
-import type { WireObject } from './wire.ts'
+import { amount, expandOf, id, instant, jsonObject } from './scalars.ts'
 
 /** What versions before 2.1 do on the way: a missing customer or entity is created from what is said of it (R11). */
 export const creation = {
@@ -22,7 +20,7 @@ export const checkInput = z
     ...creation,
     customer_id: id,
     feature_id: id.optional(),
-    product_id: later('product_id'),
+    product_id: id.nullish(),
     entity_id: id.optional(),
     required_balance: amount.optional(),
     required_quantity: amount.optional(),
@@ -37,12 +35,22 @@ export const checkInput = z
     const { feature_id } = input
     if (input.lock != null && input.skip_event === true)
       ctx.addIssue({ code: 'custom', path: ['skip_event'], message: LOCK_IS_RECORDED })
-    if (feature_id === undefined) {
-      ctx.addIssue({ code: 'custom', message: 'feature_id is needed: which feature is to be checked?' })
+    if (feature_id === undefined || input.product_id != null) {
+      ctx.addIssue({ code: 'custom', message: 'either feature_id or product_id is needed, and not both' })
       return z.NEVER
     }
     return { ...input, feature_id, required: requiredOf(input.required_balance, input.required_quantity) }
   })
+
+/** The same request where it is about a plan, by its older name (R53). */
+export const productCheckInput = z.object({
+  customer_id: id,
+  product_id: id,
+  entity_id: id.nullish(),
+  customer_data: customerData.nullish(),
+  entity_data: entityData.nullish(),
+  with_preview: z.boolean().optional(),
+})
 
 /** What a lock corrects when it is finalized has to be there. */
 const LOCK_IS_RECORDED = 'cannot be given with lock, whose use is recorded'
@@ -152,23 +160,3 @@ export const setUsageInput = z.object({
   value: amount,
   customer_data: customerData.nullish(),
 })
-
-/**
- * What to tell someone who may not use a feature (R55-R58). No plan or top-up is on sale here, so there is nothing to offer.
- * @returns null when access is allowed.
- */
-export function previewToWire(allowed: boolean, feature: Feature, holdsBalance: boolean): WireObject | null {
-  if (allowed) return null
-  const message = holdsBalance
-    ? `The usage limit for ${feature.name} is reached.`
-    : `${feature.name} is not included in what this customer has.`
-  return {
-    scenario: holdsBalance ? 'usage_limit' : 'feature_flag',
-    title: 'Feature unavailable',
-    message,
-    feature_id: feature.id,
-    feature_name: feature.name,
-    products: [],
-    upgrade_product_id: null,
-  }
-}
