@@ -148,7 +148,7 @@ export function planView(plan: Plan, catalogue: Catalogue, env: Environment): Pl
 }
 
 /** What has to be known of features to show those terms, by internal id. */
-export function featuresIn({ items }: PlanTerms, { byUid }: Catalogue): Readonly<Record<string, Feature>> {
+function featuresIn({ items }: PlanTerms, { byUid }: Catalogue): Readonly<Record<string, Feature>> {
   const features: Record<string, Feature> = {}
   for (const { feature: uid, entityFeature } of items) {
     for (const feature of [byUid.get(uid), byUid.get(entityFeature ?? '')]) {

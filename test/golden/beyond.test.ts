@@ -895,7 +895,6 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     title: 'A paywall where no plan has the credits that answer',
     rule: 'decision, R57',
     async keep(world) {
-      await world.ok('features.create', system('credits', 2))
       await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'renders', included: 5 }] })
       const asked = { customer_id: 'ada', feature_id: 'renders', with_preview: true }
       const { preview } = await world.ok('balances.check', asked)
