@@ -1015,6 +1015,18 @@ function operationAt(route: string): string {
 /** Entities with balances of their own, AI credits and an open lock, beside what every world of this file has. */
 async function settleIn({ ok, clock }: World): Promise<void> {
   await ok('plans.create', { plan_id: 'basic', name: 'Basic', items: [{ feature_id: 'messages', included: 5 }] })
+  const price = { amount: 1, interval: 'month', billing_method: 'prepaid', billing_units: 10 }
+  const reset = { interval: 'week' }
+  await ok('plans.create', {
+    ...{ plan_id: 'pro', name: 'Pro', price: { amount: 20, interval: 'month' } },
+    items: [
+      { feature_id: 'messages', included: 30, reset, rollover: { max: 9 } },
+      { feature_id: 'messages', price },
+      { feature_id: 'seats', included: 2, price: { amount: 5, interval: 'month', billing_method: 'usage_based' } },
+    ],
+  })
+  const feature_quantities = [{ feature_id: 'messages', quantity: 20 }]
+  await ok('billing.attach', { customer_id: 'alice', plan_id: 'pro', subscription_id: 's1', feature_quantities })
   const model_markups = { 'custom/own': { input_cost: 2, output_cost: 8 } }
   await ok('features.create', { feature_id: 'ai', name: 'AI', type: 'ai_credit_system', model_markups })
   await ok('balances.create', { customer_id: 'alice', feature_id: 'ai', included: 10 })

@@ -81,6 +81,10 @@ const interesting = fc.oneof(
       { custom: { markup: -100 } },
       { feature_id: 'seats', name: null },
       [{ feature_id: 'messages', included: 5 }],
+      [{ feature_id: 'messages', quantity: 7 }],
+      { enabled: true, feature_ids: ['messages'] },
+      { price: null, items: [] },
+      [{ plan_id: 'basic' }, { plan_id: 'basic' }],
     ],
     JSON.parse('{"__proto__": {"a": 1}, "constructor": 1}'),
     JSON.parse(`${'['.repeat(40)}${']'.repeat(40)}`),
@@ -126,6 +130,8 @@ const FIELDS = [
     'group',
     'version',
     'force_version',
+    ...['subscription_id', 'feature_quantities', 'customize', 'plan_schedule', 'starts_at', 'ends_at', 'discounts'],
+    ...['billing_cycle_anchor', 'carry_over_usages', 'remove_plan_ids', 'cancel_action', 'invoice_mode'],
   ],
   ...['frozen_time', 'delete_in_stripe', 'filter_by', 'unheard_of', '__proto__', 'constructor', 'toString', ''],
 ]
@@ -264,6 +270,66 @@ const plan = {
   metadata: fc.dictionary(fc.string(), fc.string()),
   expand: fc.constant(['items.feature']),
 }
+const trial = fc.constantFrom(null, { duration_length: 3 }, { duration_length: 1, duration_type: 'day' })
+const order = fc.record({ feature_id: subject.feature_id, quantity: fc.constantFrom(0, 1, 15, 300) })
+const carry = fc.record({ enabled: fc.boolean(), feature_ids: fc.constantFrom(null, ['messages'], ['nothing']) })
+const anchor = fc.oneof(fc.constant('now'), time)
+const customize = fc.oneof(
+  fc.record({ price: fc.constantFrom(null, { amount: 3, interval: 'month' }), free_trial: trial }),
+  fc.record({ items: fc.array(item, { maxLength: 2 }) }),
+  fc.record({ add_items: fc.array(item, { maxLength: 2 }), remove_items: fc.constant([{ feature_id: 'messages' }]) }),
+)
+const attached = {
+  entity_id: entityId,
+  version: fc.constantFrom(1, 2),
+  feature_quantities: fc.array(order, { maxLength: 2 }),
+  customize,
+  subscription_id: fc.constantFrom('s1', 's2'),
+}
+const customerId = fc.constantFrom('alice', 'alice', 'bob')
+const attaching = withSome(
+  { customer_id: customerId, plan_id: planId },
+  {
+    ...attached,
+    free_trial: trial,
+    plan_schedule: fc.constantFrom('immediate', 'end_of_cycle'),
+    starts_at: time,
+    ends_at: time,
+    billing_cycle_anchor: anchor,
+    carry_over_usages: carry,
+    carry_over_balances: carry,
+    remove_plan_ids: fc.constantFrom([], ['basic'], ['pro', 'pro']),
+    new_billing_subscription: fc.boolean(),
+    no_billing_changes: fc.boolean(),
+  },
+)
+const attachingSeveral = withSome(
+  {
+    customer_id: customerId,
+    plans: fc.array(withSome({ plan_id: planId }, attached), { minLength: 1, maxLength: 3 }),
+  },
+  { entity_id: entityId, free_trial: trial, starts_at: time, billing_cycle_anchor: anchor },
+)
+const changingPlan = fc
+  .constantFrom(
+    fc.record({ cancel_action: fc.constantFrom('cancel_immediately', 'cancel_end_of_cycle', 'uncancel') }),
+    fc.record({ feature_quantities: attached.feature_quantities }),
+    fc.record({ customize }),
+    fc.record({ version: attached.version, recalculate_balances: fc.record({ enabled: fc.boolean() }) }),
+    fc.record({ billing_cycle_anchor: anchor }),
+    fc.record({ carry_over_usages: carry, free_trial: trial }),
+  )
+  .chain((change) =>
+    fc
+      .tuple(
+        change,
+        withSome(
+          { customer_id: customerId, plan_id: planId },
+          { entity_id: entityId, subscription_id: attached.subscription_id },
+        ),
+      )
+      .map(([one, whose]) => ({ ...whose, ...one })),
+  )
 const totals = fc.array(
   fc.record({ feature_id: fc.constantFrom('messages', 'messages', 'messages', 'seats', 'sso'), balance: quantity }),
   { minLength: 1, maxLength: 2 },
@@ -348,6 +414,12 @@ const VALID: Record<string, fc.Arbitrary<object>> = {
     },
   ),
   'plans.delete': fc.record({ plan_id: planId, all_versions: fc.boolean() }, { requiredKeys: ['plan_id'] }),
+  'billing.attach': attaching,
+  'billing.preview_attach': attaching,
+  'billing.multi_attach': attachingSeveral,
+  'billing.preview_multi_attach': attachingSeveral,
+  'billing.update': changingPlan,
+  'billing.preview_update': changingPlan,
   'customers.get_or_create': newcomer,
   'customers.get': customer,
   'customers.update': customer,
