@@ -85,11 +85,6 @@ export function topUp(
   const index = items.findIndex((item) => item.feature === feature?.uid && item.price?.method === 'prepaid')
   const item = items[index]
   if (feature === undefined || item?.price == null) return holdings
-  if (item.entityFeature !== null && target.entity === null)
-    return refuse(
-      'invalid_request',
-      `feature_quantities: each entity has its own ${only.featureId}, and nobody knows whose is to be topped up`,
-    )
   const units = inPacks(only.quantity, item.price)
   if (units === ZERO) return holdings
   const already = unitsOf(target, index)
