@@ -2,8 +2,8 @@ import { type Amount, atLeastZero, divideHalfEven, sum, ZERO } from './amount.ts
 import { type Balance, isUsageBased, mayOwe, owedOf } from './balance.ts'
 import type { JsonObject } from './customer.ts'
 import { deduct } from './deduction.ts'
-import type { Catalogue, Feature } from './feature.ts'
-import { attachmentsOf, entityOf, type Holdings, holdingsOf, nextTurn, within } from './holdings.ts'
+import { type Catalogue, type Feature, isConsumable } from './feature.ts'
+import { attachmentsOf, entitiesOf, entityOf, type Holdings, holdingsOf, nextTurn, within } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { summaryFor } from './subject-summary.ts'
@@ -103,7 +103,7 @@ export function deny(
   const payers = catalogue.payersOf.get(feature.uid) ?? []
   const held = [feature, ...payers.map(({ system }) => system)].flatMap(({ uid }) => within(holdings, entity, uid))
   if (held.length === 0) return { reason: 'no_balance', availableAt: null }
-  let then = alone(holdings, held)
+  let then = alone(holdings, held, feature)
   for (const at of turnsOf(then, held)) {
     then = bringUpToDate(then, at, catalogue, new Journal(at, 'time'))
     if (isAllowed(then)) return { reason: 'insufficient_balance', availableAt: at }
@@ -126,12 +126,20 @@ function turnsOf(holdings: Holdings, balances: readonly Balance[]): Instant[] {
   return [...all].sort((a, b) => a - b).slice(0, RESETS_IN_ALL)
 }
 
-/** Holdings of nothing but these balances, so that looking ahead does not move ten thousand entities. */
-function alone(holdings: Holdings, balances: readonly Balance[]): Holdings {
+/**
+ * Holdings of nothing but these balances, so that looking ahead does not move ten thousand entities; where it is they who are
+ * counted, they are there without what is theirs.
+ */
+function alone(holdings: Holdings, balances: readonly Balance[], feature: Feature): Holdings {
   const owners = new Set(balances.map(({ entity }) => entity))
-  const entities = [...owners].flatMap((uid) => (uid === null ? [] : (entityOf(holdings, uid) ?? [])))
+  const entities = isConsumable(feature)
+    ? [...owners].flatMap((uid) => (uid === null ? [] : (entityOf(holdings, uid) ?? [])))
+    : entitiesOf(holdings)
   const { customer, latest, postings } = holdings
-  const attachments = attachmentsOf(holdings).filter(({ status }) => status !== 'ended')
+  const there = new Set(entities.map(({ uid }) => uid))
+  const attachments = attachmentsOf(holdings).filter(
+    ({ status, entity }) => status !== 'ended' && (entity === null || there.has(entity)),
+  )
   return holdingsOf(customer, entities, balances, latest, postings, undefined, [], attachments)
 }
 

@@ -105,7 +105,7 @@ export function reseat(
 }
 
 /** To whom an item is given: entities, or whoever has the plan. */
-function ownersOf(holdings: Holdings, { entity }: Attachment, { entityFeature }: PlanItem): (string | null)[] {
+export function ownersOf(holdings: Holdings, { entity }: Attachment, { entityFeature }: PlanItem): (string | null)[] {
   if (entityFeature === null || entity !== null) return [entity]
   return entitiesOf(holdings).flatMap(({ uid, feature }) => (feature === entityFeature ? [uid] : []))
 }

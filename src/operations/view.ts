@@ -7,11 +7,12 @@ import { planOf, termsOf } from '../domain/find-plan.ts'
 import { attachmentsOf, entitiesOf, type Holdings, within } from '../domain/holdings.ts'
 import { cycleAt } from '../domain/plan-cycle.ts'
 import { isOneOff } from '../domain/plan-kind.ts'
+import type { PlanView } from '../domain/plan-view.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { nameOf } from './decide.ts'
-import { type PlanView, planView } from './plans.ts'
+import { planView } from './plans.ts'
 
 /** A plan that a subject has or will have, as it stands at the moment. */
 export interface AttachmentView {

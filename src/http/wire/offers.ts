@@ -1,43 +1,21 @@
-import { type Due, totalOf } from '../../domain/due.ts'
-import type { Eligibility } from '../../domain/eligibility.ts'
+import { totalOf } from '../../domain/due.ts'
 import type { Feature } from '../../domain/feature.ts'
-import type { Plan } from '../../domain/plan.ts'
 import { isOneOff } from '../../domain/plan-kind.ts'
+import type { PlanView, ProductCheckAnswer, ProductPreview } from '../../domain/plan-view.ts'
 import type { WireObject } from './wire.ts'
 
-/** A plan that is on sale. */
-interface Offer {
-  readonly plan: Plan
-  readonly eligibility: Eligibility | null
-}
-
 /** How plans are shown on a paywall: as products, which is what they are called there in every version (K 3.1). */
-type ShowProduct<O extends Offer> = (offer: O) => WireObject
-
-/** Whether a product is had. */
-interface Checked<O extends Offer> {
-  readonly customerId: string
-  readonly planId: string
-  readonly allowed: boolean
-  readonly status: string | null
-  readonly preview: Preview<O>
-}
-
-interface Preview<O extends Offer> {
-  readonly view: O
-  readonly due: Pick<Due, 'now' | 'next'>
-  readonly currentName: string | null
-}
+export type ShowProduct = (view: PlanView) => WireObject
 
 /**
  * What to tell someone who may not use a feature, and what they could buy (R55-R58).
  * @param offers the plans that have it, in the order in which they are to be offered.
  */
-export function paywallToWire<O extends Offer>(
+export function paywallToWire(
   feature: Feature,
   holdsBalance: boolean,
-  offers: readonly O[],
-  showProduct: ShowProduct<O>,
+  offers: readonly PlanView[],
+  showProduct: ShowProduct,
 ): WireObject {
   const [best] = offers
   const reason = holdsBalance
@@ -56,7 +34,7 @@ export function paywallToWire<O extends Offer>(
 }
 
 /** A title, and a sentence to go on with. Source: R58. */
-function offerTexts({ plan, eligibility }: Offer, { name }: Feature): readonly [string, string] {
+function offerTexts({ plan, eligibility }: PlanView, { name }: Feature): readonly [string, string] {
   if (eligibility?.trialAvailable === true)
     return [`Start a trial of ${plan.name}`, ` Try ${plan.name}, which has ${name}.`]
   if (plan.addOn) return [`Purchase ${plan.name}`, ` Purchase ${plan.name} to get more of it.`]
@@ -64,10 +42,10 @@ function offerTexts({ plan, eligibility }: Offer, { name }: Feature): readonly [
 }
 
 /** Whether a product is had (R53). @param asked by the entity's id, where one was named. */
-export function productCheckToWire<O extends Offer>(
-  { customerId, planId, allowed, status, preview }: Checked<O>,
+export function productCheckToWire(
+  { customerId, planId, allowed, status, preview }: ProductCheckAnswer,
   asked: { readonly entity_id?: string | null | undefined; readonly with_preview?: boolean | undefined },
-  showProduct: ShowProduct<O>,
+  showProduct: ShowProduct,
 ): WireObject {
   return {
     customer_id: customerId,
@@ -81,10 +59,7 @@ export function productCheckToWire<O extends Offer>(
 }
 
 /** Source: R54. */
-function productPreviewToWire<O extends Offer>(
-  { view, due, currentName }: Preview<O>,
-  showProduct: ShowProduct<O>,
-): WireObject {
+function productPreviewToWire({ view, due, currentName }: ProductPreview, showProduct: ShowProduct): WireObject {
   const { plan, eligibility } = view
   const product = showProduct(view)
   const { next } = due

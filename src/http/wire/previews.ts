@@ -1,12 +1,10 @@
 import type * as z from 'zod'
 import { formatAmount, ZERO } from '../../domain/amount.ts'
 import type { Attachment } from '../../domain/attachment.ts'
-import { type Due, type DueLine, type NextCycle, type Settlement, totalOf } from '../../domain/due.ts'
-import type { Feature } from '../../domain/feature.ts'
-import type { Plan } from '../../domain/plan.ts'
+import { type DueLine, type NextCycle, type Settlement, totalOf } from '../../domain/due.ts'
 import type { PlanChange } from '../../domain/plan-changes.ts'
+import type { BillingPreview } from '../../domain/plan-view.ts'
 import type { Instant } from '../../domain/time.ts'
-import type { Intent } from '../../domain/update-attachment.ts'
 import { attachInput, multiAttachInput, updateInput } from './billing.ts'
 import { expandOf } from './scalars.ts'
 import type { WireObject } from './wire.ts'
@@ -35,20 +33,15 @@ export function settlementOf(input: MoneyTerms): Settlement {
   }
 }
 
-/** What there is to say of an action that is not done. */
-interface Previewed extends Due {
-  readonly customerId: string
-  /** The plans of all that changes, by the internal id of the attachment. */
-  readonly plans: ReadonlyMap<string, { readonly plan: Plan; readonly features: Readonly<Record<string, Feature>> }>
-  /** Null where a plan would be attached. */
-  readonly intent: Intent | null
-}
-
 /** How to show the plan of a change, or null where that was not asked for. */
 export type ShowChanged = ((attachment: Attachment) => WireObject) | null
 
 /** What an action would do, and what is due for it now and next (C 4.11). The currency is the one that plans are priced in. */
-export function previewToWire(preview: Previewed, showIncoming: ShowChanged, showOutgoing: ShowChanged): WireObject {
+export function previewToWire(
+  preview: BillingPreview,
+  showIncoming: ShowChanged,
+  showOutgoing: ShowChanged,
+): WireObject {
   const { customerId, now, next, changes, intent } = preview
   return {
     customer_id: customerId,
@@ -63,7 +56,7 @@ export function previewToWire(preview: Previewed, showIncoming: ShowChanged, sho
   }
 }
 
-function nextToWire({ startsAt, lines, usage }: NextCycle, preview: Previewed): WireObject {
+function nextToWire({ startsAt, lines, usage }: NextCycle, preview: BillingPreview): WireObject {
   return {
     starts_at: startsAt,
     ...totals([...lines, ...usage]),
@@ -78,7 +71,7 @@ function totals(lines: readonly DueLine[]): WireObject {
   return { subtotal: total, total }
 }
 
-function linesToWire(lines: readonly DueLine[], preview: Previewed): WireObject[] {
+function linesToWire(lines: readonly DueLine[], preview: BillingPreview): WireObject[] {
   return lines.map((line) => ({
     display_name: line.feature?.name ?? nameIn(preview, line.attachment),
     description: descriptionOf(line, nameIn(preview, line.attachment)),
@@ -92,7 +85,7 @@ function linesToWire(lines: readonly DueLine[], preview: Previewed): WireObject[
   }))
 }
 
-function nameIn({ plans }: Previewed, { uid, planId }: Attachment): string {
+function nameIn({ plans }: BillingPreview, { uid, planId }: Attachment): string {
   return plans.get(uid)?.plan.name ?? planId
 }
 
@@ -110,7 +103,7 @@ function day(instant: Instant): string {
   return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]} ${date.getUTCFullYear()}`
 }
 
-function changeToWire({ attachment, at }: PlanChange, preview: Previewed, show: ShowChanged): WireObject {
+function changeToWire({ attachment, at }: PlanChange, preview: BillingPreview, show: ShowChanged): WireObject {
   const { planId, canceledAt, endsAt } = attachment
   return {
     plan_id: planId,
@@ -123,7 +116,7 @@ function changeToWire({ attachment, at }: PlanChange, preview: Previewed, show: 
 }
 
 /** As they are ordered: with what is included (C130). */
-function quantitiesToWire({ uid, quantities }: Attachment, { plans }: Previewed): WireObject[] {
+function quantitiesToWire({ uid, quantities }: Attachment, { plans }: BillingPreview): WireObject[] {
   const view = plans.get(uid)
   return quantities.flatMap(({ item: index, units }) => {
     const item = view?.plan.terms.items[index]
