@@ -42,7 +42,7 @@ function blocks(section: string): { language: string; text: string }[] {
   return [...section.matchAll(/```(\w+)\n([\s\S]*?)```/g)].map(([, language = '', text = '']) => ({ language, text }))
 }
 
-const examples = ['balances.md', 'agents.md', 'ai-credits.md', 'events.md'].flatMap(read)
+const examples = ['balances.md', 'plans.md', 'agents.md', 'ai-credits.md', 'events.md'].flatMap(read)
 
 // Beside what was built, where a script finds the package under its own name.
 let folder: string

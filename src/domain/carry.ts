@@ -6,7 +6,7 @@ import { begin, end, reseat } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
 import { termsOf } from './find-plan.ts'
-import { entitiesCounted, type Holdings, withBalances } from './holdings.ts'
+import { belongingTo, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { cycleEnd } from './plan-cycle.ts'
 import { PAR } from './price.ts'
@@ -81,8 +81,8 @@ function carryGroup(
   const feature = first === undefined ? undefined : catalogue.byUid.get(first.feature)
   if (first === undefined || feature === undefined || feature.type.kind === 'boolean') return holdings
   const finite = left.filter(({ terms }) => terms.kind === 'finite')
-  const targets = balancesFrom(holdings, after).filter(
-    ({ feature: of, entity, terms }) => of === first.feature && entity === first.entity && terms.kind === 'finite',
+  const targets = belongingTo(holdings, first.entity, first.feature).filter(
+    ({ source, terms }) => source?.attachment === after.uid && terms.kind === 'finite',
   )
   const consumable = isConsumable(feature)
   let changed = new Map(targets.map((balance) => [balance.uid, balance]))
