@@ -40,6 +40,19 @@ export async function furnish(server: Granary): Promise<void> {
   // Open locks: of a rollover, and below of an entity's balance.
   await ok(server, 'balances.check', { ...alice, required_balance: 4, lock: { enabled: true, lock_id: 'job-alice' } })
 
+  // A plan that is paid for, and another one that it will be followed by.
+  await ok(server, 'customers.get_or_create', { customer_id: 'paul' })
+  for (const [plan_id, amount] of [
+    ['studio', 24],
+    ['starter', 10],
+  ] as const) {
+    const price = { amount: 1, interval: 'month', billing_method: 'usage_based' }
+    const items = [{ feature_id: 'messages', included: amount, price }]
+    await ok(server, 'plans.create', { plan_id, name: plan_id, price: { amount, interval: 'month' }, items })
+    await ok(server, 'billing.attach', { customer_id: 'paul', plan_id })
+  }
+  await ok(server, 'balances.track', { customer_id: 'paul', feature_id: 'messages', value: 30 })
+
   // Entities with balances of their own, one seat more than was granted; one entity goes.
   await ok(server, 'customers.get_or_create', { customer_id: 'acme' })
   await ok(server, 'balances.create', { customer_id: 'acme', feature_id: 'seats', included: 1 })
@@ -202,6 +215,31 @@ export const DAMAGE: readonly (readonly [change: string, sql: string, finding: R
     'a plan of a customer that is gone',
     ATTACHED('999', 'sandbox'),
     /^1 rows of attachments belong to a customer that is not there, such as cus_prod_1$/m,
+  ],
+  [
+    'a plan that is gone, of which there is a balance',
+    `delete from attachments where plan_id = 'studio'`,
+    /^sandbox paul .*: cus_ent_\w+: comes from cus_prod_\w+, which is not a plan that the customer has now$/m,
+  ],
+  [
+    'a plan that has ended, of which there is a balance',
+    `update attachments set status = 'ended' where plan_id = 'studio'`,
+    /^sandbox paul .*: cus_ent_\w+: comes from cus_prod_\w+, which is not a plan that the customer has now$/m,
+  ],
+  [
+    'a revision that is gone',
+    `delete from plans where id = 'starter'`,
+    /^sandbox paul .*: cus_prod_\w+: is of plan_\w+, a revision of plan starter that is not there$/m,
+  ],
+  [
+    'a balance of a plan that is gone',
+    `delete from balances where customer = ${KEY('paul')}`,
+    /^sandbox paul .*: cus_prod_\w+: gives no balance of item 0 of plan studio$/m,
+  ],
+  [
+    'a plan of an entity that is gone',
+    `update attachments set entity = 'ent_gone' where plan_id = 'starter'`,
+    /^sandbox paul .*: cus_prod_\w+: belongs to the entity ent_gone, which is not there$/m,
   ],
   [
     'a plan of another environment',

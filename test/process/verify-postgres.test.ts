@@ -48,7 +48,7 @@ describe('granary verify on PostgreSQL', () => {
     const { exit, stdout, stderr } = await run(['verify'], { DATABASE_URL: named.href })
     expect([exit.code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(WELL)
-    expect(stdout).toContain(`PostgreSQL ${named.host}${named.pathname}: 6 customers, `)
+    expect(stdout).toContain(`PostgreSQL ${named.host}${named.pathname}: 7 customers, `)
   })
 
   test('says what is wrong, and ends with 1', async () => {

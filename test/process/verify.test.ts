@@ -23,8 +23,8 @@ describe('granary verify', () => {
     const { exit, stdout, stderr } = await run(['verify', '--data-dir', folder])
     expect([exit.code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(WELL)
-    // Six customers, of whom one was deleted: all that there is was looked at.
-    expect(stdout).toContain(`${folder}: 6 customers, `)
+    // Seven customers, of whom one was deleted: all that there is was looked at.
+    expect(stdout).toContain(`${folder}: 7 customers, `)
   })
 
   test('proves the books of a server that is running and writing, which does not notice', async () => {
@@ -156,7 +156,7 @@ describe('what is printed', () => {
     const { code, out, err } = await printed(openBooks(folder), true)
     expect([code, out]).toEqual([0, expect.stringMatching(WELL)])
     const drawn = err.split('\r\u001b[K')
-    expect([drawn[0], drawn[1], drawn.at(-1)]).toEqual(['', '1 of 6 customers proved', ''])
+    expect([drawn[0], drawn[1], drawn.at(-1)]).toEqual(['', '1 of 7 customers proved', ''])
     expect((await printed(openBooks(folder))).err).toBe('')
   })
 
