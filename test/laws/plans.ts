@@ -412,7 +412,15 @@ export class Plans {
     this.#model.rows.push({
       ...old,
       ...{ id: once ? BOUGHT : '', from: null, allowance: max(old.main, 0n), held: 0n, adjustment: 0n, seats: 0 },
-      ...{ every: null, next: Infinity, policy: null, rollovers: [], ends: [], counts: new Map(), renewed: now },
+      ...{
+        every: null,
+        next: Infinity,
+        policy: null,
+        rollovers: [],
+        ends: [],
+        counts: new Map(old.counts),
+        renewed: now,
+      },
       ...{ expires: once ? null : renewed, expired: false, created: now, age: `${old.age}_kept` },
     })
   }

@@ -95,9 +95,10 @@ export function inOrder(rows: Row[]): Row[] {
   return sorted(rows, (row) => [...termsRank(row), row.created])
 }
 
-/** Slices stand item by item, each item's by the names of the entities (R97). */
+/** Slices stand item by item, each item's by the names of the entities, of which one without has an internal one (R97). */
 export function slicesInOrder(rows: Row[]): Row[] {
-  const byName = rows.toSorted((a, b) => ((a.owner?.id ?? '') < (b.owner?.id ?? '') ? -1 : 1))
+  const nameOf = ({ owner }: Row) => owner?.id ?? 'ent_'
+  const byName = rows.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
   return sorted(byName, termsRank)
 }
 
