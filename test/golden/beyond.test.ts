@@ -487,6 +487,44 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'The slices of an item for each entity',
+    rule: 'decision, R97',
+    async keep(world) {
+      await slices(world)
+      const { balance, deductions } = await world.ok('balances.track', { ...ADA, value: 15 })
+      const [line, ...others] = balance.breakdown
+      const ids = deductions.map(({ balance_id }: { balance_id: string }) => balance_id)
+      expect([others, new Set([line.id, ...ids]).size]).toEqual([[], 3])
+      await world.ok('balances.update', { ...ADA, balance_id: ids[1], remaining: 10 })
+      await world.ok('balances.update', { ...ADA, balance_id: line.id, add_to_balance: 1 })
+      expect(await left(world)).toEqual([20, 11, 9])
+    },
+  },
+  {
+    title: "The next reset of one entity's slice",
+    rule: 'decision, B119, B122',
+    async keep(world) {
+      await slices(world)
+      await world.ok('balances.track', { ...ADA, value: 20 })
+      await world.ok('balances.update', { ...ADA, entity_id: 'desk', next_reset_at: START + 1000 })
+      world.clock.advance(1000)
+      expect(await left(world)).toEqual([20, 10, 10])
+      await world.ok('balances.update', { ...ADA, next_reset_at: START + 2000 })
+      world.clock.advance(1000)
+      expect(await left(world)).toEqual([20, 20, 0])
+    },
+  },
+  {
+    title: 'Recalculating slices',
+    rule: 'decision, B137',
+    async keep(world) {
+      await slices(world)
+      await world.ok('balances.update', { ...ADA, entity_id: 'desk', remaining: -5 })
+      await world.ok('balances.recalculate', ADA)
+      expect(await left(world)).toEqual([20, 10, 15])
+    },
+  },
+  {
     title: 'One-off balances of entities that are used up',
     rule: 'B53, B175',
     async keep(world) {
@@ -979,6 +1017,15 @@ function grant(on: World, included_grant: number, more: object = {}) {
 
 function entity(on: World, entity_id: string | null, customer_id = 'ada') {
   return on.ok('entities.create', { customer_id, entity_id, feature_id: 'seats' })
+}
+
+/** Two entities, and a plan with 10 messages a month for each of them. */
+async function slices(on: World): Promise<void> {
+  await entity(on, 'desk')
+  await entity(on, 'lamp')
+  const each = { feature_id: 'messages', included: 10, reset: { interval: 'month' }, entity_feature_id: 'seats' }
+  await on.ok('plans.create', { plan_id: 'team', name: 'Team', items: [each] })
+  await on.ok('billing.attach', { customer_id: 'ada', plan_id: 'team' })
 }
 
 function system(feature_id: string, credit_cost: number) {
