@@ -1,7 +1,11 @@
 import { expect } from 'vitest'
+import { balancesFrom, isMain, placeOf } from '../src/domain/attachments.ts'
 import { audit } from '../src/domain/audit.ts'
+import { auditPlans } from '../src/domain/audit-plans.ts'
 import type { Environment } from '../src/domain/customer.ts'
-import type { Holdings } from '../src/domain/holdings.ts'
+import { catalogueOf } from '../src/domain/feature.ts'
+import { termsOf } from '../src/domain/find-plan.ts'
+import { attachmentsOf, type Holdings } from '../src/domain/holdings.ts'
 import type { Posting } from '../src/domain/ledger.ts'
 import { type Books, verify } from '../src/operations/verify.ts'
 import type { Store } from '../src/store/store.ts'
@@ -23,6 +27,28 @@ export async function expectLedgerToAddUp(store: Store, id: string, env: Environ
   const book = await bookOf(store, id, env)
   expect(audit(book.holdings, book.ledger), `the books of ${id}`).toEqual([])
   return book
+}
+
+/**
+ * Fails unless all that a customer has of plans goes together: with the catalogue and its balances, and at most one main plan
+ * of a group for each subject, which gives all its items.
+ */
+export async function expectPlansToAddUp(store: Store, id: string, env: Environment = 'sandbox'): Promise<void> {
+  const { holdings } = await bookOf(store, id, env)
+  const { version, features, clockAhead, plans } = await store.loadCatalogue(env)
+  const catalogue = catalogueOf(version, features, clockAhead, plans)
+  const active = attachmentsOf(holdings).filter(({ status }) => status === 'active')
+  const mains = active.filter((one) => isMain(one, catalogue)).map((one) => JSON.stringify(placeOf(one, catalogue)))
+  const bare = active.filter((one) =>
+    termsOf(one, catalogue).items.some(
+      ({ entityFeature }, i) =>
+        (entityFeature === null || one.entity !== null) &&
+        !balancesFrom(holdings, one).some(({ source }) => source?.item === i),
+    ),
+  )
+  expect(auditPlans(holdings, catalogue), `the plans of ${id}`).toEqual([])
+  expect(mains.length, `main plans of ${id}: ${mains}`).toBe(new Set(mains).size)
+  expect(bare, `plans of ${id} that lack a balance`).toEqual([])
 }
 
 /** Fails unless `granary verify` finds nothing wrong. Closes the books. */

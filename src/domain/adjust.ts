@@ -1,5 +1,5 @@
 import { type Amount, sum, ZERO } from './amount.ts'
-import { type Balance, grantedOf, includedOf, spendableOf } from './balance.ts'
+import { type Balance, grantedOf, includedOf, type Reset, spendableOf } from './balance.ts'
 import { ADJUSTING, applyMoves, asCandidate, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, within, withPassage } from './holdings.ts'
@@ -8,6 +8,7 @@ import { endOf } from './lock.ts'
 import { unmetered } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
+import { isSameItem, isSlice } from './slices.ts'
 import { matches, noneMatches, type Target } from './target.ts'
 import { boundaryAfter, type Instant } from './time.ts'
 import { candidatesFor } from './usage.ts'
@@ -25,7 +26,8 @@ export interface Adjustment {
 /**
  * Changes the targeted balances of `feature` by hand, in a fixed order: amounts, grant, next reset, expiry (B91).
  * @param holdings brought up to the journal's instant.
- * @param entity internal id: its own balances and those that it inherits. Null: the customer's own alone (B93).
+ * @param entity internal id: its own balances and those that it inherits. Null: the customer's own, and the slices that its
+ * entities have of its items, which are one row to it (B93).
  * @returns the new holdings, or `invalid_inputs` (amounts that exclude each other), `invalid_request` (a past expiry,
  * a one-off balance that is to reset), `balance_not_found`. Nothing is half applied.
  * Source: spec section 7 with the corrections of the seeds (update).
@@ -57,23 +59,26 @@ export function adjust(
   } else if (targets().length === 0) return noneMatches(holdings, feature)
   if (change.remaining !== undefined) apply(setRemaining(targets(), change.remaining, journal))
   if (change.usage !== undefined) apply(setUsage(targets(), change.usage, journal))
-  const rest: { readonly step: (balances: Balance[]) => Balance | Refusal; readonly ends: Instant | null }[] = []
+  const rest: { readonly step: (balances: Balance[]) => Balance[] | Refusal; readonly ends: Instant | null }[] = []
   const { includedGrant, nextResetAt, expiresAt } = change
   if (includedGrant !== undefined) rest.push({ step: (all) => setGrant(all, includedGrant, journal), ends: null })
   if (nextResetAt !== undefined) {
     const ends = nextResetAt <= journal.at ? nextResetAt : null
-    rest.push({ step: (all) => moveReset(all, nextResetAt, journal), ends })
+    rest.push({ step: (all) => moveNextReset(all, entity, nextResetAt, journal), ends })
   }
-  if (expiresAt !== undefined) rest.push({ step: (all) => setExpiry(all, expiresAt), ends: null })
+  if (expiresAt !== undefined) rest.push({ step: (all) => setExpiry(all, entity, expiresAt), ends: null })
   if (rest.length > 0 && targets().length === 0) return noneMatches(holdings, feature)
   for (const { step, ends } of rest) {
-    const before = targets()
-    const changed = step(before)
+    const before = new Map(targets().map((balance) => [balance.uid, balance]))
+    const changed = step([...before.values()])
     if ('kind' in changed) return changed
-    apply([changed])
-    const old = before.find(({ uid }) => uid === changed.uid)
-    if (ends === null || old === undefined) continue
-    current = withPassage(current, { balance: changed.uid, after: changed, ended: endOf(old, ends) })
+    apply(changed)
+    if (ends === null) continue
+    for (const balance of changed) {
+      const old = before.get(balance.uid)
+      if (old !== undefined)
+        current = withPassage(current, { balance: balance.uid, after: balance, ended: endOf(old, ends) })
+    }
   }
   return current
 }
@@ -138,13 +143,16 @@ export function add(candidates: readonly Candidate[], value: Amount, journal: Jo
  */
 function setRemaining(balances: readonly Balance[], target: Amount, journal: Journal): Balance[] {
   const [first] = balances
-  if (first?.terms.kind === 'unlimited') return [shift(first, target - first.remaining, journal)]
+  if (first?.terms.kind === 'unlimited') {
+    const used = sum(rowOf(first, balances, null).map(({ remaining }) => remaining))
+    return [shift(first, target - used, journal)]
+  }
   const healed = balances.map((balance) =>
     balance.remaining < ZERO ? shift(balance, -balance.remaining, journal) : balance,
   )
   const delta = target - sum(healed.map(spendableOf))
-  const moved = add(healed.map(asCandidate), delta, journal)
-  return healed.map((balance) => moved.find((other) => other.uid === balance.uid) ?? balance)
+  const moved = new Map(add(healed.map(asCandidate), delta, journal).map((balance) => [balance.uid, balance]))
+  return healed.map((balance) => moved.get(balance.uid) ?? balance)
 }
 
 /** Afterwards the used amount of the balances, with what was used of their rollovers, is exactly `target` (B110). */
@@ -154,14 +162,15 @@ function setUsage(balances: readonly Balance[], target: Amount, journal: Journal
   // Rollovers are left alone: what is taken from one would count as used twice over.
   const candidates = balances.map((balance) => asCandidate({ ...balance, rollovers: [] }))
   const moved = add(candidates, used + usedOfRollovers - target, journal)
-  return moved.map((balance) => ({ ...balance, rollovers: rolloversIn(balances, balance.uid) }))
+  const rollovers = new Map(balances.map((balance) => [balance.uid, balance.rollovers]))
+  return moved.map((balance) => ({ ...balance, rollovers: rollovers.get(balance.uid) ?? [] }))
 }
 
 /**
  * Makes the grant of all targeted balances together, without what was bought in advance, equal to `value` by adjusting the
  * first; what remains is untouched (B113, B114 REC, B118).
  */
-function setGrant(balances: readonly Balance[], value: Amount, journal: Journal): Balance | Refusal {
+function setGrant(balances: readonly Balance[], value: Amount, journal: Journal): Balance[] | Refusal {
   const [first] = balances
   if (first?.terms.kind !== 'finite') {
     return refuse(
@@ -171,22 +180,36 @@ function setGrant(balances: readonly Balance[], value: Amount, journal: Journal)
   }
   const delta = value - sum(balances.map(includedOf))
   journal.post('adjust', first, null, { amount: ZERO, granted: delta, after: first.remaining, permit: 'adjust' })
-  return { ...first, adjustment: first.adjustment + delta }
+  return [{ ...first, adjustment: first.adjustment + delta }]
 }
 
-/**
- * Moves the next reset of the balance that resets soonest; later boundaries are counted from the new one (B119, B121).
- * A boundary in the past takes effect at once, with its rollover (correction of B120), and the phase goes on from it.
- */
-function moveReset(balances: readonly Balance[], to: Instant, journal: Journal): Balance | Refusal {
+/** What is one row to a subject: a balance, and to a customer all slices of an item together. */
+function rowOf(one: Balance, balances: readonly Balance[], entity: string | null): readonly Balance[] {
+  if (entity !== null || !isSlice(one)) return [one]
+  return balances.filter((other) => isSlice(other) && isSameItem(one, other))
+}
+
+/** Moves the next reset of the balance that resets soonest; later boundaries are counted from the new one (B119, B121). */
+function moveNextReset(
+  balances: readonly Balance[],
+  entity: string | null,
+  to: Instant,
+  journal: Journal,
+): Balance[] | Refusal {
   let soonest: Balance | null = null
   for (const balance of balances) {
     if (balance.reset !== null && (soonest?.reset == null || balance.reset.nextAt < soonest.reset.nextAt))
       soonest = balance
   }
-  if (soonest?.reset == null) return refuse('invalid_request', 'next_reset_at cannot be set: the balance never resets')
-  const moved: Balance = { ...soonest, reset: { ...soonest.reset, anchor: to, nextAt: to } }
-  if (to > journal.at || moved.reset === null) return moved
+  if (soonest === null) return refuse('invalid_request', 'next_reset_at cannot be set: the balance never resets')
+  const chosen = rowOf(soonest, balances, entity)
+  return chosen.flatMap((balance) => (balance.reset === null ? [] : [moveReset(balance, balance.reset, to, journal)]))
+}
+
+/** A boundary in the past takes effect at once, with its rollover (correction of B120), and the phase goes on from it. */
+function moveReset(balance: Balance, every: Reset, to: Instant, journal: Journal): Balance {
+  const moved = { ...balance, reset: { ...every, anchor: to, nextAt: to } }
+  if (to > journal.at) return moved
   const renewed = reset(moved, to, journal)
   // It begins a period now, wherever its boundary was put: uses since that boundary were taken from the one before.
   return {
@@ -197,7 +220,7 @@ function moveReset(balances: readonly Balance[], to: Instant, journal: Journal):
 }
 
 /** Sets the expiry of the balance that expires soonest, or of the first when none does; not where it is paid for again and again (B122). */
-function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | Refusal {
+function setExpiry(balances: readonly Balance[], entity: string | null, expiresAt: Instant): Balance[] | Refusal {
   const soonest = balances.reduce<Balance | null>((found, balance) => {
     if (balance.expiresAt === null) return found
     return found?.expiresAt == null || balance.expiresAt < found.expiresAt ? balance : found
@@ -211,7 +234,7 @@ function setExpiry(balances: readonly Balance[], expiresAt: Instant): Balance | 
       `expires_at cannot be set: the balance is paid for by the ${price.interval} with plan ${chosen.source?.planId}, end that instead`,
     )
   }
-  return { ...chosen, expiresAt }
+  return rowOf(chosen, balances, entity).map((balance) => ({ ...balance, expiresAt }))
 }
 
 export function shift(balance: Balance, amount: Amount, journal: Journal): Balance {
@@ -225,8 +248,4 @@ function regrant(balance: Balance, amount: Amount, journal: Journal): Balance {
   const remaining = balance.remaining + amount
   journal.post('adjust', balance, null, { amount, granted: amount, after: remaining, permit: 'adjust' })
   return { ...balance, remaining, adjustment: balance.adjustment + amount }
-}
-
-function rolloversIn(balances: readonly Balance[], uid: string) {
-  return balances.find((balance) => balance.uid === uid)?.rollovers ?? []
 }

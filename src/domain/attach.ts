@@ -86,15 +86,26 @@ export function attach(
       'feature_quantities: what is paid once cannot be bought with a plan that begins later (attach it by itself)',
     )
   const attachment = attachmentFor(holdings, request, scene, quantities, catalogue, moment)
+  const source = sourceOf(request, scene)
   let after = holdings
-  for (const one of scene.removed) after = endAlone(after, one, 'void', catalogue, journal)
+  for (const one of scene.removed) if (one !== source) after = endAlone(after, one, 'void', catalogue, journal)
   for (const { uid } of scene.scheduled) after = withoutAttachment(after, uid)
   if (startsAt !== null) {
     if (current !== null) after = withAttachment(after, { ...current, canceledAt: moment.now, endsAt: startsAt })
     return withAttachment(after, attachment)
   }
-  if (current === null || scene.removed.includes(current)) return begin(after, attachment, catalogue, journal)
-  return replace(after, current, attachment, 'void', scene.carry, catalogue, journal)
+  if (source === null) return begin(after, attachment, catalogue, journal)
+  return replace(after, source, attachment, 'void', scene.carry, catalogue, journal)
+}
+
+/** In whose place it comes at once: what it replaces, else the one that it removes, where something is to be carried over (C129). */
+function sourceOf(
+  { carryUsages, carryBalances }: AttachRequest,
+  { current, removed, startsAt }: Scene,
+): Attachment | null {
+  if (startsAt !== null) return null
+  const carries = carryUsages?.enabled === true || carryBalances?.enabled === true
+  return current ?? (carries ? (removed[0] ?? null) : null)
 }
 
 function sceneOf(holdings: Holdings, request: AttachRequest, catalogue: Catalogue, now: Instant): Scene | Refusal {
@@ -121,7 +132,8 @@ function sceneOf(holdings: Holdings, request: AttachRequest, catalogue: Catalogu
     current,
     currentTerms,
     scheduled: replaces ? mainsAt(holdings, place, 'scheduled', catalogue) : [],
-    removed,
+    // What it takes the place of need not be named.
+    removed: removed.filter((one) => one !== current),
     upgrade,
     startsAt: isLater ? startsAt : end,
     carry,

@@ -52,18 +52,20 @@ export function beginFor(
 /**
  * A balance of units that were bought once, beside the first one of its item, because each purchase lasts by itself.
  * @param attachment with what has been bought by now.
+ * @param owner the entity that gets it, or null, as `ownersOf` says.
  */
 export function openTopUp(
   attachment: Attachment,
   index: number,
   feature: Feature,
+  owner: string | null,
   units: Amount,
   catalogue: Catalogue,
   journal: Journal,
 ): Balance {
   const item = termsOf(attachment, catalogue).items[index]
   assert(item !== undefined, 'what is topped up is an item')
-  const whole = open(attachment, index, { ...item, included: ZERO }, feature, attachment.entity, catalogue, journal.at)
+  const whole = open(attachment, index, { ...item, included: ZERO }, feature, owner, catalogue, journal.at)
   const all = attachment.quantities.find((one) => one.item === index)?.units ?? units
   const balance: Balance = {
     ...whole,
@@ -105,7 +107,7 @@ export function reseat(
 }
 
 /** To whom an item is given: entities, or whoever has the plan. */
-function ownersOf(holdings: Holdings, { entity }: Attachment, { entityFeature }: PlanItem): (string | null)[] {
+export function ownersOf(holdings: Holdings, { entity }: Attachment, { entityFeature }: PlanItem): (string | null)[] {
   if (entityFeature === null || entity !== null) return [entity]
   return entitiesOf(holdings).flatMap(({ uid, feature }) => (feature === entityFeature ? [uid] : []))
 }

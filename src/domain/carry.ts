@@ -5,10 +5,13 @@ import { type Balance, grantedOf, usedOf } from './balance.ts'
 import { begin, end, reseat } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
-import { entitiesCounted, type Holdings, withBalances } from './holdings.ts'
+import { termsOf } from './find-plan.ts'
+import { belongingTo, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
+import { cycleEnd } from './plan-cycle.ts'
 import { PAR } from './price.ts'
 import { takeOver } from './reset.ts'
+import type { Instant } from './time.ts'
 
 /** Of which features something is carried, by internal id. */
 export type Features = 'all' | ReadonlySet<string>
@@ -42,7 +45,8 @@ export function replace(
 ): Holdings {
   const left = balancesFrom(holdings, before)
   let current = begin(end(holdings, before, how, journal), after, catalogue, journal)
-  for (const group of groupsOf(left)) current = carryGroup(current, group, after, carry, catalogue, journal)
+  const ends = cycleEnd(before, termsOf(before, catalogue), journal.at)
+  for (const group of groupsOf(left)) current = carryGroup(current, group, ends, after, carry, catalogue, journal)
   return reseat(current, left, catalogue, journal)
 }
 
@@ -63,9 +67,11 @@ function groupsOf(balances: readonly Balance[]): Balance[][] {
   return [...Map.groupBy(balances, ({ feature, entity }) => `${feature} ${entity ?? ''}`).values()]
 }
 
+/** @param ends when the cycle of the plan before would have ended, or null. */
 function carryGroup(
   holdings: Holdings,
   left: readonly Balance[],
+  ends: Instant | null,
   after: Attachment,
   carry: Carry,
   catalogue: Catalogue,
@@ -75,8 +81,8 @@ function carryGroup(
   const feature = first === undefined ? undefined : catalogue.byUid.get(first.feature)
   if (first === undefined || feature === undefined || feature.type.kind === 'boolean') return holdings
   const finite = left.filter(({ terms }) => terms.kind === 'finite')
-  const targets = balancesFrom(holdings, after).filter(
-    ({ feature: of, entity, terms }) => of === first.feature && entity === first.entity && terms.kind === 'finite',
+  const targets = belongingTo(holdings, first.entity, first.feature).filter(
+    ({ source, terms }) => source?.attachment === after.uid && terms.kind === 'finite',
   )
   const consumable = isConsumable(feature)
   let changed = new Map(targets.map((balance) => [balance.uid, balance]))
@@ -89,7 +95,7 @@ function carryGroup(
   put(withRollovers([...changed.values()], finite, journal))
   const loose: Balance[] = []
   for (const balance of finite) {
-    const kept = keptOf(balance, carry, consumable)
+    const kept = keptOf(balance, carry, consumable, ends)
     if (kept === null) continue
     const same = carry.joins && kept.once ? [...changed.values()].find(isOnce) : undefined
     if (same !== undefined) put([joined(same, kept.amount, journal)])
@@ -135,15 +141,20 @@ function likeness(target: Balance, old: Balance): number {
 interface Kept {
   readonly amount: Amount
   readonly once: boolean
-  readonly expiresAt: number | null
+  readonly expiresAt: Instant | null
 }
 
 /** What is left of an old balance and stays beside the new grant. */
-function keptOf(balance: Balance, { balances }: Carry, consumable: boolean): Kept | null {
+function keptOf(balance: Balance, { balances }: Carry, consumable: boolean, ends: Instant | null): Kept | null {
   const { remaining, expiresAt, reset } = balance
   if (isOnce(balance)) return remaining > ZERO ? { amount: remaining, once: true, expiresAt } : null
   if (!consumable || remaining === ZERO || !includes(balances, balance.feature)) return null
-  return { amount: remaining, once: false, expiresAt: reset?.nextAt ?? expiresAt }
+  // What was granted once is part of the plan's cycle, and no more lasting than that (C145).
+  return { amount: remaining, once: false, expiresAt: sooner(reset?.nextAt ?? ends, expiresAt) }
+}
+
+function sooner(a: Instant | null, b: Instant | null): Instant | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
 
 /** Bought in advance, and only once: units that nobody who paid for them gives up (C146). */

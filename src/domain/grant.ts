@@ -2,7 +2,7 @@ import { type Amount, ZERO } from './amount.ts'
 import { type Balance, type Reset, type RolloverPolicy, type Terms, UNMETERED } from './balance.ts'
 import type { Entity } from './entity.ts'
 import { type Feature, isConsumable } from './feature.ts'
-import { allBalances, balancesOf, type Holdings, ownOf, withBalances } from './holdings.ts'
+import { allBalances, belongingTo, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { seatEntities } from './seats.ts'
@@ -149,7 +149,7 @@ const MONTH: Every = { interval: 'month', count: 1 }
 
 /** What the customer has already. */
 function taken(holdings: Holdings, entity: Entity | null, feature: Feature, request: GrantRequest): Refusal | null {
-  const held = entity === null ? balancesOf(holdings, feature.uid) : ownOf(holdings, entity.uid, feature.uid)
+  const held = belongingTo(holdings, entity?.uid ?? null, feature.uid)
   if (feature.type.kind === 'boolean' && held.length > 0) {
     const whose = entity === null ? `Customer ${holdings.customer.id}` : `Entity ${entity.id}`
     return refuse('flag_already_held', `${whose} already has the boolean feature ${feature.id}`)

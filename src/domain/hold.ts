@@ -15,6 +15,7 @@ import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import {
   allWithin,
+  belongingTo,
   entityOf,
   type Holdings,
   lockOf,
@@ -259,8 +260,9 @@ function abs(amount: Amount): Amount {
 /** What was held of buckets that are still there is used from now on. */
 function confirmLines(holdings: Holdings, lock: Lock, lines: readonly HeldLine[], journal: Journal): Holdings {
   let current = holdings
+  const owners = ownersOf(holdings, lock, lines)
   for (const held of lines) {
-    const balance = balanceOf(current, lock, held)
+    const balance = balanceOf(current, owners, held)
     if (balance === undefined) continue
     const changed = settled(balance, held, 'confirm', journal)
     if (changed !== null) current = withBalances(current, [changed.balance])
@@ -279,11 +281,12 @@ function giveBack(
   const given: DeductionLine[] = []
   // The lines may have been owed for together, and each pays off what is left of that.
   let open: Lock = { ...lock, lines: lines.toReversed() }
+  const owners = ownersOf(holdings, lock, lines)
   for (let i = 0; i < open.lines.length; i++) {
     const held = open.lines[i]
     if (held === undefined) continue
     const { line, ended, rollover } = held
-    const balance = balanceOf(current, lock, held)
+    const balance = balanceOf(current, owners, held)
     if (balance === undefined) {
       const moved = giveToSiblings(current, lock, held, journal)
       current = moved.holdings
@@ -401,7 +404,21 @@ function giveToSiblings(
   return { holdings: withBalances(holdings, applyMoves(moves, RETURNING, journal)), lines }
 }
 
-function balanceOf(holdings: Holdings, lock: Lock, { balance: uid, ended }: HeldLine): Balance | undefined {
-  if (ended === 'gone') return undefined
-  return allWithin(holdings, lock.entity?.uid ?? null).find((balance) => balance.uid === uid)
+/** Whose the balances are of which lines hold something: it never changes, so it is looked up once for all lines. */
+type Owners = ReadonlyMap<string, string | null>
+
+function ownersOf(holdings: Holdings, { entity }: Lock, lines: readonly HeldLine[]): Owners {
+  const wanted = new Set(lines.map(({ balance }) => balance))
+  const owners = new Map<string, string | null>()
+  for (const { uid, entity: owner } of allWithin(holdings, entity?.uid ?? null)) {
+    if (owners.size === wanted.size) break
+    if (wanted.has(uid)) owners.set(uid, owner)
+  }
+  return owners
+}
+
+function balanceOf(holdings: Holdings, owners: Owners, { balance, feature, ended }: HeldLine): Balance | undefined {
+  const owner = owners.get(balance)
+  if (ended === 'gone' || owner === undefined) return undefined
+  return belongingTo(holdings, owner, feature).find(({ uid }) => uid === balance)
 }

@@ -98,6 +98,16 @@ export function within(holdings: Holdings, entity: string | null, feature: strin
   return holdings.customer.sharesWithEntities ? joined(own, balancesOf(holdings, feature)) : own
 }
 
+/** As `within`, without the slices that a customer's entities have. */
+export function exceptSlices(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
+  return entity === null ? balancesOf(holdings, feature) : within(holdings, entity, feature)
+}
+
+/** What belongs of a feature to an entity, or for null to the customer itself. */
+export function belongingTo(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
+  return entity === null ? balancesOf(holdings, feature) : ownOf(holdings, entity, feature)
+}
+
 /** Everything that is an entity's own, or the customer's own for null. */
 export function ownBalances(holdings: Holdings, entity: string | null): Balance[] {
   const shelf = entity === null ? holdings.balances : (get(holdings.entities.byUid, entity)?.balances ?? EMPTY)
@@ -113,12 +123,12 @@ export function ownOf(holdings: Holdings, entity: string, feature: string): read
 function withSlices(holdings: Holdings, feature: string): readonly Balance[] {
   const own = balancesOf(holdings, feature)
   const { byUid } = holdings.entities
-  if (byUid === null || !isSliced(byUid, feature)) return own
+  if (byUid === null || !isSliced(holdings.entities, feature)) return own
   const known = sliced.get(byUid) ?? new Map<string, { own: readonly Balance[]; all: readonly Balance[] }>()
   sliced.set(byUid, known)
   const before = known.get(feature)
   if (before?.own === own) return before.all
-  const all = unlimitedFirst([...own, ...slicesOf(byUid, feature)])
+  const all = unlimitedFirst([...own, ...slicesOf(holdings.entities, feature)])
   known.set(feature, { own, all })
   return all
 }
@@ -131,9 +141,10 @@ function unlimitedFirst(balances: Balance[]): readonly Balance[] {
 }
 
 /** Everything that a subject may draw from, in any order: of a customer also the slices of its entities. */
-export function allWithin(holdings: Holdings, entity: string | null): Balance[] {
-  const own = ownBalances(holdings, null)
-  return [...(entity === null ? allSlices(holdings.entities.byUid) : ownBalances(holdings, entity)), ...own]
+export function* allWithin(holdings: Holdings, entity: string | null): Generator<Balance> {
+  yield* ownBalances(holdings, null)
+  if (entity === null) yield* allSlices(holdings.entities)
+  else yield* ownBalances(holdings, entity)
 }
 
 /** The same list as long as both parts are the same, because summaries are remembered by the list. */

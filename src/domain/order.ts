@@ -2,17 +2,18 @@ import { type Amount, smaller, sum, ZERO } from './amount.ts'
 import type { Attachment, Quantity } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import type { Balance, Source } from './balance.ts'
-import { openTopUp } from './begin.ts'
+import { openTopUp, ownersOf } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import type { Catalogue } from './feature.ts'
 import { termsOf } from './find-plan.ts'
-import { type Holdings, withAttachment, withBalances, within } from './holdings.ts'
+import { belongingTo, exceptSlices, type Holdings, withAttachment, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import type { PlanItem } from './plan.ts'
 import { PAR } from './price.ts'
 import { inPacks, type Order, tooMuch } from './quantities.ts'
 import { redistribute, settleRedistribution } from './redistribution.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
+import { isSlice } from './slices.ts'
 
 /**
  * Changes what is ordered of prepaid items. More is there at once; less is gone at once, or with the next reset where the item
@@ -96,18 +97,25 @@ export function topUp(
   if (problem !== null) return problem
   const attachment = withQuantity(target, { item: index, units: already + units, next: null })
   let current = withAttachment(holdings, attachment)
-  const found = balancesFrom(current, attachment).find(({ source }) => source?.item === index)
-  const bought =
-    found === undefined || item.expiry !== null
-      ? openTopUp(attachment, index, feature, units, catalogue, journal)
-      : ordered(found, (found.source?.prepaid ?? ZERO) + units, null, journal)
-  current = withBalances(current, [bought])
-  return withBalances(current, repaid(current, bought, units, journal))
+  const owned = balancesFrom(current, attachment).filter(({ source }) => source?.item === index)
+  // Of an item that each entity has for itself each gets as much.
+  for (const owner of ownersOf(current, attachment, item)) {
+    const found = owned.find(({ entity }) => entity === owner)
+    const bought =
+      found === undefined || item.expiry !== null
+        ? openTopUp(attachment, index, feature, owner, units, catalogue, journal)
+        : ordered(found, (found.source?.prepaid ?? ZERO) + units, null, journal)
+    current = withBalances(current, [bought])
+    current = withBalances(current, repaid(current, bought, units, journal))
+  }
+  return current
 }
 
 /** Debts of the feature are paid with what was bought. */
 function repaid(holdings: Holdings, bought: Balance, units: Amount, journal: Journal): Balance[] {
-  const owing = within(holdings, bought.entity, bought.feature).filter(
+  const { entity, feature } = bought
+  const payable = isSlice(bought) ? belongingTo(holdings, entity, feature) : exceptSlices(holdings, entity, feature)
+  const owing = payable.filter(
     ({ uid, remaining, terms }) => uid !== bought.uid && remaining < ZERO && terms.kind === 'finite',
   )
   const debt = smaller(sum(owing.map(({ remaining }) => -remaining)), units)

@@ -1,4 +1,5 @@
 import { type Amount, divideHalfEven, ONE, smaller, sum, ZERO } from './amount.ts'
+import type { Balance, Rollover } from './balance.ts'
 import { applyMoves, type Move, USING } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { allWithin, type Holdings, withBalances, withRefund } from './holdings.ts'
@@ -116,20 +117,35 @@ export function unitsIn(line: DeductionLine, size: Amount): Amount {
 
 /** In reverse. Only for buckets that are still the ones that were drawn from. */
 function movesOf(holdings: Holdings, entity: string | null, event: UsageEvent, back: readonly Amount[]): Move[] {
-  const balances = allWithin(holdings, entity)
+  const buckets = bucketsOf(holdings, entity, event)
   const moves: Move[] = []
   for (const [i, line] of [...event.deductions.entries()].reverse()) {
-    const size = back[i] ?? ZERO
-    if (size === ZERO) continue
+    const [size, bucket] = [back[i] ?? ZERO, buckets.get(line.balanceUid)]
+    if (size === ZERO || bucket === undefined) continue
+    const { balance, rollover } = bucket
+    const isOver = (balance.renewedAt ?? 0) > event.recordedAt
+    if (rollover === null && isOver) continue
     const { price } = line
     const amount = price.cost === ZERO ? ZERO : -size
-    for (const balance of balances) {
-      const rollover = balance.rollovers.find(({ uid }) => uid === line.balanceUid) ?? null
-      const isOver = (balance.renewedAt ?? 0) > event.recordedAt
-      if (rollover === null && (balance.uid !== line.balanceUid || isOver)) continue
-      const metered = line.metered === null || isOver ? null : { ...line.metered, units: -unitsIn(line, size) }
-      moves.push({ balance, rollover, amount, price, permit: null, metered })
-    }
+    const metered = line.metered === null || isOver ? null : { ...line.metered, units: -unitsIn(line, size) }
+    moves.push({ balance, rollover, amount, price, permit: null, metered })
   }
   return moves
+}
+
+interface Bucket {
+  readonly balance: Balance
+  readonly rollover: Rollover | null
+}
+
+/** Those that were drawn from and are there, by internal id. */
+function bucketsOf(holdings: Holdings, entity: string | null, event: UsageEvent): ReadonlyMap<string, Bucket> {
+  const drawn = new Set(event.deductions.map(({ balanceUid }) => balanceUid))
+  const buckets = new Map<string, Bucket>()
+  for (const balance of allWithin(holdings, entity)) {
+    if (drawn.has(balance.uid)) buckets.set(balance.uid, { balance, rollover: null })
+    for (const rollover of balance.rollovers)
+      if (drawn.has(rollover.uid)) buckets.set(rollover.uid, { balance, rollover })
+  }
+  return buckets
 }

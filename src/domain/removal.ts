@@ -3,7 +3,7 @@ import { type Amount, atLeastZero, ONE, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
 import { asCandidate } from './deduction.ts'
 import type { Feature } from './feature.ts'
-import { balancesOf, type Holdings, ownOf, withBalances, withoutBalances, withPassage } from './holdings.ts'
+import { belongingTo, type Holdings, withBalances, withoutBalances, withPassage } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close, closeRollovers } from './reset.ts'
@@ -85,8 +85,7 @@ function siblingsOf(holdings: Holdings, gone: readonly Balance[]): Balance[] {
   const [first] = gone
   if (first === undefined) return []
   const { entity, feature } = first
-  const all = entity === null ? balancesOf(holdings, feature) : ownOf(holdings, entity, feature)
-  return all.filter(({ uid }) => !gone.some((other) => other.uid === uid))
+  return belongingTo(holdings, entity, feature).filter(({ uid }) => !gone.some((other) => other.uid === uid))
 }
 
 /** Whoever sat on what is gone sits where it is paid for now: as many on each as it was charged, the rest on the first. */

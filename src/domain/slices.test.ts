@@ -15,6 +15,7 @@ import { flatTariff } from './price.ts'
 import { refund } from './refund.ts'
 import { isRefusal, type Refusal } from './refusal.ts'
 import { summaryFor } from './subject-summary.ts'
+import type { Target } from './target.ts'
 import { use } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
 
@@ -121,10 +122,129 @@ describe('an item that each entity has for itself', () => {
     const order = within(holdings(items), null, messages.uid).map(({ uid }) => uid.slice('cus_ent_'.length))
     expect(order).toEqual(['e2 m', 'e1 a', 'e2 a', 'e1 b', 'e2 b'])
     expect(summaryFor(holdings(items), null, messages)?.breakdown.map(({ id }) => id)).toEqual([
-      'cus_ent_e2 m',
-      'cus_ent_e1 a',
-      'cus_ent_e1 b',
+      'cus_ent_pro_2',
+      'cus_ent_pro_0',
+      'cus_ent_pro_1',
     ])
+  })
+
+  test('an item stays one, whatever its slices have come to differ in', () => {
+    const items: Held = {
+      'e1 a': slice({ expiresAt: 30, nextAt: 500, every: 'day' }),
+      'e2 a': slice({ expiresAt: 10, nextAt: 200, every: 'day' }),
+      'e3 a': slice({ nextAt: 900, every: 'day' }),
+      'e1 b': slice({ item: 1, expiresAt: 20, nextAt: 400, every: 'day' }),
+    }
+    const order = within(holdings(items), null, messages.uid).map(({ uid }) => uid.slice('cus_ent_'.length))
+    expect(order).toEqual(['e1 a', 'e2 a', 'e3 a', 'e1 b'])
+    const breakdown = summaryFor(holdings(items), null, messages)?.breakdown
+    expect(breakdown?.map(({ id, reset, expiresAt }) => [id, reset?.resetsAt, expiresAt])).toEqual([
+      ['cus_ent_pro_0', 200, 10],
+      ['cus_ent_pro_1', 400, 20],
+    ])
+  })
+
+  test('credits are paid with slice by slice in the order of ids, however old each is (R97)', () => {
+    const held: Held = {
+      'e1 c': slice({ of: credits, createdAt: 9 }),
+      'e2 c': slice({ of: credits, createdAt: 5 }),
+      'e3 c': slice({ of: credits, createdAt: 7 }),
+    }
+    expect(spent(holdings(held), '30')).toBe('e1 c 0, e2 c 40, e3 c 50')
+  })
+
+  test('what rolled over of slices and ends together is one line (section 14)', () => {
+    const rollover = { months: 1 }
+    const held: Held = {
+      'e1 a': slice({ rollover, rollovers: [{ left: '50', used: '10', expiresAt: 5 }] }),
+      'e2 a': slice({
+        rollover,
+        rollovers: [
+          { left: '100', expiresAt: 5 },
+          { left: '7', expiresAt: 9 },
+        ],
+      }),
+      own: { rollover, rollovers: [{ left: '1', expiresAt: 6 }] },
+    }
+    const { rollovers, ...sums } = summaryFor(holdings(held), null, messages) ?? { rollovers: null }
+    expect(
+      rollovers?.map((one) => `${formatAmount(one.granted)} ${formatAmount(one.remaining)} ${one.expiresAt}`),
+    ).toEqual(['160 150 5', '1 1 6', '7 7 9'])
+    expect(sums).toMatchObject({ granted: amount('368'), remaining: amount('358'), usage: amount('10') })
+  })
+
+  test('a flag that each entity has for itself is held by the customer, too (R34)', () => {
+    const sso = feature('sso', { kind: 'boolean' })
+    const flags = holdings({ 'e1 a': slice({ of: sso }), 'e2 a': slice({ of: sso }) })
+    expect(judge(flags, null, sso, amount('1'), {}, catalogue)).toMatchObject({
+      allowed: true,
+      flag: { id: 'cus_ent_pro_0', planId: 'pro' },
+    })
+    expect(judge(flags, 'ent_e2', sso, amount('1'), {}, catalogue)).toMatchObject({ flag: { id: 'cus_ent_e2 a' } })
+    expect(judge(flags, 'ent_e3', sso, amount('1'), {}, catalogue)).toMatchObject({ allowed: false, flag: null })
+  })
+
+  test.each<[string, Held, Parameters<typeof adjust>[4], Target, string | null, string]>([
+    [
+      'an unlimited item by all of its use (B104)',
+      { 'e1 a': slice({ granted: 'unlimited', left: '-5' }), 'e2 a': slice({ granted: 'unlimited', left: '-3' }) },
+      { remaining: amount('-20') },
+      {},
+      null,
+      'e1 a -17, e2 a -3',
+    ],
+    [
+      'an item by the id that it is shown with',
+      { ...V19, 'e1 b': slice({ item: 1 }) },
+      { remaining: amount('90') },
+      { balanceId: 'cus_ent_pro_0' },
+      null,
+      'e1 a 40, e1 b 50, e2 a 50, own 100',
+    ],
+    [
+      'an entity’s part of it by that id',
+      V19,
+      { remaining: amount('9') },
+      { anyId: 'cus_ent_pro_0' },
+      'ent_e2',
+      'e1 a 50, e2 a 9, own 100',
+    ],
+    [
+      'a slice by its own',
+      V19,
+      { remaining: amount('9') },
+      { balanceId: 'cus_ent_e2 a' },
+      null,
+      'e1 a 50, e2 a 9, own 100',
+    ],
+    ['what was used of all of them (B110)', V19, { usage: amount('130') }, {}, null, 'e1 a 20, e2 a 50, own 0'],
+    [
+      'nothing that entities have by themselves (B93)',
+      { 'e1 b': {} },
+      { remaining: amount('9') },
+      {},
+      null,
+      'balance_not_found',
+    ],
+  ])('sets %s', (_label, held, change, target, who, expected) => {
+    expect(left(adjust(holdings(held), who, messages, target, change, catalogue, new Journal(NOW, 'update')))).toBe(
+      expected,
+    )
+  })
+
+  test('a next reset or an expiry is set for all slices of an item, and for an entity’s own alone (B93, B119, B122)', () => {
+    const every = { every: 'month', nextAt: 5000 } as const
+    const before = holdings({ 'e1 a': slice(every), 'e2 a': slice(every), 'e1 b': slice({ item: 1 }) })
+    const times = (who: string | null, change: Parameters<typeof adjust>[4]) => {
+      const after = adjust(before, who, messages, {}, change, catalogue, new Journal(NOW, 'update'))
+      if (isRefusal(after)) throw new Error(after.code)
+      return [...allBalances(after)]
+        .map(({ uid, reset, expiresAt }) => `${uid.slice(8)} ${reset?.nextAt} ${expiresAt}`)
+        .toSorted()
+    }
+    expect(times(null, { nextResetAt: 2000 })).toEqual(['e1 a 2000 null', 'e1 b undefined null', 'e2 a 2000 null'])
+    expect(times(null, { expiresAt: 2000 })).toEqual(['e1 a 5000 2000', 'e1 b undefined null', 'e2 a 5000 2000'])
+    expect(times('ent_e2', { expiresAt: 2000 })).toEqual(['e1 a 5000 null', 'e1 b undefined null', 'e2 a 5000 2000'])
   })
 
   test('a slice without limit absorbs everything (R88)', () => {

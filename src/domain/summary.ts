@@ -2,7 +2,6 @@ import { type Amount, atLeastZero, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, heldOf, includedOf, isDrained, rolledOver, usedOf } from './balance.ts'
 import { type Feature, isConsumable } from './feature.ts'
 import type { ItemPrice } from './item-price.ts'
-import { isSameItem, isSlice } from './slices.ts'
 import type { Instant, Interval } from './time.ts'
 
 /** All visible balances of one feature for one subject, added up: what the public API calls the balance object. */
@@ -126,7 +125,7 @@ function addUp(feature: Feature, balances: readonly Balance[], touched?: Readonl
     overageAllowed: purchases?.overageAllowed ?? false,
     maxPurchase: purchases?.most ?? null,
     nextResetAt,
-    breakdown: breakdownOf(feature, visible),
+    breakdown: visible.map((balance) => breakdownLine(feature, balance)),
     rollovers: rolloverLines(visible),
   }
 }
@@ -193,30 +192,6 @@ export function onlyPlanOf(balances: readonly Balance[]): string | null {
   return only
 }
 
-/** One line for each balance, and for all slices of an item together (B33-B36). */
-function breakdownOf(feature: Feature, balances: readonly Balance[]): BreakdownLine[] {
-  const lines: BreakdownLine[] = []
-  for (const [i, balance] of balances.entries()) {
-    const line = breakdownLine(feature, balance)
-    const [before, last] = [balances[i - 1], lines.at(-1)]
-    if (last !== undefined && before !== undefined && isSlice(balance) && isSameItem(before, balance))
-      lines[lines.length - 1] = together(last, line)
-    else lines.push(line)
-  }
-  return lines
-}
-
-function together(all: BreakdownLine, one: BreakdownLine): BreakdownLine {
-  return {
-    ...all,
-    includedGrant: all.includedGrant + one.includedGrant,
-    prepaidGrant: all.prepaidGrant + one.prepaidGrant,
-    remaining: all.remaining + one.remaining,
-    usage: all.usage + one.usage,
-    held: all.held + one.held,
-  }
-}
-
 /** One balance as it is shown. What an unlimited one was drawn for counts as used. */
 export function breakdownLine(feature: Feature, balance: Balance): BreakdownLine {
   const { source } = balance
@@ -254,6 +229,10 @@ function rolloverLines(balances: readonly Balance[]): RolloverLine[] | null {
   if (!balances.some((balance) => balance.rolloverPolicy !== null)) return null
   return balances
     .flatMap((balance) => balance.rollovers)
-    .sort((a, b) => (a.expiresAt ?? Number.MAX_SAFE_INTEGER) - (b.expiresAt ?? Number.MAX_SAFE_INTEGER))
     .map(({ remaining, used, expiresAt }) => ({ granted: remaining + used, remaining, expiresAt }))
+    .sort(soonestFirst)
+}
+
+export function soonestFirst(a: RolloverLine, b: RolloverLine): number {
+  return (a.expiresAt ?? Number.MAX_SAFE_INTEGER) - (b.expiresAt ?? Number.MAX_SAFE_INTEGER)
 }

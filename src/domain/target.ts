@@ -2,9 +2,13 @@ import type { Balance } from './balance.ts'
 import type { Feature } from './feature.ts'
 import { allBalances, type Holdings } from './holdings.ts'
 import { type Refusal, refuse } from './refusal.ts'
+import { isSlice, itemIdOf } from './slices.ts'
 import type { Interval } from './time.ts'
 
-/** Which balances of a feature an operator means; all given filters must match (B92-B95). */
+/**
+ * Which balances of a feature an operator means; all given filters must match (B92-B95). A slice also goes by the id under which
+ * its item is shown.
+ */
 export interface Target {
   readonly interval?: Interval | 'one_off' | undefined
   /** The caller's id, or the internal id of a balance that has none. */
@@ -34,9 +38,10 @@ export function targeted(
 }
 
 export function matches(balance: Balance, { interval, balanceId, anyId }: Target): boolean {
-  if (anyId !== undefined && balance.uid !== anyId && balance.id !== anyId) return false
+  const item = isSlice(balance) ? itemIdOf(balance) : null
+  if (anyId !== undefined && ![balance.uid, balance.id, item].includes(anyId)) return false
   if (interval !== undefined && (balance.reset?.interval ?? 'one_off') !== interval) return false
-  return balanceId === undefined || (balance.id ?? balance.uid) === balanceId
+  return balanceId === undefined || [balance.id ?? balance.uid, item].includes(balanceId)
 }
 
 export function noneMatches(holdings: Holdings, feature: Feature | null): Refusal {

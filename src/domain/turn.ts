@@ -29,7 +29,7 @@ export function turn(holdings: Holdings, catalogue: Catalogue, journal: Journal)
 }
 
 /** Ends an attachment; a main one hands over to its successor, if there is one. */
-export function handOver(
+function handOver(
   holdings: Holdings,
   ending: Attachment,
   how: 'void' | 'expire',

@@ -15,6 +15,7 @@ import { type Holdings, withBalances, within } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { PAR, rateOf } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
+import { isSlice, itemByItem } from './slices.ts'
 import { summaryFor } from './subject-summary.ts'
 import { resetLine, type Summary } from './summary.ts'
 import type { DeductionLine } from './usage-event.ts'
@@ -117,7 +118,10 @@ export function candidatesFor(
       const rate = rateOf(feature.uid, tariff, properties)
       return within(holdings, entity, system.uid).map((balance) => ({ balance, rate, mayOwe: mayOwe(balance) }))
     })
-    candidates.push(...paying.sort((a, b) => consumptionOrder(a.balance, b.balance)))
+    const slices = entity === null ? paying.filter(({ balance }) => isSlice(balance)) : []
+    const own = slices.length === 0 ? paying : paying.filter(({ balance }) => !isSlice(balance))
+    candidates.push(...own.sort((a, b) => consumptionOrder(a.balance, b.balance)))
+    candidates.push(...itemByItem(slices, ({ balance }) => balance))
     // The sorts are stable, so what remains is the order above within each of the two levels.
     if (entity !== null || candidates.some(isOfEntity)) {
       const first = entity !== null

@@ -7,6 +7,7 @@ import { termsOf } from '../domain/find-plan.ts'
 import { attachmentsOf, findEntity, type Holdings, ownBalances } from '../domain/holdings.ts'
 import type { GroupBy, PropertyFilter } from '../domain/property.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
+import { allSlicedItems } from '../domain/sliced-items.ts'
 import type { Instant } from '../domain/time.ts'
 import type { UseSum } from '../store/store.ts'
 import { asOf, type Context, customerNotFound } from './decide.ts'
@@ -124,7 +125,8 @@ function cycleFor(holdings: Holdings, request: AggregateRequest, catalogue: Cata
 function countingFor(holdings: Holdings, { entityId, names }: AggregateRequest, catalogue: Catalogue): Balance[] {
   const entity = entityId === undefined ? undefined : findEntity(holdings, entityId)
   const own = entity === undefined ? [] : ownBalances(holdings, entity.uid)
-  const resetting = [...own, ...ownBalances(holdings, null)].filter(({ reset }) => reset !== null)
+  const sliced = entity === undefined ? allSlicedItems(holdings).map(({ first }) => first) : []
+  const resetting = [...own, ...ownBalances(holdings, null), ...sliced].filter(({ reset }) => reset !== null)
   const asked = new Set(names.flatMap((name) => payersOf(name, catalogue)))
   const counting = resetting.filter(({ feature }) => asked.has(feature))
   return counting.length === 0 ? resetting : counting

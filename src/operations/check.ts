@@ -6,6 +6,7 @@ import type { Catalogue, Feature, MemberIds } from '../domain/feature.ts'
 import { type Hold, hold, type LockTerms } from '../domain/hold.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
+import type { PlanView } from '../domain/plan-view.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { Instant } from '../domain/time.ts'
 import { type NamedSummaries, summariesAfter, summaryAfter, type Usage, use } from '../domain/usage.ts'
@@ -23,7 +24,7 @@ import {
   type SubjectFeature,
 } from './decide.ts'
 import { type LockRequest, lockTaken, type OpenLock, openLock, termsOf } from './locks.ts'
-import { type PlanView, planView } from './plans.ts'
+import { planView } from './plans.ts'
 import { eventOf } from './track.ts'
 
 export interface CheckAnswer {

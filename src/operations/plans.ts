@@ -1,25 +1,15 @@
 import type { Environment } from '../domain/customer.ts'
 import { definePlan, type NewPlan } from '../domain/define-plan.ts'
-import { type Eligibility, eligibilityFor } from '../domain/eligibility.ts'
-import type { Catalogue, Feature, MemberIds } from '../domain/feature.ts'
+import { eligibilityFor } from '../domain/eligibility.ts'
+import type { Catalogue, Feature } from '../domain/feature.ts'
 import { findPlan } from '../domain/find-plan.ts'
 import type { Plan, PlanTerms } from '../domain/plan.ts'
+import type { PlanView } from '../domain/plan-view.ts'
 import { type PlanChange, type PlanRevisions, redefinePlan } from '../domain/redefine-plan.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import type { CatalogueOutcome } from '../engine/catalogues.ts'
 import type { Reply } from '../engine/command.ts'
 import { asOf, type Context, entityIn, SUCCESS, type Subject, type Success } from './decide.ts'
-
-/** A plan, and what else has to be known to show it. */
-export interface PlanView {
-  readonly plan: Plan
-  readonly env: Environment
-  /** Those of its items, by internal id. */
-  readonly features: Readonly<Record<string, Feature>>
-  readonly memberIds: MemberIds
-  /** What somebody may do with it, or null where nobody was named. */
-  readonly eligibility: Eligibility | null
-}
 
 /** Defines a plan. Refusals: those of `definePlan`. */
 export function createPlan({ engine, env, keys }: Context, input: NewPlan): Promise<Reply<PlanView>> {
@@ -148,7 +138,7 @@ export function planView(plan: Plan, catalogue: Catalogue, env: Environment): Pl
 }
 
 /** What has to be known of features to show those terms, by internal id. */
-export function featuresIn({ items }: PlanTerms, { byUid }: Catalogue): Readonly<Record<string, Feature>> {
+function featuresIn({ items }: PlanTerms, { byUid }: Catalogue): Readonly<Record<string, Feature>> {
   const features: Record<string, Feature> = {}
   for (const { feature: uid, entityFeature } of items) {
     for (const feature of [byUid.get(uid), byUid.get(entityFeature ?? '')]) {

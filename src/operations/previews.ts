@@ -4,20 +4,12 @@ import { planOf, termsOf } from '../domain/find-plan.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import type { OrderOfSeveral, PlanOrder, PlanUpdate } from '../domain/plan-order.ts'
+import type { BillingPreview, PlanView } from '../domain/plan-view.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Intent } from '../domain/update-attachment.ts'
 import { attached, attachedAll, updated } from './billing.ts'
 import { asOf, type Bench, type Context, entityIn, nameOf, nobody, type Subject } from './decide.ts'
-import { type PlanView, planView } from './plans.ts'
-
-/** What an action would change and make due. Nothing is done, and nothing is ever collected. */
-export interface BillingPreview extends Due {
-  readonly customerId: string
-  /** The plans of all that changes, on the terms that hold for it, by the internal id of the attachment. */
-  readonly plans: ReadonlyMap<string, PlanView>
-  /** What kind of update it would be; null where a plan would be attached. */
-  readonly intent: Intent | null
-}
+import { planView } from './plans.ts'
 
 type Previewed = BillingPreview | Refusal | Promise<BillingPreview | Refusal>
 

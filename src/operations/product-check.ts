@@ -8,31 +8,14 @@ import { findPlan, planOf } from '../domain/find-plan.ts'
 import { attachmentsOf, type Holdings } from '../domain/holdings.ts'
 import { Journal } from '../domain/ledger.ts'
 import type { Plan } from '../domain/plan.ts'
+import type { ProductCheckAnswer, ProductPreview } from '../domain/plan-view.ts'
 import { isRefusal, type Refusal } from '../domain/refusal.ts'
 import type { Instant, Moment } from '../domain/time.ts'
 import { attached } from './billing.ts'
 import { ensureCustomer } from './customers.ts'
 import { asOf, type Context, entityIn, nameOf, nobody, type Subject } from './decide.ts'
 import type { Newcomer } from './ensure.ts'
-import { type PlanView, planView } from './plans.ts'
-
-/** Whether a subject has a plan, by its older name of a product. */
-export interface ProductCheckAnswer {
-  readonly customerId: string
-  readonly planId: string
-  readonly allowed: boolean
-  /** Null where the plan is not had. */
-  readonly status: 'active' | 'scheduled' | 'canceled' | 'trialing' | null
-  readonly preview: ProductPreview
-}
-
-/** What attaching the plan would mean. */
-export interface ProductPreview {
-  readonly view: PlanView
-  readonly due: Pick<Due, 'now' | 'next'>
-  /** Of the main plan that it would take the place of. */
-  readonly currentName: string | null
-}
+import { planView } from './plans.ts'
 
 /**
  * Whether a subject has a plan. Who is missing is created first. Refusals: `product_not_found`, and those of an entity that is

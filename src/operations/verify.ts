@@ -1,5 +1,7 @@
 import { assert } from '../domain/assert.ts'
 import { Audit, ofMissingFeatures } from '../domain/audit.ts'
+import { auditPlans } from '../domain/audit-plans.ts'
+import { type Catalogue, catalogueOf } from '../domain/feature.ts'
 import { allBalances, type Holdings } from '../domain/holdings.ts'
 import type { Posting } from '../domain/ledger.ts'
 import type { Instant } from '../domain/time.ts'
@@ -25,13 +27,13 @@ export interface Extent {
 
 /** What an environment's customers are held against. */
 interface World {
-  readonly features: ReadonlySet<string>
+  readonly catalogue: Catalogue
   readonly now: Instant
 }
 
 /**
- * Proves the books: every customer's ledger leads to what it holds (`Audit`), all that it holds is of a feature that is
- * there, and no row belongs to nobody. Customers and ledgers come in the same order and are read side by side, so that no
+ * Proves the books: every customer's ledger leads to what it holds (`Audit`), all that it holds is of a feature and a plan
+ * that are there (`auditPlans`), and no row belongs to nobody. Customers and ledgers come in the same order and are read side by side, so that no
  * more than one customer and a page of lines is in memory.
  * @param at wall clock.
  */
@@ -58,8 +60,8 @@ export async function verify(books: Books, at: Instant, listener: Listener): Pro
 }
 
 async function worldOf(books: Books, env: Account['env'], at: Instant): Promise<World> {
-  const { features, clockAhead } = await books.loadCatalogue(env)
-  return { features: new Set(features.map(({ uid }) => uid)), now: at + clockAhead }
+  const { version, features, clockAhead, plans } = await books.loadCatalogue(env)
+  return { catalogue: catalogueOf(version, features, clockAhead, plans), now: at + clockAhead }
 }
 
 /** One customer's. What cannot be read is told, and then nothing is added up: it could not come out right. */
@@ -86,9 +88,11 @@ class Proof {
     else this.#audit?.add(posting)
   }
 
-  findings({ features, now }: World): string[] {
+  findings({ catalogue, now }: World): string[] {
     if (this.#audit === null || this.#holdings === null || this.#unreadable.length > 0) return this.#unreadable
-    return [...this.#audit.findings(), ...ofMissingFeatures(this.#holdings, features, now)]
+    const features = new Set(catalogue.byUid.keys())
+    const missing = ofMissingFeatures(this.#holdings, features, now)
+    return [...this.#audit.findings(), ...missing, ...auditPlans(this.#holdings, catalogue)]
   }
 }
 

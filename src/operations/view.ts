@@ -1,17 +1,18 @@
-import { flagOf } from '../domain/access.ts'
+import { flagFor } from '../domain/access.ts'
 import type { Attachment } from '../domain/attachment.ts'
 import type { Customer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, MemberIds } from '../domain/feature.ts'
 import { planOf, termsOf } from '../domain/find-plan.ts'
-import { attachmentsOf, entitiesOf, type Holdings, within } from '../domain/holdings.ts'
+import { attachmentsOf, entitiesOf, type Holdings } from '../domain/holdings.ts'
 import { cycleAt } from '../domain/plan-cycle.ts'
 import { isOneOff } from '../domain/plan-kind.ts'
+import type { PlanView } from '../domain/plan-view.ts'
 import { summaryFor } from '../domain/subject-summary.ts'
 import type { Flag, Summary } from '../domain/summary.ts'
 import type { Instant } from '../domain/time.ts'
 import { nameOf } from './decide.ts'
-import { type PlanView, planView } from './plans.ts'
+import { planView } from './plans.ts'
 
 /** A plan that a subject has or will have, as it stands at the moment. */
 export interface AttachmentView {
@@ -118,7 +119,7 @@ function held(holdings: Holdings, entity: string | null, catalogue: Catalogue, n
   const flags: Flag[] = []
   for (const feature of catalogue.features) {
     if (feature.type.kind === 'boolean') {
-      const flag = flagOf(feature, within(holdings, entity, feature.uid))
+      const flag = flagFor(holdings, entity, feature)
       if (flag !== null) flags.push(flag)
       continue
     }

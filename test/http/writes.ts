@@ -161,7 +161,7 @@ export const WRITES: Readonly<Record<string, Write>> = {
     empty: '200',
   },
   'plans.delete': {
-    body: { plan_id: 'basic' },
+    body: { plan_id: 'spare' },
     other: { all_versions: true },
     empty: '404 product_not_found',
   },
@@ -338,6 +338,7 @@ export const FURNITURE: readonly (readonly [operation: string, body: Body])[] = 
   ['features.create', { feature_id: 'seats', name: 'Seats', type: 'metered', consumable: false }],
   ['features.create', { feature_id: 'spare', name: 'Spare', type: 'boolean' }],
   ['plans.create', { plan_id: 'basic', name: 'Basic', items: [{ feature_id: 'messages', included: 5 }] }],
+  ['plans.create', { plan_id: 'spare', name: 'Spare' }],
   ['customers.get_or_create', { customer_id: 'alice', email: 'alice@example.com' }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 10 }],
   ['balances.create', { customer_id: 'alice', feature_id: 'messages', included_grant: 5, balance_id: 'gift' }],

@@ -52,7 +52,7 @@ export function setUsage(rows: Row[], target: Amount): void {
 
 export function setGrant(rows: Row[], target: Amount): void {
   const [first] = rows
-  if (first !== undefined) first.adjustment += target - sum(rows.map(granted))
+  if (first !== undefined) first.adjustment += target - sum(rows.map((row) => granted(row) - (row.from?.prepaid ?? 0n)))
 }
 
 /** Each is filled up to its grant, and what was used in all taken again in order; the first owes the rest (B137, B138). */

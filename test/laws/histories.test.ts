@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Posting } from '../../src/domain/ledger.ts'
-import { expectLedgerToAddUp } from '../ledger.ts'
+import { expectLedgerToAddUp, expectPlansToAddUp } from '../ledger.ts'
+import { OFFERS } from './offers.ts'
 import { Pair } from './pair.ts'
 import { PATIENCE_MS, runs } from './runs.ts'
 import { Stage } from './stage.ts'
-import { history } from './steps.ts'
+import { history, planHistory } from './steps.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -43,6 +44,29 @@ test(
       { numRuns: runs(4000) },
     )
     expect(stage.faults).toEqual([])
+  },
+  PATIENCE_MS,
+)
+
+test(
+  'laws 1, 2 and 9: plans that come, change and go give what a naive model says they give',
+  async () => {
+    const shop = await Stage.open({ restarts: true }, OFFERS)
+    await fc.assert(
+      fc.asyncProperty(planHistory, async (steps) => {
+        const pair = await Pair.begin(shop)
+        for (const one of steps) {
+          await pair.run(one)
+          await pair.compare()
+        }
+        await pair.compareEvents()
+        await expectLedgerToAddUp(shop.world.store, 'alice')
+        await expectPlansToAddUp(shop.world.store, 'alice')
+      }),
+      { numRuns: runs(2000) },
+    )
+    await shop.close()
+    expect(shop.faults).toEqual([])
   },
   PATIENCE_MS,
 )

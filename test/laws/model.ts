@@ -1,6 +1,7 @@
 import { type Every, type Interval, nth } from './calendar.ts'
 import * as hand from './hand.ts'
 import { Locks } from './locks.ts'
+import type { Offer } from './offers.ts'
 import {
   AT_PAR,
   giveBack,
@@ -16,6 +17,7 @@ import {
   take,
   unitsOf,
 } from './payment.ts'
+import { Plans } from './plans.ts'
 import {
   type Amount,
   type Behavior,
@@ -25,6 +27,8 @@ import {
   granted,
   inOrder,
   max,
+  mayOwe,
+  min,
   moveReset,
   ONE,
   type Owner,
@@ -101,23 +105,38 @@ export class Model {
   entities: Seat[] = []
   events: Event[] = []
   readonly locks = new Locks(this)
+  readonly plans: Plans
   /** Whether entities see and spend what is the customer's (R35). */
   shares = true
   now: number
 
-  constructor(now: number) {
+  #ages = 0
+
+  /** @param offers of which a new customer has those that everybody is given. */
+  constructor(now: number, offers: readonly Offer[] = []) {
     this.now = now
+    this.plans = new Plans(this, offers)
   }
 
-  /** At one instant what lapses comes first, then what ends, then what resets. */
+  /** At one instant what lapses comes first, then what plans end and begin, then what ends, then what resets. */
   waitUntil(instant: number): void {
-    for (let lock = this.locks.soonest(); lock !== undefined && lock.lapses <= instant; lock = this.locks.soonest()) {
-      this.#bringUpTo(lock.lapses - 1)
-      this.now = lock.lapses
-      this.locks.lapse(lock)
+    for (;;) {
+      const lock = this.locks.soonest()
+      const [lapses, turns] = [lock?.lapses ?? Infinity, this.plans.nextTurn()]
+      const at = Math.min(lapses, turns)
+      if (at > instant) break
+      this.#bringUpTo(at - 1)
+      this.now = at
+      if (lock !== undefined && lapses <= turns) this.locks.lapse(lock)
+      else this.plans.turn()
     }
     this.#bringUpTo(instant)
     this.now = instant
+  }
+
+  /** Later ones sort later. */
+  nextAge(): string {
+    return String(this.#ages++).padStart(9, '0')
   }
 
   #bringUpTo(instant: number): void {
@@ -126,7 +145,7 @@ export class Model {
 
   /** The next instant at which time changes something. */
   nextDue(): number | null {
-    const due = Math.min(...this.rows.map(dueOf), this.locks.soonest()?.lapses ?? Infinity)
+    const due = Math.min(...this.rows.map(dueOf), this.locks.soonest()?.lapses ?? Infinity, this.plans.nextTurn())
     return Number.isFinite(due) ? due : null
   }
 
@@ -134,6 +153,7 @@ export class Model {
     const next = terms.every === null ? Infinity : (first ?? nth(this.now, terms.every, 1))
     this.rows.push({
       ...terms,
+      from: null,
       main: terms.allowance,
       held: 0n,
       adjustment: 0n,
@@ -147,24 +167,40 @@ export class Model {
       rollovers: [],
       expired: false,
       created: this.now,
+      age: this.nextAge(),
     })
-    if (terms.feature === 'seats') this.#sitDown()
+    if (terms.feature === 'seats') this.sitDown()
   }
 
-  /** Someone without an id becomes the next one who has one, and has a seat already (B217). @returns false where the id is taken. */
-  enter(id: string | null): boolean {
-    if (this.entities.some((other) => other.id === id)) return false
+  /**
+   * Someone without an id becomes the next one who has one, and has a seat already (B217). @returns why not: the id is taken,
+   * or every seat is, also those that may be bought (B219).
+   */
+  enter(id: string | null): 'taken' | 'full' | null {
+    if (this.entities.some((other) => other.id === id)) return 'taken'
     const nobody = this.entities.find((other) => other.id === null)
-    if (nobody === undefined) this.entities.push({ id })
-    else nobody.id = id
-    this.#sitDown()
-    return true
+    if (nobody !== undefined) {
+      nobody.id = id
+      this.sitDown()
+      return null
+    }
+    const before = this.#standing()
+    const seat = { id }
+    this.entities.push(seat)
+    this.sitDown()
+    if (this.#standing() > before) {
+      this.entities.pop()
+      return 'full'
+    }
+    this.plans.welcome(seat)
+    return null
   }
 
   /** All that was its own goes with it, and it gives a seat back: one that is owed, else one that is drawn from last (B220). */
   leave(one: Seat): void {
     this.entities = this.entities.filter((other) => other !== one)
     this.rows = this.rows.filter(({ owner }) => owner !== one)
+    this.plans.leave(one)
     const taken = this.ordered('seats', null).filter(({ seats }) => seats > 0)
     if (taken.reduce((n, { seats }) => n + seats, 0) <= this.entities.length) return
     const row = taken.find(({ main }) => main < 0n) ?? taken.at(-1)
@@ -173,25 +209,34 @@ export class Model {
     row.seats -= 1
   }
 
-  /** One after the other takes the first seat that is free; where none is, the first balance owes it (B218). */
-  #sitDown(): void {
+  /**
+   * One after the other takes the first seat that is free; where none is, the first balance that may owe it does, or one whose
+   * seats could have been bought (B218, B219). Who finds none stands.
+   */
+  sitDown(): void {
     const rows = this.ordered('seats', null)
-    let standing = this.entities.length - rows.reduce((n, { seats }) => n + seats, 0)
-    for (; standing > 0; standing--) {
-      const row = rows.find(({ unlimited, main }) => unlimited || main >= ONE) ?? rows[0]
+    for (let standing = this.#standing(); standing > 0; standing--) {
+      const row =
+        rows.find(({ unlimited, main }) => unlimited || main >= ONE) ??
+        rows.find((one) => one.main >= ONE - (mayOwe(one, true) ?? 10n ** 40n)) ??
+        rows.find(
+          ({ from, main }) => from?.method === 'prepaid' && main >= ONE - ((from.most ?? 10n ** 40n) - from.prepaid),
+        )
       if (row === undefined) return
       row.main -= ONE
       row.seats += 1
     }
   }
 
+  #standing(): number {
+    const rows = this.ordered('seats', null)
+    return rows.length === 0 ? 0 : this.entities.length - rows.reduce((n, { seats }) => n + seats, 0)
+  }
+
   /** What one owner has of a feature, or of several, in the order in which it is drawn from. */
   ordered(feature: Feature | Feature[], owner: Owner): Row[] {
     const features = [feature].flat()
-    return inOrder(
-      this.rows.filter((row) => features.includes(row.feature) && row.owner === owner),
-      this.rows,
-    )
+    return inOrder(this.rows.filter((row) => features.includes(row.feature) && row.owner === owner))
   }
 
   /** Whose balances someone sees and spends: an entity its own before the customer's, the customer never an entity's (R82, R84). */
@@ -376,8 +421,10 @@ export class Model {
    */
   judge(feature: Feature, who: Owner, units: Amount): { allowed: boolean; answering: Feature; required: Amount } {
     const judged = (name: Feature, required: Amount) => {
-      const side = shownOf(this.within(name, who))
-      const allowed = side !== null && (side.unlimited || required < 0n || side.remaining >= required)
+      const rows = this.within(name, who)
+      const side = shownOf(rows)
+      const enough = side === null ? 0n : side.remaining + beyond(rows)
+      const allowed = side !== null && (side.unlimited || required < 0n || enough >= required)
       return { allowed, answering: name, required, held: side !== null }
     }
     const own = judged(feature, units)
@@ -408,11 +455,18 @@ export class Model {
   }
 }
 
+/** What may be owed in all, less what is (R41, R44). */
+function beyond(rows: Row[]): Amount {
+  const selling = rows.filter(({ from }) => from?.method === 'usage_based')
+  if (selling.some((row) => mayOwe(row, false) === null)) return 10n ** 40n
+  return max(sum(selling.map((row) => mayOwe(row, false) ?? 0n)) + sum(rows.map(({ main }) => min(main, 0n))), 0n)
+}
+
 /** A balance of nothing, to ask for a price. */
 const NOTHING_HELD: Row = {
   ...{ id: '', owner: null, feature: 'credits', unlimited: false, allowance: 0n, main: 0n, adjustment: 0n, seats: 0 },
   ...{ counts: new Map(), every: null, anchor: 0, n: 0, next: Infinity, renewed: 0, policy: null, rollovers: [] },
-  ...{ expires: null, created: 0, held: 0n, ends: [], expired: false },
+  ...{ expires: null, created: 0, held: 0n, ends: [], expired: false, from: null, age: '' },
 }
 
 function isMeant(row: Row, { row: only, interval }: Filter): boolean {

@@ -3,6 +3,7 @@ import { type Reply, START } from '../world.ts'
 import { HOUR } from './calendar.ts'
 import { type Change, type Filter, Model } from './model.ts'
 import { sizeOf } from './payment.ts'
+import { type Counter, expectedPlans, runPlanStep, shownPlans } from './plan-pair.ts'
 import { ONE, type Owner, type Row } from './rows.ts'
 import type { Stage } from './stage.ts'
 import { type Clock, FEATURES, type Step, type Who } from './steps.ts'
@@ -36,7 +37,7 @@ type Of<K extends Step['do']> = Extract<Step, { do: K }>
 
 /** The application and the model side by side. */
 export class Pair {
-  model = new Model(START)
+  model: Model
   /** Everything that was answered, in order. */
   readonly answers: unknown[] = []
   readonly #stage: Stage
@@ -47,6 +48,7 @@ export class Pair {
   #comparisons = 0
 
   private constructor(stage: Stage, passing: Passing) {
+    this.model = new Model(START, stage.offers)
     this.#stage = stage
     this.#passing = passing
   }
@@ -90,7 +92,7 @@ export class Pair {
       case 'replace': {
         await this.#stage.replace()
         const { test_clock } = await this.#stage.world.ok('customers.get', { customer_id: 'alice' })
-        this.model = new Model(test_clock?.now ?? this.#stage.world.clock.now)
+        this.model = new Model(test_clock?.now ?? this.#stage.world.clock.now, this.#stage.offers)
         return
       }
       case 'share': {
@@ -112,6 +114,8 @@ export class Pair {
         return this.#stage.restart()
       case 'touch':
         return this.#touch()
+      default:
+        return runPlanStep(this.#counter, one)
     }
   }
 
@@ -120,7 +124,8 @@ export class Pair {
     this.model.waitUntil(this.model.now)
     for (const owner of [null, ...this.model.entities]) {
       if (owner?.id === null) continue
-      const { balances } = await this.#read(owner)
+      const { balances, subscriptions, purchases } = await this.#read(owner)
+      expect(shownPlans({ subscriptions, purchases })).toEqual(expectedPlans(this.model, owner))
       expect(FEATURES.map((name) => shown(balances[name]))).toEqual(
         FEATURES.map((name) => expected(this.model.seen(name, owner))),
       )
@@ -150,6 +155,10 @@ export class Pair {
     await this.compareEvents()
   }
 
+  get #counter(): Counter {
+    return { model: this.model, owner: (n) => this.#owner(n), call: (operation, body) => this.#call(operation, body) }
+  }
+
   async #call(operation: string, body: object, headers = {}): Promise<Reply> {
     const reply = await this.#stage.world.call(operation, body, headers)
     this.answers.push([operation, reply.status, reply.body])
@@ -174,7 +183,8 @@ export class Pair {
   async #read(owner: Owner): Promise<Reply['body']> {
     const body = await this.#stage.world.ok(owner === null ? 'customers.get' : 'entities.get', bodyOf(owner))
     if (owner === null) expect(body.test_clock?.now ?? this.#stage.world.clock.now).toBe(this.model.now)
-    this.answers.push(body.balances)
+    const plans = [...body.subscriptions, ...body.purchases]
+    this.answers.push(body.balances, plans)
     return body
   }
 
@@ -396,7 +406,9 @@ export class Pair {
     const body = { customer_id: 'alice', entity_id: id, feature_id: 'seats' }
     const reply = await this.#call('entities.create', body)
     const taken = id === null ? '400 entity_id_required' : '409 entity_already_exists'
-    expect(codeOf(reply)).toBe(this.model.enter(id) ? '200 undefined' : taken)
+    const problem = this.model.enter(id)
+    const refused = problem === 'full' ? '400 feature_limit_reached' : taken
+    expect(codeOf(reply)).toBe(problem === null ? '200 undefined' : refused)
   }
 
   async #leave(n: number): Promise<void> {

@@ -4,6 +4,7 @@ import {
   type Feature,
   granted,
   max,
+  mayOwe,
   min,
   ONE,
   type Rollover,
@@ -48,7 +49,7 @@ export interface Line {
 }
 
 /**
- * Rollovers first, those that end soonest, then each balance to zero, then whatever may be owed by the first.
+ * Rollovers first, those that end soonest, then each balance to zero, then what each may owe, or all by the first.
  * @returns what is left to be paid.
  */
 export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: boolean, lines: Line[]): Amount {
@@ -61,7 +62,12 @@ export function take(payers: Payer[], units: bigint, behavior: Behavior, seats: 
     settle(payer, rollover, due, 1n, rollover.left, lines)
   }
   for (const payer of payers) settle(payer, null, due, 1n, max(payer.row.main, 0n), lines)
-  if (behavior === 'overflow' || (seats && behavior === 'cap')) settle(first, null, due, 1n, null, lines)
+  if (behavior === 'overflow') settle(first, null, due, 1n, null, lines)
+  else
+    for (const payer of payers) {
+      const most = mayOwe(payer.row, seats && behavior === 'cap')
+      if (most !== 0n) settle(payer, null, due, 1n, most && max(most - max(-payer.row.main, 0n), 0n), lines)
+    }
   return due.open
 }
 

@@ -16,8 +16,27 @@ export interface Seat {
   id: string | null
 }
 
+/** The item of a plan that a row is of (C 4.5). */
+export interface Origin {
+  /** Of which attachment: by identity. */
+  attached: object
+  planId: string
+  item: object
+  addOn: boolean
+  method: 'prepaid' | 'usage_based' | null
+  /** What may be bought or owed beyond what is included; null is any number. */
+  most: Amount | null
+  /** Whether it is bought once. */
+  once: boolean
+  prepaid: Amount
+  /** What that is from the next reset on, or null. */
+  next: Amount | null
+}
+
 export interface Row {
   id: string
+  /** Null for what was granted by itself. */
+  from: Origin | null
   owner: Owner
   feature: Feature
   unlimited: boolean
@@ -44,6 +63,8 @@ export interface Row {
   expires: number | null
   expired: boolean
   created: number
+  /** What is created at one instant is in this order. */
+  age: string
 }
 
 /** What is kept at a reset: at most `max`, or `percent` of the allowance, for so many months. */
@@ -67,20 +88,38 @@ export function granted(row: Row): Amount {
   return row.unlimited ? 0n : row.allowance + row.adjustment
 }
 
-/** The order in which balances are drawn from (R84); `all` are in order of creation. */
-export function inOrder(rows: Row[], all: Row[]): Row[] {
+/** The order in which balances are drawn from (R84). */
+export function inOrder(rows: Row[]): Row[] {
   const rank = (row: Row) => [
     row.unlimited ? 0 : 1,
     row.every === null ? 1 : 0,
     row.every === null ? 0 : weightOf(row.every),
     row.expires ?? Number.MAX_SAFE_INTEGER,
+    row.from?.addOn ? 1 : 0,
+    row.from?.method === 'usage_based' ? 1 : 0,
     row.created,
-    all.indexOf(row),
   ]
   return rows
     .map((row) => ({ row, keys: rank(row) }))
-    .sort(({ keys: a }, { keys: b }) => a.map((key, i) => key - (b[i] ?? 0)).find((d) => d !== 0) ?? 0)
+    .sort(
+      ({ keys: a, row }, { keys: b, row: other }) =>
+        a.map((key, i) => key - (b[i] ?? 0)).find((d) => d !== 0) ?? (row.age < other.age ? -1 : 1),
+    )
     .map(({ row }) => row)
+}
+
+/** The most that use may leave a row owing; null is any amount. Seats that nobody sells may be owed, unless refused (R92, R94, R101). */
+export function mayOwe({ from }: Row, seatsOwed: boolean): Amount | null {
+  if (from?.method === 'usage_based') return from.most
+  return seatsOwed && (from === null || from.method === null) ? null : 0n
+}
+
+/** Counted from its anchor, which may be later than now: the first boundary after an instant, and its number. */
+export function firstAfter(anchor: number, every: Every, now: number): { n: number; next: number } {
+  let n = 0
+  while (nth(anchor, every, n) > now) n--
+  while (nth(anchor, every, n) <= now) n++
+  return { n, next: nth(anchor, every, n) }
 }
 
 /** Every boundary and expiry up to `now`, one after the other, an expiry before a reset. @returns false where it ends. */
@@ -115,7 +154,13 @@ export function moveReset(row: Row, to: number, now: number): void {
 
 /** @param at the boundary. @param now when it takes effect: from then on another period lasts. */
 function renew(row: Row, at: number, now: number): void {
+  // What was ordered for the next period is granted, and is what a cap in percent is of (C160).
+  if (row.from !== null && row.from.next !== null) {
+    row.allowance += row.from.next - row.from.prepaid
+    row.from = { ...row.from, prepaid: row.from.next, next: null }
+  }
   if (row.policy !== null && row.main > 0n) keep(row, row.policy, row.main, at)
+  if (row.policy !== null) trim(row, row.policy)
   row.ends.push({ at, debt: max(-row.main, 0n) })
   row.main = row.allowance
   row.held = 0n
@@ -133,6 +178,11 @@ function keep(row: Row, policy: Policy, left: Amount, at: number): void {
   const kept = keptAt(row, policy, at)
   if (kept === null) return
   kept.left += left
+  trim(row, policy)
+}
+
+/** What exceeds the cap goes, that first which ends first. */
+export function trim(row: Row, policy: Policy): void {
   const cap = capOf(row, policy)
   if (cap === null) return
   let excess = sum(row.rollovers.map((one) => one.left)) - cap

@@ -1,7 +1,8 @@
-import { allBalances, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
+import { allBalances, attachmentsOf, entitiesOf, holdingsOf } from '../../src/domain/holdings.ts'
 import { valuesOf } from '../../src/domain/tree.ts'
 import type { SqlRow, SqlValue } from '../../src/store/cells.ts'
 import { MemoryStore } from '../../src/store/memory.ts'
+import { ATTACHMENT_COLUMNS, attachmentFromRow, attachmentToRow } from '../../src/store/plan-rows.ts'
 import {
   BALANCE_COLUMNS,
   balanceFromRow,
@@ -15,6 +16,7 @@ import { LOCK_COLUMNS, lockFromRow, lockToRow } from '../../src/store/use-rows.t
 import { chance, seedOfRun } from '../crash/chance.ts'
 import { Kept } from '../scenarios/kept.ts'
 import { START, type StoreKind, type World } from '../world.ts'
+import { type Offer, offerBody } from './offers.ts'
 
 /** What an application has to live with, and nobody may notice. */
 export interface Hardships {
@@ -32,18 +34,21 @@ const HISTORIES_OF_A_WORLD = 200
 /** The real application, in which histories follow one another: that costs far less than a world for each. */
 export class Stage {
   readonly faults: unknown[] = []
+  /** The plans of its catalogue. */
+  readonly offers: readonly Offer[]
   readonly #hardships: Hardships
   #kept: Kept
   #world: World | null = null
   #histories = 0
 
-  private constructor(hardships: Hardships) {
+  private constructor(hardships: Hardships, offers: readonly Offer[]) {
     this.#hardships = hardships
+    this.offers = offers
     this.#kept = this.#newKept()
   }
 
-  static async open(hardships: Hardships = {}): Promise<Stage> {
-    const stage = new Stage(hardships)
+  static async open(hardships: Hardships = {}, offers: readonly Offer[] = []): Promise<Stage> {
+    const stage = new Stage(hardships, offers)
     await stage.#furnish()
     return stage
   }
@@ -114,6 +119,7 @@ export class Stage {
       { feature_id: 'gold', ...system, credit_schema: gold },
     ])
       await this.world.ok('features.create', { name: feature.feature_id, ...feature })
+    for (const one of this.offers) await this.world.ok('plans.create', offerBody(one))
     await this.world.ok('customers.get_or_create', { customer_id: 'bob' })
   }
 
@@ -149,7 +155,9 @@ export class ShuffledStore extends MemoryStore {
     const given = new Map(this.#shuffle(refunds).map(refundFromRow))
     const open = [...valuesOf(holdings.locks)].map((lock) => rowOf(LOCK_COLUMNS, lockToRow(lock)))
     const locks = this.#shuffle(open).map(lockFromRow)
-    return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given, locks) }
+    const plans = attachmentsOf(holdings).map((one) => rowOf(ATTACHMENT_COLUMNS, attachmentToRow(one)))
+    const attached = this.#shuffle(plans).map(attachmentFromRow)
+    return { version, holdings: holdingsOf(customer, entities, balances, latest, postings, given, locks, attached) }
   }
 
   #shuffle<T>(list: readonly T[]): T[] {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { type Every, HOUR, INTERVALS, type Interval, MINUTE } from './calendar.ts'
+import { type PlanStep, planStep } from './plan-steps.ts'
 import type { Behavior, Feature } from './rows.ts'
 
 export const FEATURES: readonly Feature[] = ['messages', 'images', 'seats', 'credits', 'gold']
@@ -23,6 +24,7 @@ export interface Keeping {
 
 /** Times are lengths in milliseconds, counted from the step. */
 export type Step =
+  | PlanStep
   | {
       do: 'grant'
       feature: Feature
@@ -357,6 +359,33 @@ const aboutLocks = fc.tuple(
   })),
   fc.array(holding, { minLength: 2, maxLength: 9, size: 'medium' }).map((parts) => parts.flat()),
 )
+
+/** Plans, while what they give is used and time passes. */
+const planning: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: planStep },
+  {
+    weight: 8,
+    arbitrary: track.map((one) => ({ ...one, behavior: one.value < 10 ? one.behavior : ('cap' as const) })),
+  },
+  { weight: 2, arbitrary: use },
+  { weight: 5, arbitrary: boundary },
+  { weight: 2, arbitrary: wait },
+  { weight: 2, arbitrary: fc.oneof(enter, leave) },
+  { weight: 1, arbitrary: fc.oneof(grant, lock, finalize, refund) },
+  { weight: 1, arbitrary: update.map((one) => ({ ...one, only: null, change: { ...one.change, expires: null } })) },
+  { weight: 1, arbitrary: fc.oneof(recalculate, bare('share'), bare('restart'), bare('touch'), bare('replace')) },
+)
+const SOLD: Feature[] = ['messages', 'messages', 'images', 'seats', 'credits']
+
+/** What may become of plans, in a catalogue that has them. */
+export const planHistory = fc
+  .tuple(fc.subarray([...NAMES], { maxLength: 2 }), fc.array(planning, { minLength: 2, maxLength: 30, size: 'medium' }))
+  .map(([names, steps]): Step[] => [
+    ...names.map((id) => ({ do: 'enter' as const, id })),
+    ...steps.map((one) =>
+      'feature' in one ? sensible({ ...one, feature: SOLD[FEATURES.indexOf(one.feature)] ?? one.feature }) : one,
+    ),
+  ])
 
 export const history = fc
   .oneof(

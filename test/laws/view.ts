@@ -24,9 +24,9 @@ const NOTHING: Seen = {
   rollovers: null,
 }
 
-/** Not what is used up and never to be filled again, unless someone sits on it or a lock holds something of it. */
-export function isVisible({ unlimited, every, main, seats, held }: Row): boolean {
-  return unlimited || every !== null || main !== 0n || seats > 0 || held !== 0n
+/** Not what is used up and never to be filled again, unless a plan gives it, someone sits on it or a lock holds something of it. */
+export function isVisible({ from, unlimited, every, main, seats, held }: Row): boolean {
+  return from !== null || unlimited || every !== null || main !== 0n || seats > 0 || held !== 0n
 }
 
 /** What balances come to that one subject spends. */

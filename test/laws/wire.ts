@@ -64,7 +64,8 @@ export function shown(balance: Reply['body']) {
     breakdown: unlimited
       ? []
       : breakdown.map((line: Record<string, unknown>) => ({
-          ...{ id: line['id'], included_grant: line['included_grant'], remaining: line['remaining'] },
+          ...{ id: nameOf(line), plan_id: line['plan_id'], prepaid_grant: line['prepaid_grant'] },
+          ...{ included_grant: line['included_grant'], remaining: line['remaining'] },
           ...{ usage: line['usage'], held: line['held'] ?? 0 },
           ...{ reset: line['reset'], expires_at: line['expires_at'] },
         })),
@@ -82,7 +83,9 @@ export function expected(seen: Seen | null): ReturnType<typeof shown> {
     next_reset_at: Number.isFinite(seen.next) ? seen.next : null,
     breakdown: seen.lines.map((row) => ({
       id: row.id,
-      included_grant: plain(granted(row)),
+      plan_id: row.from?.planId ?? null,
+      prepaid_grant: plain(row.from?.prepaid ?? 0n),
+      included_grant: plain(granted(row) - (row.from?.prepaid ?? 0n)),
       remaining: plain(max(row.main, 0n)),
       usage: plain(granted(row) - row.main),
       held: plain(heldOf(row)),
@@ -97,6 +100,16 @@ export function expected(seen: Seen | null): ReturnType<typeof shown> {
       })) ?? null,
   }
 }
+
+/** The caller's ids are compared; others are made up as the application likes. */
+function nameOf({ id }: Record<string, unknown>): string {
+  const name = String(id)
+  if (name.startsWith('one_off_prepaid_carryover_')) return BOUGHT
+  return name.startsWith('cus_ent_') ? '' : name
+}
+
+/** How a loose balance of units bought once is called (C146), the rest of its id apart. */
+export const BOUGHT = 'one_off_prepaid_carryover'
 
 function resetOf({ feature, every, next }: Row) {
   if (feature === 'seats') return null

@@ -104,6 +104,40 @@ test('a customer with 10,000 entities, its balances, its time, and what is left 
   expect([left.entities.map(({ id }: Body) => id), left.balances]).toEqual([['e5000'], {}])
 })
 
+test('10,000 entities with a slice each of what their customer has for them', async () => {
+  const item = { feature_id: 'messages', included: 10, reset: { interval: 'month' }, entity_feature_id: 'seats' }
+  await world.ok('plans.create', { plan_id: 'team', name: 'Team', items: [item] })
+  await world.ok('billing.attach', { customer_id: 'acme', plan_id: 'team' })
+  await seatAll()
+  expect(await customer('messages')).toBe('100000/100000/0')
+  await world.ok('balances.track', { ...acme, entity_id: 'e5000', value: 4 })
+  // e0, e1, e10, e100, e1000: in the order of ids as texts.
+  const { event_id, deductions } = await world.ok('balances.track', { ...acme, value: 45 })
+  expect(deductions.map(({ value }: Body) => value)).toEqual([10, 10, 10, 10, 5])
+  expect([await sees('e100'), await sees('e1000'), await sees('e2')]).toEqual(['10/0/10', '10/5/5', '10/10/0'])
+  expect(await customer('messages')).toBe('100000/99951/49')
+  await world.ok('balances.track', { customer_id: 'acme', refund_of: event_id })
+  const check = (required_balance: number) => world.ok('balances.check', { ...acme, required_balance })
+  expect([(await check(99_996)).allowed, (await check(99_997)).allowed]).toEqual([true, false])
+  expect((await check(99_997)).available_at).toBe(Date.parse('2026-02-28T10:00:00Z'))
+
+  const lock = { enabled: true, lock_id: 'job' }
+  await world.ok('balances.check', { ...acme, required_balance: 2000, lock })
+  expect(await customer('messages')).toBe('100000/97996/2004')
+  await world.ok('balances.finalize', { lock_id: 'job', action: 'release' })
+  await world.ok('balances.update', { ...acme, remaining: 99_000 })
+  await expectLedgerToAddUp(world.store, 'acme')
+
+  const { breakdown } = (await world.ok('customers.get', { customer_id: 'acme' })).balances.messages
+  world = await kept.open(now + 28 * DAY)
+  expect(await customer('messages')).toBe('100000/100000/0')
+  const after = (await world.ok('customers.get', { customer_id: 'acme' })).balances.messages.breakdown
+  expect(after.map(({ id }: Body) => id)).toEqual(breakdown.map(({ id }: Body) => id))
+  await world.ok('billing.update', { customer_id: 'acme', plan_id: 'team', cancel_action: 'cancel_immediately' })
+  expect(await customer('messages')).toBe('nothing')
+  await expectLedgerToAddUp(world.store, 'acme')
+})
+
 test('what a deleted customer had counts no more, from the moment of its deletion', async () => {
   await seatAll()
   await world.ok('balances.create', { ...acme, entity_id: 'e0', included: 10 })

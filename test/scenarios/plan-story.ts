@@ -123,7 +123,7 @@ function worded(one: Body): string {
 }
 
 /** The day alone where it is the hour of D0. */
-export function dayOf(instant: unknown): string | null {
+function dayOf(instant: unknown): string | null {
   if (typeof instant !== 'number') return null
   return new Date(instant).toISOString().replace('T10:00:00.000Z', '')
 }

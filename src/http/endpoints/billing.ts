@@ -1,5 +1,6 @@
+import type { BillingPreview } from '../../domain/plan-view.ts'
 import { attachPlan, attachPlans, updatePlan } from '../../operations/billing.ts'
-import { type BillingPreview, previewAttach, previewAttaches, previewUpdate } from '../../operations/previews.ts'
+import { previewAttach, previewAttaches, previewUpdate } from '../../operations/previews.ts'
 import { type Endpoint, endpoint } from '../endpoint.ts'
 import {
   attachInput,

@@ -1,8 +1,7 @@
 import { totalOf } from '../../domain/due.ts'
 import type { Feature } from '../../domain/feature.ts'
 import { isOneOff } from '../../domain/plan-kind.ts'
-import type { PlanView } from '../../operations/plans.ts'
-import type { ProductCheckAnswer, ProductPreview } from '../../operations/product-check.ts'
+import type { PlanView, ProductCheckAnswer, ProductPreview } from '../../domain/plan-view.ts'
 import type { WireObject } from './wire.ts'
 
 /** How plans are shown on a paywall: as products, which is what they are called there in every version (K 3.1). */

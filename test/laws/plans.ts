@@ -1,0 +1,477 @@
+import type { Model } from './model.ts'
+import {
+  cycleOf,
+  type Item,
+  isFree,
+  isOnce,
+  isPaidAgain,
+  isUpgrade,
+  mixesWeeks,
+  type Offer,
+  policyOf,
+  type Terms,
+  units,
+} from './offers.ts'
+import { giveBack, ownPayer, take } from './payment.ts'
+import { type Amount, firstAfter, granted, max, min, ONE, type Owner, type Row, sum, trim } from './rows.ts'
+import { BOUGHT } from './wire.ts'
+
+/** A plan as someone has it, or will. */
+export interface Attached {
+  plan: Offer
+  /** Its own where they were changed for this customer (C104). */
+  terms: Terms
+  owner: Owner
+  status: 'scheduled' | 'active'
+  starts: number
+  canceled: number | null
+  ends: number | null
+  anchor: number
+  /** What is ordered of each prepaid item; of an active one its row says it. */
+  ordered: Map<Item, Amount>
+  created: number
+  age: string
+}
+
+export interface Order {
+  feature: string
+  quantity: number
+}
+
+export interface Wanted {
+  plan: Offer
+  owner: Owner
+  orders: Order[]
+  schedule: 'immediate' | 'end_of_cycle' | null
+  starts: number | null
+  ends: number | null
+  usages: boolean
+  balances: boolean
+  /** A plan that is to end with it. */
+  removed: string | null
+}
+
+/** What goes along to what comes in the place of a plan, beside what always does. */
+interface Carry {
+  usages: boolean
+  balances: boolean
+  joins: boolean
+}
+const AS_USUAL: Carry = { usages: false, balances: false, joins: false }
+
+const INVALID = '400 invalid_request'
+const MINUTE = 60_000
+
+/** The model's plans, written from the rules of C 4.1-4.9. What is refused changes nothing. */
+export class Plans {
+  /** In order of creation, without those that have ended. */
+  list: Attached[] = []
+  readonly #model: Model
+  readonly #offers: readonly Offer[]
+
+  constructor(model: Model, offers: readonly Offer[]) {
+    this.#model = model
+    this.#offers = offers
+    for (const plan of offers) if (plan.auto) this.#begin(this.#new(plan, plan, null, { anchor: model.now }))
+  }
+
+  /** @returns the refusal, or null. */
+  attach(wanted: Wanted): string | null {
+    const { plan, owner, orders, schedule, starts, ends, usages, balances, removed } = wanted
+    const { now } = this.#model
+    const replaces = isMain(plan, plan)
+    const current = replaces ? this.#mainAt(plan.group, owner, 'active') : undefined
+    if (current?.plan.id === plan.id) return '409 plan_already_attached'
+    if (removed === plan.id) return INVALID
+    const gone = this.list.find((one) => one.plan.id === removed && one.owner === owner && one.status === 'active')
+    if (removed !== null && gone === undefined) return '404 product_not_found'
+    const waits = schedule === null ? current && !isUpgrade(current.terms, plan) : schedule === 'end_of_cycle'
+    const switchesAt = current && waits ? endOfCycle(current, now) : null
+    const begins = starts !== null && starts > now + MINUTE ? starts : switchesAt
+    if (starts !== null && (schedule === 'end_of_cycle' || !isPaidAgain(plan) || (starts <= now && current)))
+      return INVALID
+    if (ends !== null && (ends <= now || ends <= (begins ?? starts ?? now) || isFree(plan))) return INVALID
+    if ((usages || balances) && begins !== null) return INVALID
+    const ordered = this.#quantities(plan, orders, current)
+    if (ordered === null) return INVALID
+    if (begins !== null && current && [...ordered.keys()].some(({ price }) => price?.every === null)) return INVALID
+
+    const scheduled = replaces ? this.#mainAt(plan.group, owner, 'scheduled') : undefined
+    this.#forget(scheduled)
+    const attached = this.#new(plan, plan, owner, {
+      starts: begins ?? min2(starts, now),
+      ends,
+      ordered,
+      anchor: this.#anchorOf(plan, owner, current, begins, starts),
+      status: begins === null ? 'active' : 'scheduled',
+    })
+    // What the new one replaces need not be named.
+    const other = gone === current ? undefined : gone
+    if (begins !== null) {
+      if (other !== undefined) this.#end(other, 'void')
+      if (current !== undefined) Object.assign(current, { canceled: now, ends: begins })
+      this.list.push(attached)
+      return null
+    }
+    const source = current ?? (usages || balances ? other : undefined)
+    if (other !== undefined && other !== source) this.#end(other, 'void')
+    if (source === undefined) this.#begin(attached)
+    else this.#replace(source, attached, 'void', { usages, balances, joins: false })
+    return null
+  }
+
+  cancel(target: Attached, action: 'cancel_immediately' | 'cancel_end_of_cycle' | 'uncancel'): string | null {
+    const { now } = this.#model
+    const { plan, terms, owner } = target
+    const main = isMain(plan, terms)
+    const next = () => (main ? this.#mainAt(plan.group, owner, 'scheduled') : undefined)
+    if (target.status === 'scheduled') {
+      if (action === 'uncancel') return INVALID
+      this.#forget(target)
+      const active = main ? this.#mainAt(plan.group, owner, 'active') : undefined
+      if (active?.canceled != null && active.ends === target.starts)
+        Object.assign(active, { canceled: null, ends: null })
+      return null
+    }
+    if (action === 'uncancel') {
+      if (target.canceled === null) return null
+      Object.assign(target, { canceled: null, ends: null })
+      this.#forget(next())
+    } else if (action === 'cancel_immediately') {
+      this.#end(target, 'void')
+      if (!main) return null
+      this.#forget(next())
+      const addOns = this.list.filter((one) => one.status === 'scheduled' && one.owner === owner && one.plan.addOn)
+      for (const one of addOns) this.#forget(one)
+      const fallback = this.#fallbackOf(target)
+      if (fallback !== undefined) this.#begin(this.#new(fallback, fallback, null, { anchor: now }))
+    } else {
+      const ends = endOfCycle(target, now)
+      if (isOnce(terms) || ends === null) return INVALID
+      Object.assign(target, { canceled: now, ends })
+      if (!main) return null
+      this.#forget(next())
+      const fallback = this.#fallbackOf(target)
+      const scheduled = { anchor: ends, starts: ends, status: 'scheduled' as const }
+      if (fallback !== undefined) this.list.push(this.#new(fallback, fallback, null, scheduled))
+    }
+    return null
+  }
+
+  /** Another quantity of a prepaid item; of one that is bought once, so much more (C157, C159-C163). */
+  order(target: Attached, { feature, quantity }: Order): string | null {
+    const sold = target.terms.items.filter((one) => one.feature === feature && one.price?.method === 'prepaid')
+    const [item] = sold
+    if (item?.price == null) return null
+    const topsUp = !isOnce(target.terms) && item.price.every === null
+    if (topsUp && target.status !== 'active') return INVALID
+    const rows = this.#rowsOf(target).filter(({ from }) => from?.item === item)
+    const had = rows[0]?.from?.prepaid ?? target.ordered.get(item) ?? 0n
+    const wanted = packsOf(item, units(quantity) - (topsUp ? 0n : units(item.included)))
+    const total = topsUp ? had + wanted : wanted
+    if (topsUp && wanted === 0n) return null
+    if (item.price.most !== null && total > units(item.price.most)) return INVALID
+    const waits = total < had && item.price.waits && target.status === 'active'
+    for (const row of rows) {
+      if (row.from === null) continue
+      row.from = { ...row.from, prepaid: waits ? had : total, next: waits ? total : null }
+      if (waits) continue
+      row.allowance += total - had
+      row.main += total - had
+      if (topsUp) this.#payOff(row, wanted)
+    }
+    if (!waits) target.ordered.set(item, total)
+    return null
+  }
+
+  /** The same plan on other terms (C158). */
+  change(target: Attached, items: Item[]): string | null {
+    const terms = { fee: target.terms.fee, items }
+    if (mixesWeeks(terms)) return '400 invalid_product_item'
+    if (isOnce(target.terms) !== isOnce(terms)) return INVALID
+    const ordered = this.#quantities(terms, [], target)
+    if (ordered === null) return INVALID
+    const restarts = isFree(target.terms) && !isFree(terms)
+    const anchor = restarts ? this.#model.now : target.anchor
+    if (target.status === 'scheduled') {
+      Object.assign(target, { terms, ordered, anchor })
+      return null
+    }
+    const { plan, owner, starts, ends, canceled } = target
+    const after = this.#new(plan, terms, owner, { starts, ends, canceled, anchor, ordered })
+    this.#replace(target, after, 'void', { usages: true, balances: false, joins: true })
+    return null
+  }
+
+  /** When a plan begins or ends next. */
+  nextTurn(): number {
+    return Math.min(...this.list.map(turnOf))
+  }
+
+  /** Ends first, then beginnings (C154, C173). */
+  turn(): void {
+    const { now } = this.#model
+    const due = this.list.filter((one) => turnOf(one) <= now)
+    for (const ending of due.filter(({ status }) => status === 'active')) {
+      const successor = this.#successorOf(ending)
+      if (successor === undefined) this.#end(ending, 'expire')
+      else this.#replace(ending, successor, 'expire', AS_USUAL)
+    }
+    for (const one of due.filter((other) => other.status === 'scheduled' && this.list.includes(other))) {
+      const main = isMain(one.plan, one.terms) ? this.#mainAt(one.plan.group, one.owner, 'active') : undefined
+      if (main === undefined) this.#begin(one)
+      else this.#replace(main, one, 'expire', AS_USUAL)
+    }
+  }
+
+  /** A new entity gets what each of its feature has for itself (B218). */
+  welcome(entity: Owner): void {
+    for (const one of this.list) {
+      if (one.status !== 'active' || one.owner !== null) continue
+      for (const item of one.terms.items) if (item.each) this.#open(one, item, entity)
+    }
+  }
+
+  /** Its plans go with an entity. */
+  leave(entity: Owner): void {
+    this.list = this.list.filter(({ owner }) => owner !== entity)
+  }
+
+  #new(plan: Offer, terms: Terms, owner: Owner, more: Partial<Attached>): Attached {
+    const { now } = this.#model
+    return {
+      ...{ plan, terms, owner, status: 'active', starts: now, canceled: null, ends: null, anchor: now },
+      ...{ ordered: new Map(), created: now, age: this.#model.nextAge() },
+      ...more,
+    }
+  }
+
+  #mainAt(group: string, owner: Owner, status: Attached['status']): Attached | undefined {
+    return this.list.find(
+      (one) => one.status === status && one.owner === owner && one.plan.group === group && isMain(one.plan, one.terms),
+    )
+  }
+
+  /** The free default, which only a customer has, and not after itself (C165). */
+  #fallbackOf({ plan, owner }: Attached): Offer | undefined {
+    return this.#offers.find(
+      (one) => owner === null && one.auto && isFree(one) && one.group === plan.group && one.id !== plan.id,
+    )
+  }
+
+  #successorOf(ending: Attached): Attached | undefined {
+    const { plan, terms, owner } = ending
+    if (!isMain(plan, terms)) return undefined
+    const { now } = this.#model
+    const next = this.#mainAt(plan.group, owner, 'scheduled')
+    if (next !== undefined && (next.starts <= now || isFree(next.terms))) return Object.assign(next, { starts: now })
+    const fallback = this.#fallbackOf(ending)
+    return fallback && this.#new(fallback, fallback, null, { anchor: now, age: `${ending.age}_n` })
+  }
+
+  /** What cycles are counted from (the table in C 4.5). */
+  #anchorOf(plan: Offer, owner: Owner, current: Attached | undefined, begins: number | null, starts: number | null) {
+    const { now } = this.#model
+    if (begins !== null && current === undefined) return begins
+    if (starts !== null && begins === null && current === undefined) return starts
+    if (current !== undefined) return isFree(current.terms) && !isFree(plan) ? now : current.anchor
+    if (!plan.addOn || !isPaidAgain(plan)) return now
+    const paid = this.list.filter(
+      (one) => one.status === 'active' && isMain(one.plan, one.terms) && isPaidAgain(one.terms),
+    )
+    return (paid.find((one) => one.owner === owner) ?? paid.find((one) => one.owner === null))?.anchor ?? now
+  }
+
+  /** What was ordered, in packs; else of what is bought again and again as much as before (C130, C132). Null: too much. */
+  #quantities(terms: Terms, orders: Order[], before: Attached | undefined): Map<Item, Amount> | null {
+    const all = new Map<Item, Amount>()
+    for (const item of terms.items) {
+      if (item.price?.method !== 'prepaid') continue
+      const order = orders.find(({ feature }) => feature === item.feature)
+      const inherited = item.price.every === null || before === undefined ? 0n : this.#orderedOf(before, item)
+      const wanted = packsOf(item, order === undefined ? inherited : units(order.quantity) - units(item.included))
+      if (order !== undefined && item.price.most !== null && wanted > units(item.price.most)) return null
+      if (wanted > 0n) all.set(item, wanted)
+    }
+    return all
+  }
+
+  #orderedOf(before: Attached, { feature }: Item): Amount {
+    const items = before.terms.items.filter(
+      (one) => one.feature === feature && one.price?.method === 'prepaid' && one.price.every !== null,
+    )
+    const rows = this.#rowsOf(before)
+    return sum(
+      items.map(
+        (item) => rows.find(({ from }) => from?.item === item)?.from?.prepaid ?? before.ordered.get(item) ?? 0n,
+      ),
+    )
+  }
+
+  #rowsOf(attached: Attached): Row[] {
+    return this.#model.rows.filter(({ from }) => from?.attached === attached)
+  }
+
+  #forget(attached: Attached | undefined): void {
+    this.list = this.list.filter((one) => one !== attached)
+  }
+
+  #begin(attached: Attached): void {
+    attached.status = 'active'
+    if (!this.list.includes(attached)) this.list.push(attached)
+    for (const item of attached.terms.items) {
+      const owners = item.each && attached.owner === null ? this.#model.entities : [attached.owner]
+      for (const owner of owners) this.#open(attached, item, owner)
+    }
+    this.#model.sitDown()
+  }
+
+  #open(attached: Attached, item: Item, owner: Owner): void {
+    const { now } = this.#model
+    const { feature, included, unlimited, price } = item
+    const prepaid = attached.ordered.get(item) ?? 0n
+    const every = unlimited || feature === 'seats' ? null : item.every
+    const { n, next } = every === null ? { n: 0, next: Infinity } : firstAfter(attached.anchor, every, now)
+    const allowance = unlimited ? 0n : units(included) + prepaid
+    this.#model.rows.push({
+      ...{ id: '', owner, feature, unlimited, allowance, main: allowance, held: 0n, adjustment: 0n, seats: 0 },
+      ...{ counts: new Map(), every, anchor: attached.anchor, n, next, renewed: now, ends: [], rollovers: [] },
+      ...{ policy: policyOf(item), expires: null, expired: false, created: now },
+      age: `${attached.age}_${attached.terms.items.indexOf(item)}`,
+      from: {
+        ...{ attached, item, prepaid, next: null, planId: attached.plan.id, addOn: attached.plan.addOn },
+        method: price?.method ?? null,
+        most: price?.most == null ? null : units(price.most),
+        once: price?.method === 'prepaid' && price.every === null,
+      },
+    })
+  }
+
+  /** @param how whether somebody ends it, or its time is over. */
+  #end(attached: Attached, how: 'void' | 'expire'): Row[] {
+    const gone = this.#rowsOf(attached)
+    for (const row of gone) row.expired = how === 'expire'
+    this.#model.rows = this.#model.rows.filter((row) => !gone.includes(row))
+    this.#forget(attached)
+    this.#model.sitDown()
+    return gone
+  }
+
+  #replace(before: Attached, after: Attached, how: 'void' | 'expire', carry: Carry): void {
+    const gone = this.#rowsOf(before)
+    this.#model.rows = this.#model.rows.filter((row) => !gone.includes(row))
+    for (const row of gone) row.expired = how === 'expire'
+    this.#forget(before)
+    this.#begin(after)
+    for (const left of Map.groupBy(gone, ({ feature, owner }) => `${feature} ${owner?.id}`).values())
+      this.#carry(
+        left.filter(({ unlimited }) => !unlimited),
+        before,
+        after,
+        carry,
+      )
+    this.#model.sitDown()
+  }
+
+  /** @param left what one owner had of one feature (C 4.6). */
+  #carry(left: Row[], ended: Attached, after: Attached, { usages, balances, joins }: Carry): void {
+    const [first] = left
+    if (first === undefined) return
+    const { feature, owner } = first
+    const fresh = this.#model.ordered(feature, owner).filter((row) => row.from?.attached === after && !row.unlimited)
+    // Entities are counted in the place of use that was tracked (C143).
+    if (feature === 'seats' ? this.#model.entities.length === 0 : usages) {
+      const used = sum(left.filter(({ from }) => !from?.once).map((row) => granted(row) - row.main))
+      const lasting = fresh.filter(({ from }) => !from?.once)
+      const payers = (lasting.length > 0 ? lasting : fresh).map(ownPayer)
+      const before = payers.map(({ row }) => row.main)
+      if (used > 0n) take(payers, used, 'overflow', false, [])
+      else giveBack(payers, -used, 'overflow', [])
+      // With what was used goes the count by which its price went.
+      const [paid] = left.filter(({ from }) => !from?.once)
+      for (const [i, { row }] of payers.entries()) if (paid && row.main !== before[i]) row.counts = new Map(paid.counts)
+    }
+    for (const old of left) takeOver(fresh, old)
+    for (const old of left) {
+      const once = old.from?.once === true
+      if (once ? old.main <= 0n : !balances || feature === 'seats' || old.main === 0n) continue
+      const same = once && joins ? fresh.find(({ from }) => from?.once) : undefined
+      if (same === undefined) this.#keep(old, ended, once)
+      else {
+        same.main += old.main
+        same.adjustment += old.main
+      }
+    }
+  }
+
+  /** What is left stays by itself: bought once for ever, anything else until it would have been renewed (C145, C146). */
+  #keep(old: Row, before: Attached, once: boolean): void {
+    const { now } = this.#model
+    const renewed = Number.isFinite(old.next) ? old.next : endOfCycle(before, now)
+    this.#model.rows.push({
+      ...old,
+      ...{ id: once ? BOUGHT : '', from: null, allowance: max(old.main, 0n), held: 0n, adjustment: 0n, seats: 0 },
+      ...{ every: null, next: Infinity, policy: null, rollovers: [], ends: [], counts: new Map(), renewed: now },
+      ...{ expires: once ? null : renewed, expired: false, created: now, age: `${old.age}_kept` },
+    })
+  }
+
+  /** Debts of the feature are paid with what was bought (C163). */
+  #payOff(bought: Row, most: Amount): void {
+    let left = most
+    for (const row of this.#model.within(bought.feature, bought.owner)) {
+      if (row === bought || row.unlimited) continue
+      const part = min(max(-row.main, 0n), left)
+      row.main += part
+      bought.main -= part
+      left -= part
+    }
+  }
+}
+
+function isMain(plan: Offer, terms: Terms): boolean {
+  return !plan.addOn && !isOnce(terms)
+}
+
+function turnOf({ status, starts, ends }: Attached): number {
+  return (status === 'scheduled' ? starts : ends) ?? Infinity
+}
+
+/** The first boundary of what is paid at the longest interval (C135, C151); null where nothing is. */
+export function endOfCycle({ anchor, terms }: Attached, now: number): number | null {
+  const every = cycleOf(terms)
+  return every === null ? null : Math.max(anchor, firstAfter(anchor, every, now).next)
+}
+
+function packsOf({ price }: Item, wanted: Amount): Amount {
+  const pack = BigInt(price?.pack ?? 1) * ONE
+  return wanted <= 0n ? 0n : ((wanted + pack - 1n) / pack) * pack
+}
+
+/** The rollovers go to the row that is most like the old one, if it keeps any (C147). */
+function takeOver(fresh: Row[], old: Row): void {
+  const scored = fresh
+    .filter(({ policy }) => policy !== null)
+    .map((row) => ({ row, score: likeness(row, old) }))
+    .sort((a, b) => b.score - a.score)
+  const best = scored[0]?.row
+  if (best?.policy == null) return
+  for (const { at, left, until } of old.rollovers) {
+    if (left <= 0n) continue
+    const same = best.rollovers.find((one) => one.at === at && one.until === until)
+    if (same !== undefined) same.left += left
+    else best.rollovers.push({ at, left, used: 0n, held: 0n, until })
+  }
+  best.rollovers.sort((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity) || 0)
+  trim(best, best.policy)
+}
+
+function likeness(row: Row, old: Row): number {
+  const sameKind = row.from?.method === old.from?.method
+  const sameInterval = row.every?.interval === old.every?.interval && row.every?.count === old.every?.count
+  return (sameKind ? 4 : 0) + (sameInterval ? 2 : 0) + (granted(row) >= granted(old) ? 1 : 0)
+}
+
+function min2(asked: number | null, now: number): number {
+  return asked === null ? now : Math.min(asked, now)
+}
