@@ -240,7 +240,7 @@ function nextCycle(
           .filter((charge) => charge.isForUse && (one.endsAt === startsAt || endOf(charge, now) === startsAt))
           .map((charge) => bare(usageLine(charge, now))),
   )
-  if (!Number.isFinite(startsAt)) return null
+  if (startsAt > LAST_SEEN) return null
   // As it will be then, with what ends and begins until then.
   const then = bringUpToDate(after, startsAt, catalogue, new Journal(now, 'preview'))
   const lines = attachmentsOf(then)
@@ -248,6 +248,9 @@ function nextCycle(
     .flatMap((one) => linesAt(then, one, attachmentOf(after, one.uid)?.status === 'scheduled', catalogue, startsAt))
   return coming.length === 0 && usage.length === 0 ? null : { startsAt, lines, usage }
 }
+
+/** No preview looks beyond the year 9999: at the end of time there is no cycle that could begin. */
+const LAST_SEEN: Instant = Date.UTC(9999, 0, 1)
 
 /** When something of it may be due next. */
 function turnsOf(attachment: Attachment, catalogue: Catalogue, now: Instant): Instant[] {

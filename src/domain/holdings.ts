@@ -115,7 +115,7 @@ export function ownBalances(holdings: Holdings, entity: string | null): Balance[
 }
 
 /** What an entity has of a feature apart from what it inherits. */
-export function ownOf(holdings: Holdings, entity: string, feature: string): readonly Balance[] {
+function ownOf(holdings: Holdings, entity: string, feature: string): readonly Balance[] {
   return get(holdings.entities.byUid, entity)?.balances.get(feature) ?? NONE
 }
 

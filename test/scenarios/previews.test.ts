@@ -155,6 +155,18 @@ describe('what is due when a plan is attached (C 4.11)', () => {
     expect(dueIn(await preview(String(order['plan_id']), order))).toEqual({ now, total, next })
   })
 
+  test.each<[string, Body]>([
+    ['a trial that never ends', { customize: { free_trial: { duration_length: 10_000, duration_type: 'year' } } }],
+    ['what begins at the end of time', { starts_at: 8_640_000_000_000_000 }],
+  ])('nothing is looked for beyond the year 9999: %s', async (_label, more) => {
+    expect(dueIn(await preview('boost', more))).toEqual({ now: [], total: 0, next: 'nothing next' })
+  })
+
+  test('a cycle may begin as late as there is time', async () => {
+    const { next_cycle } = await preview('boost', { billing_cycle_anchor: 8_640_000_000_000_000 })
+    expect(next_cycle).toBeUndefined()
+  })
+
   const FULL = ['2026-02-01', 'studio fee 1: 24']
   test.each<[string, Body, readonly string[], number, readonly string[]]>([
     ['the rest of the old one is given back', {}, ['starter fee 1: -5', 'studio fee 1: 12'], 7, FULL],
