@@ -40,6 +40,8 @@ export interface Quantity {
   /** The item's place among those of the terms. */
   readonly item: number
   readonly units: Amount
-  /** What it will be from the next reset on; null where that is no different (C160). */
+  /** What it will be from the next reset on, or from the next cycle of what never resets; null where that is no different (C160). */
   readonly next: Amount | null
+  /** When that is; null where there is nothing to come. */
+  readonly nextAt: Instant | null
 }

@@ -285,10 +285,14 @@ export function nextTurn({ attachments }: Holdings): Instant {
   return TURNS.over(attachments)
 }
 
-/** When an attachment begins, or ends. */
-export function turnOf({ status, startsAt, endsAt }: Attachment): Instant {
+/** When an attachment begins, or ends, or what is ordered of it changes. */
+export function turnOf({ status, startsAt, endsAt, quantities }: Attachment): Instant {
   if (status === 'scheduled') return startsAt
-  return (status === 'active' ? endsAt : null) ?? Number.POSITIVE_INFINITY
+  if (status === 'ended') return Number.POSITIVE_INFINITY
+  return quantities.reduce(
+    (soonest, { nextAt }) => Math.min(soonest, nextAt ?? soonest),
+    endsAt ?? Number.POSITIVE_INFINITY,
+  )
 }
 
 const TURNS = new Fold<Attachment, Instant>(Number.POSITIVE_INFINITY, turnOf, Math.min)

@@ -7,6 +7,7 @@ import { applyMoves, deduct, USING } from './deduction.ts'
 import type { Catalogue } from './feature.ts'
 import { termsOf } from './find-plan.ts'
 import { belongingTo, exceptSlices, type Holdings, withAttachment, withBalances } from './holdings.ts'
+import type { ItemPrice } from './item-price.ts'
 import type { Journal } from './ledger.ts'
 import type { PlanItem } from './plan.ts'
 import { PAR } from './price.ts'
@@ -14,6 +15,7 @@ import { inPacks, type Order, tooMuch } from './quantities.ts'
 import { redistribute, settleRedistribution } from './redistribution.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { isSlice } from './slices.ts'
+import { boundaryAfter, type Instant } from './time.ts'
 
 /**
  * Changes what is ordered of prepaid items. More is there at once; less is gone at once, or with the next reset where the item
@@ -42,14 +44,15 @@ export function order(
     const waits = ['none', 'no_prorations'].includes(item.price.proration?.onDecrease ?? '')
     const balances = balancesFrom(current, attachment).filter(({ source }) => source?.item === index)
     const had = balances[0]?.source?.prepaid ?? unitsOf(attachment, index)
-    const later = units < had && waits && attachment.status === 'active'
+    const nextAt = waits && units < had ? nextFrom(attachment, balances[0], item.price, journal.at) : null
+    const later = nextAt !== null
     current = withBalances(
       current,
       balances.map((balance) => ordered(balance, later ? had : units, later ? units : null, journal)),
     )
     attachment = withQuantity(
       attachment,
-      later ? { item: index, units: had, next: units } : { item: index, units, next: null },
+      later ? { item: index, units: had, next: units, nextAt } : { item: index, units, next: null, nextAt },
     )
     current = withAttachment(current, attachment)
     if (!recalculate) continue
@@ -90,7 +93,7 @@ export function topUp(
   const already = unitsOf(target, index)
   const problem = tooMuch(only.featureId, already + units, item.price)
   if (problem !== null) return problem
-  const attachment = withQuantity(target, { item: index, units: already + units, next: null })
+  const attachment = withQuantity(target, { item: index, units: already + units, next: null, nextAt: null })
   let current = withAttachment(holdings, attachment)
   const owned = balancesFrom(current, attachment).filter(({ source }) => source?.item === index)
   // Of an item that each entity has for itself each gets as much.
@@ -120,6 +123,38 @@ function repaid(holdings: Holdings, bought: Balance, units: Amount, journal: Jou
     ...applyMoves(deduct(candidates(owing), -debt, 'cap').moves, USING, journal),
     ...applyMoves(deduct(candidates([bought]), debt, 'cap').moves, USING, journal),
   ]
+}
+
+/**
+ * What was ordered for later is what is ordered now. A balance that resets is granted it at that reset; any other has it from
+ * here on, such as seats from the next cycle on (W22).
+ */
+export function orderDue(holdings: Holdings, attachment: Attachment, journal: Journal): Holdings {
+  let [current, changed] = [holdings, attachment]
+  for (const { item, next, nextAt } of attachment.quantities) {
+    if (next === null || nextAt === null || nextAt > journal.at) continue
+    const balances = balancesFrom(current, attachment).filter(
+      ({ source, reset }) => source?.item === item && reset === null,
+    )
+    current = withBalances(
+      current,
+      balances.map((balance) => ordered(balance, next, null, journal)),
+    )
+    changed = withQuantity(changed, { item, units: next, next: null, nextAt: null })
+  }
+  return withAttachment(current, changed)
+}
+
+/** When less than is ordered takes effect; null where nothing is renewed or paid for again, or has begun. */
+function nextFrom(
+  { status, anchor }: Attachment,
+  balance: Balance | undefined,
+  { interval, count }: ItemPrice,
+  now: Instant,
+): Instant | null {
+  if (status !== 'active') return null
+  if (balance !== undefined && balance.reset !== null) return balance.reset.nextAt
+  return interval === 'one_off' ? null : boundaryAfter(anchor, { interval, count }, now)
 }
 
 /** The balance with so many units bought in advance, and so many from the next reset on. */

@@ -31,7 +31,7 @@ export function quantitiesOf(
     const units = inPacks(wanted, price)
     const problem = order === undefined ? null : tooMuch(order.featureId, units, price)
     if (problem !== null) return problem
-    if (units > ZERO) quantities.push({ item, units, next: null })
+    if (units > ZERO) quantities.push({ item, units, next: null, nextAt: null })
   }
   return quantities
 }

@@ -6,24 +6,28 @@ import type { Catalogue } from './feature.ts'
 import { termsOf } from './find-plan.ts'
 import { attachmentOf, attachmentsOf, type Holdings, turnOf } from './holdings.ts'
 import type { Journal } from './ledger.ts'
+import { orderDue } from './order.ts'
 import type { Plan } from './plan.ts'
 import { isFree } from './plan-kind.ts'
 import type { Instant } from './time.ts'
 
 /**
- * Applies every beginning and end of a plan that is due at the journal's instant, ends first, so that a subject never has two
+ * Applies every beginning and end of a plan that is due at the journal's instant, and every order, ends first, so that a subject never has two
  * main plans of a group. A main plan that ends hands over to the one that is scheduled, or to the free default of its group.
  * Source: C152, C154, C173.
  */
 export function turn(holdings: Holdings, catalogue: Catalogue, journal: Journal): Holdings {
   let current = holdings
   const due = attachmentsOf(holdings).filter((one) => turnOf(one) <= journal.at)
-  for (const ending of due.filter(({ status }) => status === 'active'))
+  for (const ending of due.filter(
+    ({ status, endsAt }) => status === 'active' && endsAt !== null && endsAt <= journal.at,
+  ))
     current = handOver(current, ending, 'expire', catalogue, journal)
   for (const { uid } of due) {
     // It may have begun, or ended, with one of the others.
     const starting = attachmentOf(current, uid)
     if (starting?.status === 'scheduled') current = start(current, starting, catalogue, journal)
+    else if (starting?.status === 'active') current = orderDue(current, starting, journal)
   }
   return current
 }

@@ -100,8 +100,8 @@ const WHOLE = attachment('cus_prod_1', 'pro', {
   trialEndsAt: AT + 4,
   anchor: AT - 5,
   quantities: [
-    { item: 0, units: LARGE, next: LEAST },
-    { item: 2, units: 0n, next: null },
+    { item: 0, units: LARGE, next: LEAST, nextAt: 5 },
+    { item: 2, units: 0n, next: null, nextAt: null },
   ],
   createdAt: AT - 6,
 })

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { expectLedgerToAddUp, expectPlansToAddUp } from '../ledger.ts'
+import { openWorld, type World } from '../world.ts'
+
+const DAY = 86_400_000
+const MONTH = { interval: 'month' }
+const alice = { customer_id: 'alice' }
+
+let world: World
+
+beforeEach(async () => {
+  world = await openWorld()
+  for (const [feature_id, consumable] of [
+    ['messages', true],
+    ['seats', false],
+  ] as const)
+    await world.ok('features.create', { feature_id, name: feature_id, type: 'metered', consumable })
+  await world.ok('customers.get_or_create', alice)
+})
+
+afterEach(async () => {
+  await expectLedgerToAddUp(world.store, 'alice')
+  await expectPlansToAddUp(world.store, 'alice')
+  expect(world.faults).toEqual([])
+  await world.close()
+})
+
+async function sell(plan_id: string, amount: number, items: object[], more: object = {}): Promise<void> {
+  await world.ok('plans.create', { plan_id, name: plan_id, price: { amount, ...MONTH }, items, ...more })
+}
+
+function attach(plan_id: string, more: object = {}) {
+  return world.ok('billing.attach', { ...alice, plan_id, ...more })
+}
+
+async function shown(feature_id: string) {
+  const { balances } = await world.ok('customers.get', alice)
+  const { granted, remaining, usage } = balances[feature_id]
+  return { granted, remaining, usage }
+}
+
+/** Of messages, in packs of ten, where less than was ordered waits for the next reset. */
+const waiting = (feature_id: string) => ({
+  feature_id,
+  price: { amount: 1, ...MONTH, billing_method: 'prepaid', billing_units: 1 },
+  proration: { on_increase: 'prorate_immediately', on_decrease: 'none' },
+})
+
+describe('what is carried over', () => {
+  test('discovered: of a grant without a reset it lasts until the cycle ends (C145)', async () => {
+    await sell('starter', 10, [{ feature_id: 'messages', included: 20 }])
+    await sell('studio', 24, [{ feature_id: 'messages', included: 60 }])
+    await attach('starter')
+    await attach('studio', { carry_over_balances: { enabled: true } })
+    expect(await shown('messages')).toMatchObject({ remaining: 80 })
+    world.clock.set('2026-02-28T10:00:00Z')
+    expect(await shown('messages')).toMatchObject({ remaining: 60 })
+  })
+
+  test('discovered: comes from the one plan that is removed, where none is replaced (C129)', async () => {
+    await sell('boost', 5, [{ feature_id: 'messages', included: 20, reset: MONTH }], { add_on: true })
+    await sell('more', 9, [{ feature_id: 'messages', included: 50, reset: MONTH }], { add_on: true })
+    await attach('boost')
+    await world.ok('balances.track', { ...alice, feature_id: 'messages', value: 5 })
+    await attach('more', { remove_plan_ids: ['boost'], carry_over_usages: { enabled: true } })
+    expect(await shown('messages')).toEqual({ granted: 50, remaining: 45, usage: 5 })
+  })
+
+  test('discovered: comes from the plan that is replaced, also where it is named as one to be removed', async () => {
+    await sell('starter', 10, [{ feature_id: 'messages', included: 20, reset: MONTH }])
+    await sell('studio', 24, [{ feature_id: 'messages', included: 60, reset: MONTH }])
+    await attach('starter')
+    await world.ok('balances.track', { ...alice, feature_id: 'messages', value: 5 })
+    await attach('studio', { remove_plan_ids: ['starter'], carry_over_usages: { enabled: true } })
+    expect(await shown('messages')).toEqual({ granted: 60, remaining: 55, usage: 5 })
+  })
+})
+
+test('discovered: a plan that is replaced later, and named as one to be removed, gives its balances until then', async () => {
+  await sell('starter', 10, [{ feature_id: 'messages', included: 20, reset: MONTH }])
+  await sell('studio', 24, [{ feature_id: 'messages', included: 60, reset: MONTH }])
+  await attach('studio')
+  await attach('starter', { remove_plan_ids: ['studio'] })
+  expect(await shown('messages')).toMatchObject({ remaining: 60 })
+  world.clock.set('2026-02-28T10:00:00Z')
+  expect(await shown('messages')).toMatchObject({ remaining: 20 })
+})
+
+test("discovered: a check that is denied, while an entity's plan is about to begin, says so", async () => {
+  await world.ok('entities.create', { ...alice, entity_id: 'desk', feature_id: 'seats' })
+  await sell('starter', 10, [{ feature_id: 'messages', included: 20, reset: MONTH }])
+  await world.ok('balances.create', { ...alice, feature_id: 'messages', included: 1 })
+  await attach('starter', { entity_id: 'desk', starts_at: world.clock.now + DAY })
+  const reply = await world.call('balances.check', { ...alice, feature_id: 'messages', required_balance: 2 })
+  expect([reply.status, reply.body.allowed]).toEqual([200, false])
+})
+
+describe('a smaller quantity that waits for the next cycle (W22, C160)', () => {
+  test('discovered: is what the next plan inherits once that has begun (C132)', async () => {
+    await sell('starter', 10, [{ ...waiting('messages'), reset: MONTH }])
+    await sell('studio', 24, [{ ...waiting('messages'), reset: MONTH }])
+    await attach('starter', { feature_quantities: [{ feature_id: 'messages', quantity: 5 }] })
+    const less = { plan_id: 'starter', feature_quantities: [{ feature_id: 'messages', quantity: 3 }] }
+    await world.ok('billing.update', { ...alice, ...less })
+    expect(await shown('messages')).toMatchObject({ granted: 5 })
+    world.clock.set('2026-02-28T10:00:00Z')
+    expect(await shown('messages')).toMatchObject({ granted: 3 })
+    await attach('studio')
+    expect(await shown('messages')).toMatchObject({ granted: 3 })
+  })
+
+  test('discovered: is there from then on where it is of seats, which do not reset', async () => {
+    await sell('starter', 10, [waiting('seats')])
+    await attach('starter', { feature_quantities: [{ feature_id: 'seats', quantity: 5 }] })
+    const less = { plan_id: 'starter', feature_quantities: [{ feature_id: 'seats', quantity: 3 }] }
+    await world.ok('billing.update', { ...alice, ...less })
+    expect(await shown('seats')).toMatchObject({ granted: 5 })
+    world.clock.set('2026-02-28T10:00:00Z')
+    expect(await shown('seats')).toMatchObject({ granted: 3 })
+  })
+})
