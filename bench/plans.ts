@@ -1,7 +1,7 @@
 /**
  * What plans cost, over HTTP on the built server with its embedded store: `node bench/plans.ts [customers]` after
- * `npm run build`; needs wrk. Creates customers that begin with a plan of four items, and others to whom the same four balances
- * are not given, then compares check and track of a plan's balance with those of a balance without a plan, in turns.
+ * `npm run build`; needs wrk. Creates customers that begin with a plan of four items and others that begin with nothing, then
+ * compares check and track of a plan's balance with those of a balance without a plan, in turns.
  */
 import { connect, type Socket } from 'node:net'
 import { loadavg, tmpdir } from 'node:os'
