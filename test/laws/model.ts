@@ -35,6 +35,7 @@ import {
   type Policy,
   type Row,
   type Seat,
+  slicesInOrder,
   sum,
 } from './rows.ts'
 import { isVisible, type Seen, shownOf, together } from './view.ts'
@@ -248,7 +249,13 @@ export class Model {
   /** The balances of a feature that someone sees, changes and spends; whatever its level, one without limit absorbs all (R88). */
   within(feature: Feature, who: Owner): Row[] {
     const list = this.#levels(who).flatMap((owner) => this.ordered(feature, owner))
+    if (who === null) list.push(...this.#slices(feature))
     return unlimitedFirst(list, (row) => row)
+  }
+
+  /** What entities have of their customer's items, which it sees and spends too, after all else (R82, R97). */
+  #slices(feature: Feature): Row[] {
+    return slicesInOrder(this.rows.filter((row) => row.feature === feature && row.from?.slice))
   }
 
   /** Rows that may pay for a feature. The level decides before the kind: own credits pay before what is inherited (R85). */
@@ -258,6 +265,7 @@ export class Model {
     const credits = systems.map(({ system }) => system)
     const list = this.#levels(who)
       .flatMap((owner) => [...this.ordered(feature, owner), ...this.ordered(credits, owner)])
+      .concat(who === null ? [feature, ...credits].flatMap((one) => this.#slices(one)) : [])
       .map((row) => ({ row, rate: rateOf(row), of: feature }))
     return unlimitedFirst(list, ({ row }) => row)
   }
@@ -313,7 +321,7 @@ export class Model {
     event.given = event.given.map((amount, i) => amount + (back[i] ?? 0n))
     const isThere = ({ row, rollover }: Line) =>
       this.rows.includes(row) &&
-      (row.owner === null || row.owner === whose) &&
+      (row.owner === null || row.owner === whose || (whose === null && row.from?.slice === true)) &&
       (rollover === null ? row.renewed <= event.recorded : row.rollovers.includes(rollover))
     const lines: Line[] = []
     for (const [i, line] of [...event.lines.entries()].toReversed()) {
@@ -450,7 +458,10 @@ export class Model {
   /** What someone is shown of a feature, or null. A customer is shown what all its entities have beside its own (B52, B53). */
   seen(feature: Feature, who: Owner): Seen | null {
     const own = shownOf(this.within(feature, who))
-    const theirs = who === null ? this.entities.flatMap((one) => this.ordered(feature, one)).filter(isVisible) : []
+    const theirs =
+      who === null
+        ? this.entities.flatMap((one) => this.ordered(feature, one)).filter((row) => isVisible(row) && !row.from?.slice)
+        : []
     return theirs.length === 0 ? own : together(own, theirs)
   }
 }

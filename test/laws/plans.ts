@@ -343,6 +343,7 @@ export class Plans {
         method: price?.method ?? null,
         most: price?.most == null ? null : units(price.most),
         once: price?.method === 'prepaid' && price.every === null,
+        slice: item.each && attached.owner === null,
       },
     })
   }

@@ -28,6 +28,8 @@ export interface Origin {
   most: Amount | null
   /** Whether it is bought once. */
   once: boolean
+  /** Whether it is what one entity has of an item that its customer has for each. */
+  slice: boolean
   prepaid: Amount
   /** What that is from the next reset on, or null. */
   next: Amount | null
@@ -90,20 +92,33 @@ export function granted(row: Row): Amount {
 
 /** The order in which balances are drawn from (R84). */
 export function inOrder(rows: Row[]): Row[] {
-  const rank = (row: Row) => [
+  return sorted(rows, (row) => [...termsRank(row), row.created])
+}
+
+/** Slices stand item by item, each item's by the names of the entities (R97). */
+export function slicesInOrder(rows: Row[]): Row[] {
+  const byName = rows.toSorted((a, b) => ((a.owner?.id ?? '') < (b.owner?.id ?? '') ? -1 : 1))
+  return sorted(byName, termsRank)
+}
+
+function termsRank(row: Row): number[] {
+  return [
     row.unlimited ? 0 : 1,
     row.every === null ? 1 : 0,
     row.every === null ? 0 : weightOf(row.every),
     row.expires ?? Number.MAX_SAFE_INTEGER,
     row.from?.addOn ? 1 : 0,
     row.from?.method === 'usage_based' ? 1 : 0,
-    row.created,
   ]
+}
+
+function sorted(rows: Row[], rank: (row: Row) => number[]): Row[] {
   return rows
     .map((row) => ({ row, keys: rank(row) }))
     .sort(
       ({ keys: a, row }, { keys: b, row: other }) =>
-        a.map((key, i) => key - (b[i] ?? 0)).find((d) => d !== 0) ?? (row.age < other.age ? -1 : 1),
+        a.map((key, i) => key - (b[i] ?? 0)).find((d) => d !== 0) ??
+        (row.age < other.age ? -1 : row.age === other.age ? 0 : 1),
     )
     .map(({ row }) => row)
 }

@@ -4,7 +4,7 @@ import type { Interval } from './calendar.ts'
 import { heldOf, type Lock } from './locks.ts'
 import type { Event, Filter } from './model.ts'
 import { bucketsOf, type Line } from './payment.ts'
-import { type Amount, granted, max, type Owner, type Row } from './rows.ts'
+import { type Amount, granted, max, type Owner, type Row, sum } from './rows.ts'
 import type { Keeping, Used } from './steps.ts'
 import type { Seen } from './view.ts'
 
@@ -81,17 +81,7 @@ export function expected(seen: Seen | null): ReturnType<typeof shown> {
     remaining: plain(seen.remaining),
     usage: plain(seen.usage),
     next_reset_at: Number.isFinite(seen.next) ? seen.next : null,
-    breakdown: seen.lines.map((row) => ({
-      id: row.id,
-      plan_id: row.from?.planId ?? null,
-      prepaid_grant: plain(row.from?.prepaid ?? 0n),
-      included_grant: plain(granted(row) - (row.from?.prepaid ?? 0n)),
-      remaining: plain(max(row.main, 0n)),
-      usage: plain(granted(row) - row.main),
-      held: plain(heldOf(row)),
-      reset: resetOf(row),
-      expires_at: row.expires,
-    })),
+    breakdown: linesOf(seen.lines),
     rollovers:
       seen.rollovers?.map(({ left, used, until }) => ({
         granted: plain(left + used),
@@ -99,6 +89,28 @@ export function expected(seen: Seen | null): ReturnType<typeof shown> {
         expires_at: until ?? 0,
       })) ?? null,
   }
+}
+
+/** One for each row, and one for all slices of an item. */
+function linesOf(rows: Row[]) {
+  const items = Map.groupBy(rows, (row) => (row.from?.slice ? `${row.from.planId} ${row.age}` : row))
+  return [...items.values()].flatMap((group) => {
+    const [row] = group
+    const all = (of: (one: Row) => Amount) => plain(sum(group.map(of)))
+    return row === undefined
+      ? []
+      : {
+          id: row.id,
+          plan_id: row.from?.planId ?? null,
+          prepaid_grant: all(({ from }) => from?.prepaid ?? 0n),
+          included_grant: all((one) => granted(one) - (one.from?.prepaid ?? 0n)),
+          remaining: all(({ main }) => max(main, 0n)),
+          usage: all((one) => granted(one) - one.main),
+          held: all(heldOf),
+          reset: resetOf({ ...row, next: Math.min(...group.map(({ next }) => next)) }),
+          expires_at: row.expires,
+        }
+  })
 }
 
 /** The caller's ids are compared; others are made up as the application likes. */
