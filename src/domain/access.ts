@@ -3,16 +3,7 @@ import { type Balance, isUsageBased, mayOwe, owedOf, type Reset } from './balanc
 import type { JsonObject } from './customer.ts'
 import { deduct } from './deduction.ts'
 import { type Catalogue, type Feature, isConsumable } from './feature.ts'
-import {
-  attachmentsOf,
-  entitiesOf,
-  entityOf,
-  exceptSlices,
-  type Holdings,
-  holdingsOf,
-  nextTurn,
-  within,
-} from './holdings.ts'
+import { attachmentsOf, entitiesOf, entityOf, type Holdings, holdingsOf, nextTurn } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { costOf, priceIn, type Rate, rateOf } from './price.ts'
 import { slicedItems } from './sliced-items.ts'
@@ -21,6 +12,7 @@ import { summaryFor, usableSummary } from './subject-summary.ts'
 import { type Flag, onlyPlanOf, type Summary } from './summary.ts'
 import { boundaryAfter, type Instant } from './time.ts'
 import { bringUpToDate } from './up-to-date.ts'
+import { exceptSlices, within } from './within.ts'
 
 /** Which feature answers a check, and with what. */
 export interface Access {

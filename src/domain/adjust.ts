@@ -2,7 +2,7 @@ import { type Amount, sum, ZERO } from './amount.ts'
 import { type Balance, grantedOf, includedOf, type Reset, spendableOf } from './balance.ts'
 import { ADJUSTING, applyMoves, asCandidate, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { type Holdings, withBalances, within, withPassage } from './holdings.ts'
+import { type Holdings, withBalances, withPassage } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { endOf } from './lock.ts'
 import { unmetered } from './price.ts'
@@ -12,6 +12,7 @@ import { isSameItem, isSlice } from './slices.ts'
 import { matches, noneMatches, type Target } from './target.ts'
 import { boundaryAfter, type Instant } from './time.ts'
 import { candidatesFor } from './usage.ts'
+import { within } from './within.ts'
 
 /** What `balances.update` asks for. Undefined is "leave it". */
 export interface Adjustment {

@@ -14,14 +14,12 @@ import {
 import type { Entity } from './entity.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import {
-  allWithin,
   belongingTo,
   entityOf,
   type Holdings,
   lockOf,
   locksIn,
   withBalances,
-  within,
   withLock,
   withLocks,
   withoutLock,
@@ -36,6 +34,7 @@ import { resetOf } from './summary.ts'
 import type { Instant } from './time.ts'
 import { linesOf, type Usage, use } from './usage.ts'
 import type { DeductionLine, UsageEvent } from './usage-event.ts'
+import { allWithin, within } from './within.ts'
 
 /** What a lock is to be like. */
 export interface LockTerms {

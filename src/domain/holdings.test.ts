@@ -5,12 +5,12 @@ import { amount } from './amount.ts'
 import type { Balance } from './balance.ts'
 import { newCustomer } from './customer.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
+import { differences } from './differences.ts'
 import type { Entity } from './entity.ts'
 import { catalogueOf } from './feature.ts'
 import {
   allBalances,
   balancesOf,
-  differences,
   entitiesCounted,
   entitiesOf,
   entityOf,
@@ -22,7 +22,6 @@ import {
   settle,
   withBalances,
   withEntity,
-  within,
   withoutBalances,
   withoutEntity,
   withRefund,
@@ -30,6 +29,7 @@ import {
 import { Journal } from './ledger.ts'
 import { PAR } from './price.ts'
 import { bringUpToDate } from './up-to-date.ts'
+import { within } from './within.ts'
 
 const alice = newCustomer('cus_1', 'sandbox', 'alice', {}, 0)
 

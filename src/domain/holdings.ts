@@ -7,9 +7,8 @@ import type { Entity } from './entity.ts'
 import type { Journal } from './ledger.ts'
 import { endOf, following, type Lock, type Passage } from './lock.ts'
 import { advance } from './reset.ts'
-import { allSlices, isSliced, slicesOf } from './slices.ts'
 import type { Instant } from './time.ts'
-import { changesBetween, Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
+import { Fold, get, set, type Tree, treeOf, valuesOf, without } from './tree.ts'
 
 /** Everything one customer has, loaded together. Immutable; a change copies what belongs to one feature of one owner. */
 export interface Holdings {
@@ -32,7 +31,7 @@ export interface Holdings {
 }
 
 /** Balances by the feature's internal id, each list in consumption order and never empty. */
-type Shelf = ReadonlyMap<string, readonly Balance[]>
+export type Shelf = ReadonlyMap<string, readonly Balance[]>
 
 /** One entity with the balances that are its own. */
 export interface EntityHoldings {
@@ -85,24 +84,6 @@ export function balancesOf(holdings: Holdings, feature: string): readonly Balanc
   return holdings.balances.get(feature) ?? NONE
 }
 
-/**
- * The balances of a feature that a subject sees and spends, in consumption order: an entity's own before those that it
- * inherits from its customer, which it shares with all other entities.
- * @param entity internal id, or null for the customer itself, which does not spend what belongs to its entities but for their
- * slices of its own items, which come after its own balances.
- * Source: B49, B51, B56, R82, R84 key 1, R97.
- */
-export function within(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
-  if (entity === null) return withSlices(holdings, feature)
-  const own = ownOf(holdings, entity, feature)
-  return holdings.customer.sharesWithEntities ? joined(own, balancesOf(holdings, feature)) : own
-}
-
-/** As `within`, without the slices that a customer's entities have. */
-export function exceptSlices(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
-  return entity === null ? balancesOf(holdings, feature) : within(holdings, entity, feature)
-}
-
 /** What belongs of a feature to an entity, or for null to the customer itself. */
 export function belongingTo(holdings: Holdings, entity: string | null, feature: string): readonly Balance[] {
   return entity === null ? balancesOf(holdings, feature) : ownOf(holdings, entity, feature)
@@ -118,54 +99,6 @@ export function ownBalances(holdings: Holdings, entity: string | null): Balance[
 function ownOf(holdings: Holdings, entity: string, feature: string): readonly Balance[] {
   return get(holdings.entities.byUid, entity)?.balances.get(feature) ?? NONE
 }
-
-/** The same list as long as the customer's own and all entities are the same. */
-function withSlices(holdings: Holdings, feature: string): readonly Balance[] {
-  const own = balancesOf(holdings, feature)
-  const { byUid } = holdings.entities
-  if (byUid === null || !isSliced(holdings.entities, feature)) return own
-  const known = sliced.get(byUid) ?? new Map<string, { own: readonly Balance[]; all: readonly Balance[] }>()
-  sliced.set(byUid, known)
-  const before = known.get(feature)
-  if (before?.own === own) return before.all
-  const all = unlimitedFirst([...own, ...slicesOf(holdings.entities, feature)])
-  known.set(feature, { own, all })
-  return all
-}
-
-const sliced = new WeakMap<object, Map<string, { own: readonly Balance[]; all: readonly Balance[] }>>()
-
-/** One without limit absorbs everything, whoever's it is (R88). */
-function unlimitedFirst(balances: Balance[]): readonly Balance[] {
-  return balances.sort((a, b) => Number(isUnlimited(b)) - Number(isUnlimited(a)))
-}
-
-/** Everything that a subject may draw from, in any order: of a customer also the slices of its entities. */
-export function* allWithin(holdings: Holdings, entity: string | null): Generator<Balance> {
-  yield* ownBalances(holdings, null)
-  if (entity === null) yield* allSlices(holdings.entities)
-  else yield* ownBalances(holdings, entity)
-}
-
-/** The same list as long as both parts are the same, because summaries are remembered by the list. */
-function joined(own: readonly Balance[], shared: readonly Balance[]): readonly Balance[] {
-  if (own.length === 0) return shared
-  if (shared.length === 0) return own
-  const known = joins.get(own)
-  if (known?.shared === shared) return known.both
-  const both = unlimitedFirst([...own, ...shared])
-  joins.set(own, { shared, both })
-  return both
-}
-
-function isUnlimited({ terms }: Balance): boolean {
-  return terms.kind === 'unlimited'
-}
-
-const joins = new WeakMap<
-  readonly Balance[],
-  { readonly shared: readonly Balance[]; readonly both: readonly Balance[] }
->()
 
 /** The entity with this id of the caller's, else with this internal id (B221); null asks for the one without an id. */
 export function findEntity({ entities }: Holdings, id: string | null): Entity | undefined {
@@ -465,91 +398,6 @@ function withHoldings({ byUid, uids }: Entities, part: EntityHoldings): Entities
 /** @param given of each line of the event's deductions, in all. */
 export function withRefund(holdings: Holdings, event: string, given: readonly Amount[]): Holdings {
   return { ...holdings, refunds: new Map(holdings.refunds).set(event, given) }
-}
-
-/** Rows to write and to remove. */
-export interface Differences {
-  readonly written: readonly Balance[]
-  readonly removed: readonly Balance[]
-  readonly entitiesWritten: readonly Entity[]
-  readonly entitiesRemoved: readonly Entity[]
-  readonly refunds: readonly Refunded[]
-  readonly locksWritten: readonly Lock[]
-  /** Those that are gone, by the caller's id. */
-  readonly locksRemoved: readonly string[]
-  readonly attachmentsWritten: readonly Attachment[]
-  /** Internal ids of those that never began. */
-  readonly attachmentsRemoved: readonly string[]
-}
-
-/** What was given back of one event so far. */
-export interface Refunded {
-  readonly event: string
-  readonly given: readonly Amount[]
-}
-
-/** What changed between two states of one customer, row by row. What both share is skipped by identity. */
-export function differences(before: Holdings | null, after: Holdings): Differences {
-  const written: Balance[] = []
-  const removed: Balance[] = []
-  const entitiesWritten: Entity[] = []
-  const entitiesRemoved: Entity[] = []
-  compare(before?.balances, after.balances, written, removed)
-  for (const [old, now] of changesBetween(before?.entities.byUid ?? null, after.entities.byUid)) {
-    if (now === undefined) {
-      if (old !== undefined) entitiesRemoved.push(old.entity)
-    } else if (now.entity !== old?.entity) entitiesWritten.push(now.entity)
-    compare(old?.balances, now?.balances ?? EMPTY, written, removed)
-  }
-  const refunds = refundsBetween(before, after)
-  return {
-    written,
-    removed,
-    entitiesWritten,
-    entitiesRemoved,
-    refunds,
-    ...locksBetween(before, after),
-    ...attachmentsBetween(before, after),
-  }
-}
-
-function locksBetween(before: Holdings | null, after: Holdings) {
-  const [locksWritten, locksRemoved]: [Lock[], string[]] = [[], []]
-  for (const [old, now] of changesBetween(before?.locks ?? null, after.locks)) {
-    if (now !== undefined) locksWritten.push(now)
-    else if (old !== undefined) locksRemoved.push(old.id)
-  }
-  return { locksWritten, locksRemoved }
-}
-
-function attachmentsBetween(before: Holdings | null, after: Holdings) {
-  const [attachmentsWritten, attachmentsRemoved]: [Attachment[], string[]] = [[], []]
-  for (const [old, now] of changesBetween(before?.attachments ?? null, after.attachments)) {
-    if (now !== undefined) attachmentsWritten.push(now)
-    else if (old !== undefined) attachmentsRemoved.push(old.uid)
-  }
-  return { attachmentsWritten, attachmentsRemoved }
-}
-
-function refundsBetween(before: Holdings | null, after: Holdings): Refunded[] {
-  if (before?.refunds === after.refunds) return []
-  return [...after.refunds].flatMap(([event, given]) =>
-    before?.refunds.get(event) === given ? [] : [{ event, given }],
-  )
-}
-
-function compare(before: Shelf | undefined, after: Shelf, written: Balance[], removed: Balance[]): void {
-  if (before === after) return
-  for (const [feature, list] of after) {
-    const old = before?.get(feature)
-    if (old === list) continue
-    for (const balance of list) if (old === undefined || !old.includes(balance)) written.push(balance)
-  }
-  for (const [feature, list] of before ?? []) {
-    const kept = after.get(feature)
-    if (kept === list) continue
-    for (const balance of list) if (!kept?.some((other) => other.uid === balance.uid)) removed.push(balance)
-  }
 }
 
 /** Closes an operation: numbers its postings and remembers the instant. */

@@ -6,7 +6,7 @@ import { openTopUp, ownersOf } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import type { Catalogue } from './feature.ts'
 import { termsOf } from './find-plan.ts'
-import { belongingTo, exceptSlices, type Holdings, withAttachment, withBalances } from './holdings.ts'
+import { belongingTo, type Holdings, withAttachment, withBalances } from './holdings.ts'
 import type { ItemPrice } from './item-price.ts'
 import type { Journal } from './ledger.ts'
 import type { PlanItem } from './plan.ts'
@@ -16,6 +16,7 @@ import { redistribute, settleRedistribution } from './redistribution.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { isSlice } from './slices.ts'
 import { boundaryAfter, type Instant } from './time.ts'
+import { exceptSlices } from './within.ts'
 
 /**
  * Changes what is ordered of prepaid items. More is there at once; less is gone at once, or with the next reset where the item

@@ -2,12 +2,13 @@ import { type Amount, divideHalfEven, ONE, smaller, sum, ZERO } from './amount.t
 import type { Balance, Rollover } from './balance.ts'
 import { applyMoves, type Move, USING } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { allWithin, type Holdings, withBalances, withRefund } from './holdings.ts'
+import { type Holdings, withBalances, withRefund } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { AT_PAR, type Price } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { linesOf, type Usage } from './usage.ts'
 import type { DeductionLine, UsageEvent } from './usage-event.ts'
+import { allWithin } from './within.ts'
 
 /** What is given back of one event now. */
 export interface Refund {

@@ -9,7 +9,7 @@ import type { OverageBehavior } from './deduction.ts'
 import type { Entity } from './entity.ts'
 import { catalogueOf, type Feature } from './feature.ts'
 import { hold, settleLock } from './hold.ts'
-import { allBalances, type Holdings, holdingsOf, within } from './holdings.ts'
+import { allBalances, type Holdings, holdingsOf } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { flatTariff } from './price.ts'
 import { refund } from './refund.ts'
@@ -18,6 +18,7 @@ import { summaryFor } from './subject-summary.ts'
 import type { Target } from './target.ts'
 import { use } from './usage.ts'
 import type { UsageEvent } from './usage-event.ts'
+import { within } from './within.ts'
 
 const NOW = 1000
 const messages = feature('messages')

@@ -1,7 +1,7 @@
 import { type Amount, atLeastZero, sum, ZERO } from './amount.ts'
 import { grantedOf, isDrained, rolledOver } from './balance.ts'
 import type { Feature } from './feature.ts'
-import { balancesOf, type EntityHoldings, exceptSlices, type Holdings } from './holdings.ts'
+import { balancesOf, type EntityHoldings, type Holdings } from './holdings.ts'
 import { purchasesOf, type SlicedItem, slicedItems } from './sliced-items.ts'
 import { isSlice } from './slices.ts'
 import {
@@ -18,6 +18,7 @@ import {
 } from './summary.ts'
 import type { Instant } from './time.ts'
 import { Fold } from './tree.ts'
+import { exceptSlices } from './within.ts'
 
 /**
  * What a subject is shown of a feature. An entity sees its own balances and those that it inherits. A customer is shown what

@@ -11,7 +11,7 @@ import {
   USING,
 } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
-import { type Holdings, withBalances, within } from './holdings.ts'
+import { type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { PAR, rateOf } from './price.ts'
 import { type Refusal, refuse } from './refusal.ts'
@@ -19,6 +19,7 @@ import { isSlice, itemByItem } from './slices.ts'
 import { summaryFor } from './subject-summary.ts'
 import { resetLine, type Summary } from './summary.ts'
 import type { DeductionLine } from './usage-event.ts'
+import { within } from './within.ts'
 
 export interface Usage {
   readonly holdings: Holdings

@@ -9,9 +9,9 @@ import {
   UNMETERED,
 } from '../domain/balance.ts'
 import { type Customer, type Environment, emailIn, type JsonObject, namesOf } from '../domain/customer.ts'
+import type { Refunded } from '../domain/differences.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Feature, FeatureType } from '../domain/feature.ts'
-import type { Refunded } from '../domain/holdings.ts'
 import type { Permit, Posting, PostingKind } from '../domain/ledger.ts'
 import { atOneCost, flatTariff, type Tariff, type Tier } from '../domain/price.ts'
 import type { Interval } from '../domain/time.ts'

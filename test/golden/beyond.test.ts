@@ -487,6 +487,44 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'The slices of an item for each entity',
+    rule: 'decision, R97',
+    async keep(world) {
+      await slices(world)
+      const { balance, deductions } = await world.ok('balances.track', { ...ADA, value: 15 })
+      const [line, ...others] = balance.breakdown
+      const ids = deductions.map(({ balance_id }: { balance_id: string }) => balance_id)
+      expect([others, new Set([line.id, ...ids]).size]).toEqual([[], 3])
+      await world.ok('balances.update', { ...ADA, balance_id: ids[1], remaining: 10 })
+      await world.ok('balances.update', { ...ADA, balance_id: line.id, add_to_balance: 1 })
+      expect(await left(world)).toEqual([20, 11, 9])
+    },
+  },
+  {
+    title: "The next reset of one entity's slice",
+    rule: 'decision, B119, B122',
+    async keep(world) {
+      await slices(world)
+      await world.ok('balances.track', { ...ADA, value: 20 })
+      await world.ok('balances.update', { ...ADA, entity_id: 'desk', next_reset_at: START + 1000 })
+      world.clock.advance(1000)
+      expect(await left(world)).toEqual([20, 10, 10])
+      await world.ok('balances.update', { ...ADA, next_reset_at: START + 2000 })
+      world.clock.advance(1000)
+      expect(await left(world)).toEqual([20, 20, 0])
+    },
+  },
+  {
+    title: 'Recalculating slices',
+    rule: 'decision, B137',
+    async keep(world) {
+      await slices(world)
+      await world.ok('balances.update', { ...ADA, entity_id: 'desk', remaining: -5 })
+      await world.ok('balances.recalculate', ADA)
+      expect(await left(world)).toEqual([20, 10, 15])
+    },
+  },
+  {
     title: 'One-off balances of entities that are used up',
     rule: 'B53, B175',
     async keep(world) {
@@ -912,6 +950,113 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'A paid plan without a payment provider',
+    rule: 'C112, C182, C185',
+    async keep(world) {
+      await world.ok('plans.create', PAID)
+      const money = { redirect_mode: 'always', success_url: 'https://example.test', invoice_mode: { enabled: true } }
+      const answer = await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro', ...money })
+      expect(answer).toEqual({ customer_id: 'ada', payment_url: null })
+      expect(await left(world)).toEqual([100, 100, 0])
+      const discounts = [{ reward_id: 'half' }]
+      const body = { customer_id: 'ada', plan_id: 'pro', cancel_action: 'cancel_immediately', discounts }
+      await refused(world, 'billing.update', body, 'not_supported')
+    },
+  },
+  {
+    title: 'When plans begin and end',
+    rule: 'C154',
+    async keep(world) {
+      await world.ok('plans.create', PAID)
+      await world.ok('plans.create', FREE)
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro' })
+      await world.ok('billing.update', { customer_id: 'ada', plan_id: 'pro', cancel_action: 'cancel_end_of_cycle' })
+      const end = Date.UTC(2026, 1, 28, 10)
+      world.clock.set(end - 1)
+      expect(await plans(world)).toEqual(['pro active', 'free scheduled'])
+      world.clock.set(end)
+      expect(await plans(world)).toEqual(['free active'])
+      expect(await left(world)).toEqual([5, 5, 0])
+    },
+  },
+  {
+    title: 'The anchor from one paid plan to another',
+    rule: 'C137, C140',
+    async keep(world) {
+      for (const plan of [FREE, PAID, { ...PAID, plan_id: 'max', price: { amount: 50, interval: 'month' } }])
+        await world.ok('plans.create', plan)
+      const resets: number[] = []
+      for (const plan_id of ['free', 'pro', 'max']) {
+        await world.ok('billing.attach', { customer_id: 'ada', plan_id })
+        resets.push((await check(world)).balance.next_reset_at)
+        world.clock.advance(DAY)
+      }
+      expect(resets).toEqual([Date.UTC(2026, 1, 28, 10), Date.UTC(2026, 2, 1, 10), Date.UTC(2026, 2, 1, 10)])
+    },
+  },
+  {
+    title: 'A trial of a paid plan that ends',
+    rule: 'C78',
+    async keep(world) {
+      await world.ok('plans.create', FREE)
+      const trial = (card_required: boolean) => ({ duration_length: 7, duration_type: 'day', card_required })
+      await world.ok('plans.create', { ...PAID, free_trial: trial(true) })
+      await world.ok('plans.create', { ...PAID, plan_id: 'max', group: 'other', free_trial: trial(false) })
+      for (const plan_id of ['pro', 'max']) await world.ok('billing.attach', { customer_id: 'ada', plan_id })
+      expect(await plans(world)).toEqual(['pro active', 'max active'])
+      world.clock.advance(7 * DAY)
+      expect(await plans(world)).toEqual(['pro active'])
+    },
+  },
+  {
+    title: 'Packs that do not divide what is included',
+    rule: 'C49',
+    async keep(world) {
+      const price = { amount: 1, interval: 'month', billing_units: 10, billing_method: 'prepaid' }
+      await world.ok('plans.create', { ...PRO, items: [{ feature_id: 'messages', included: 7, price }] })
+      const feature_quantities = [{ feature_id: 'messages', quantity: 20 }]
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro', feature_quantities })
+      expect(await left(world)).toEqual([27, 27, 0])
+    },
+  },
+  {
+    title: '`free_trial` beside `customize`',
+    rule: 'K 2.1, C76',
+    async keep(world) {
+      await world.ok('plans.create', PAID)
+      const free_trial = { duration_length: 3, duration_type: 'day', card_required: true }
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro', free_trial })
+      const [pro] = (await world.ok('customers.get', { customer_id: 'ada' })).subscriptions
+      expect(pro.trial_ends_at).toBe(START + 3 * DAY)
+      const both = { customer_id: 'ada', plan_id: 'pro', free_trial, customize: { free_trial: null } }
+      await world.ok('billing.update', both)
+      expect((await world.ok('customers.get', { customer_id: 'ada' })).subscriptions[0].trial_ends_at).toBeNull()
+    },
+  },
+  {
+    title: 'Purchases at 2.0',
+    rule: 'B63',
+    async keep(world) {
+      await world.ok('plans.create', { ...PAID, price: { amount: 9, interval: 'one_off' } })
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro' })
+      const ask = (expand: string[]) =>
+        world.ok('customers.get', { customer_id: 'ada', expand }, { 'x-api-version': '2.0' })
+      expect((await ask([])).subscriptions).toMatchObject([{ plan_id: 'pro', status: 'active', add_on: true }])
+      expect((await ask(['purchases.plan'])).subscriptions).toMatchObject([{ plan_id: 'pro', add_on: false }])
+    },
+  },
+  {
+    title: 'Bodies of `billing.attach` and `billing.update` up to 1.2',
+    rule: 'K 1.6',
+    async keep(world) {
+      await world.ok('plans.create', FREE)
+      const ask = (body: object) => world.call('billing.attach', body, { 'x-api-version': '1.2' })
+      const old = await ask({ customer_id: 'ada', product_id: 'free', options: [] })
+      expect([old.status, old.body.code]).toEqual([400, 'invalid_inputs'])
+      expect((await ask({ customer_id: 'ada', plan_id: 'free' })).status).toBe(200)
+    },
+  },
+  {
     title: 'What is not served yet',
     rule: 'decision',
     async keep(world) {
@@ -934,6 +1079,16 @@ const TOKENS = {
   ...{ input_tokens: 10_000, output_tokens: 5_000 },
 }
 const PRO = { plan_id: 'pro', name: 'Pro' }
+const MONTHLY = { interval: 'month' }
+const PAID = {
+  ...PRO,
+  price: { amount: 20, ...MONTHLY },
+  items: [{ feature_id: 'messages', included: 100, reset: MONTHLY }],
+}
+const FREE = {
+  ...{ plan_id: 'free', name: 'Free', auto_enable: true },
+  items: [{ feature_id: 'messages', included: 5, reset: MONTHLY }],
+}
 const LOCK = { enabled: true, lock_id: 'job' }
 const SEATS = { customer_id: 'ada', feature_id: 'seats' }
 
@@ -969,6 +1124,12 @@ async function left(on: World): Promise<[number, number, number] | null> {
   return balance === null ? null : [balance.granted, balance.remaining, balance.usage]
 }
 
+/** What Ada has of plans. */
+async function plans(on: World): Promise<string[]> {
+  const { subscriptions } = await on.ok('customers.get', { customer_id: 'ada' })
+  return subscriptions.map((one: { plan_id: string; status: string }) => `${one.plan_id} ${one.status}`)
+}
+
 function aggregate(on: World, more: object = {}) {
   return on.ok('events.aggregate', { ...ADA, range: '24h', ...more })
 }
@@ -979,6 +1140,15 @@ function grant(on: World, included_grant: number, more: object = {}) {
 
 function entity(on: World, entity_id: string | null, customer_id = 'ada') {
   return on.ok('entities.create', { customer_id, entity_id, feature_id: 'seats' })
+}
+
+/** Two entities, and a plan with 10 messages a month for each of them. */
+async function slices(on: World): Promise<void> {
+  await entity(on, 'desk')
+  await entity(on, 'lamp')
+  const each = { feature_id: 'messages', included: 10, reset: { interval: 'month' }, entity_feature_id: 'seats' }
+  await on.ok('plans.create', { plan_id: 'team', name: 'Team', items: [each] })
+  await on.ok('billing.attach', { customer_id: 'ada', plan_id: 'team' })
 }
 
 function system(feature_id: string, credit_cost: number) {

@@ -32,6 +32,12 @@ export async function billing(journey: Journey): Promise<void> {
   // An upgrade, at once; what goes beyond what is included is priced.
   await autumn.track({ ...messages, value: 10 })
   clock.now += 1000
+  const upgrade = await autumn.billing.previewAttach({ ...pam, planId: 'pro' })
+  expect(upgrade).toMatchObject({ customerId: 'pam', subtotal: 20, total: 20, currency: 'usd' })
+  expect(upgrade.incoming.map(({ planId }) => planId)).toEqual(['pro'])
+  expect(upgrade.outgoing.map(({ planId }) => planId)).toEqual(['free'])
+  expect(upgrade.lineItems).toMatchObject([{ planId: 'pro', total: 20, quantity: 1 }])
+  expect(await have()).toEqual(['free active'])
   expect(await autumn.billing.attach({ ...pam, planId: 'pro' })).toMatchObject(billed)
   const [pro, ...others] = (await read('pam')).subscriptions
   expect(others).toEqual([])
@@ -60,9 +66,9 @@ export async function billing(journey: Journey): Promise<void> {
 
   // What is bought once is a purchase.
   const quantity = [{ featureId: 'messages', quantity: 150 }]
-  expect(
-    await autumn.billing.multiAttach({ ...pam, plans: [{ planId: 'packs', featureQuantities: quantity }] }),
-  ).toMatchObject(billed)
+  const packs = { ...pam, plans: [{ planId: 'packs', featureQuantities: quantity }] }
+  expect(await autumn.billing.previewMultiAttach(packs)).toMatchObject({ total: 6, lineItems: [{ planId: 'packs' }] })
+  expect(await autumn.billing.multiAttach(packs)).toMatchObject(billed)
   const { purchases, balances } = await read('pam')
   expect(purchases).toMatchObject([{ planId: 'packs', expiresAt: null, startedAt: clock.now, quantity: 1 }])
   const pack = balances['messages']?.breakdown?.find(({ planId }) => planId === 'packs')
@@ -74,7 +80,10 @@ export async function billing(journey: Journey): Promise<void> {
   expect(await have()).toEqual(['pro active canceled', 'free scheduled'])
   expect(await autumn.billing.update({ ...pam, planId: 'pro', cancelAction: 'uncancel' })).toMatchObject(billed)
   expect(await have()).toEqual(['pro active'])
-  await autumn.billing.update({ ...pam, planId: 'pro', cancelAction: 'cancel_end_of_cycle' })
+  const end = { ...pam, planId: 'pro', cancelAction: 'cancel_end_of_cycle' } as const
+  const preview = await autumn.billing.previewUpdate(end)
+  expect(preview).toMatchObject({ customerId: 'pam', total: 0, intent: 'cancel_end_of_cycle' })
+  await autumn.billing.update(end)
   const [ending] = (await read('pam')).subscriptions
   expect(ending).toMatchObject({ planId: 'pro', status: 'active', canceledAt: clock.now, expiresAt: periodEnd })
   expect(await have()).toEqual(['pro active canceled', 'free scheduled'])
