@@ -5,12 +5,34 @@ import { planOf, termsOf } from './find-plan.ts'
 import { allBalances, attachmentsOf, type Holdings, ownBalances } from './holdings.ts'
 import type { Plan } from './plan.ts'
 import { isFree, isOneOff } from './plan-kind.ts'
+import type { Instant } from './time.ts'
 
 /** Which plans a subject has, and on which terms. */
 
 /** Whether it takes the place of another, or may be replaced by one (C96). */
 export function isMain(attachment: Attachment, catalogue: Catalogue): boolean {
   return !planOf(attachment, catalogue).addOn && !isOneOff(termsOf(attachment, catalogue))
+}
+
+/** A plan as a customer has it from `at` on, in everything that nobody asked otherwise for. @param uid not used before. */
+export function plainly(plan: Plan, uid: string, at: Instant): Attachment {
+  return {
+    uid,
+    id: null,
+    plan: plan.uid,
+    planId: plan.id,
+    version: plan.version,
+    entity: null,
+    custom: null,
+    status: 'active',
+    startsAt: at,
+    canceledAt: null,
+    endsAt: null,
+    trialEndsAt: null,
+    anchor: at,
+    quantities: [],
+    createdAt: at,
+  }
 }
 
 /** Where a main plan stands: of one group a subject has one at a time. */

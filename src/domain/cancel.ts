@@ -1,6 +1,6 @@
 import { endOfTrial } from './attach.ts'
 import type { Attachment } from './attachment.ts'
-import { freeDefault, isMain, mainsAt, placeOf } from './attachments.ts'
+import { freeDefault, isMain, mainsAt, placeOf, plainly } from './attachments.ts'
 import { begin } from './begin.ts'
 import { endAlone } from './carry.ts'
 import type { Catalogue } from './feature.ts'
@@ -114,23 +114,7 @@ function fallbackFor(
   const plan = place.entity === null ? freeDefault(place.group, catalogue) : undefined
   if (plan === undefined || plan.id === target.planId) return null
   if (mainsAt(holdings, place, 'active', catalogue).some(({ uid }) => uid !== target.uid)) return null
-  return {
-    uid: newId('cus_prod'),
-    id: null,
-    plan: plan.uid,
-    planId: plan.id,
-    version: plan.version,
-    entity: null,
-    custom: null,
-    status: 'active',
-    startsAt: at,
-    canceledAt: null,
-    endsAt: null,
-    trialEndsAt: null,
-    anchor: at,
-    quantities: [],
-    createdAt: now,
-  }
+  return { ...plainly(plan, newId('cus_prod'), at), createdAt: now }
 }
 
 function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue): Holdings {

@@ -1,6 +1,6 @@
 import { endOfTrial, trialEnd } from './attach.ts'
 import type { Attachment } from './attachment.ts'
-import { defaultPlans } from './attachments.ts'
+import { defaultPlans, plainly } from './attachments.ts'
 import { begin } from './begin.ts'
 import type { Catalogue } from './feature.ts'
 import { findPlan } from './find-plan.ts'
@@ -55,23 +55,8 @@ function plansOf(beginning: Beginning, catalogue: Catalogue): readonly Plan[] | 
 }
 
 function firstOf(plan: Plan, { now, newId }: Moment): Attachment {
-  const { terms, id, uid, version } = plan
+  const { terms } = plan
   const trialEndsAt = terms.trial === null ? null : trialEnd(terms.trial, now)
-  return {
-    uid: newId('cus_prod'),
-    id: null,
-    plan: uid,
-    planId: id,
-    version,
-    entity: null,
-    custom: null,
-    status: 'active',
-    startsAt: now,
-    canceledAt: null,
-    endsAt: endOfTrial(terms, terms.trial, trialEndsAt),
-    trialEndsAt,
-    anchor: trialEndsAt ?? now,
-    quantities: [],
-    createdAt: now,
-  }
+  const endsAt = endOfTrial(terms, terms.trial, trialEndsAt)
+  return { ...plainly(plan, newId('cus_prod'), now), endsAt, trialEndsAt, anchor: trialEndsAt ?? now }
 }

@@ -1,5 +1,5 @@
 import type { Attachment } from './attachment.ts'
-import { freeDefault, isMain, mainsAt, placeOf } from './attachments.ts'
+import { freeDefault, isMain, mainsAt, placeOf, plainly } from './attachments.ts'
 import { begin } from './begin.ts'
 import { AS_USUAL, endAlone, replace } from './carry.ts'
 import type { Catalogue } from './feature.ts'
@@ -7,7 +7,6 @@ import { termsOf } from './find-plan.ts'
 import { attachmentOf, attachmentsOf, type Holdings, turnOf } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import { orderDue } from './order.ts'
-import type { Plan } from './plan.ts'
 import { isFree } from './plan-kind.ts'
 import type { Instant } from './time.ts'
 
@@ -54,30 +53,10 @@ function successorOf(holdings: Holdings, ending: Attachment, catalogue: Catalogu
   const next =
     scheduled.find(({ startsAt }) => startsAt <= at) ?? scheduled.find((one) => isFree(termsOf(one, catalogue)))
   if (next !== undefined) return { ...next, startsAt: at }
-  // What is scheduled for later takes over then; until then there is the default.
+  // What is scheduled for later takes over then; until then there is the default. Its id goes by the one before, so that every
+  // reader and process makes the same one.
   const plan = place.entity === null ? freeDefault(place.group, catalogue) : undefined
-  return plan === undefined || plan.id === ending.planId ? null : successorBy(plan, ending, at)
-}
-
-/** Its id goes by the one before, so that every reader and process makes the same one. */
-function successorBy(plan: Plan, { uid }: Attachment, at: Instant): Attachment {
-  return {
-    uid: `${uid}_n`,
-    id: null,
-    plan: plan.uid,
-    planId: plan.id,
-    version: plan.version,
-    entity: null,
-    custom: null,
-    status: 'active',
-    startsAt: at,
-    canceledAt: null,
-    endsAt: null,
-    trialEndsAt: null,
-    anchor: at,
-    quantities: [],
-    createdAt: at,
-  }
+  return plan === undefined || plan.id === ending.planId ? null : plainly(plan, `${ending.uid}_n`, at)
 }
 
 function start(holdings: Holdings, starting: Attachment, catalogue: Catalogue, journal: Journal): Holdings {
