@@ -8,7 +8,7 @@ import { termsOf } from './find-plan.ts'
 import { attachmentsOf, type Holdings, withAttachment, withoutAttachment } from './holdings.ts'
 import type { Journal } from './ledger.ts'
 import type { FreeTrial, Plan, PlanTerms } from './plan.ts'
-import { cycleEnd } from './plan-cycle.ts'
+import { lastDay } from './plan-cycle.ts'
 import { isFree, isOneOff, isPaidRecurring, isUpgrade } from './plan-kind.ts'
 import { type Order, quantitiesOf } from './quantities.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
@@ -122,7 +122,7 @@ function sceneOf(holdings: Holdings, request: AttachRequest, catalogue: Catalogu
   const upgrade = currentTerms === null || isUpgrade(currentTerms, terms, catalogue)
   const isLater = startsAt !== undefined && startsAt > now + MINUTE
   const waits = current !== null && (request.schedule ?? (upgrade ? 'immediate' : 'end_of_cycle')) === 'end_of_cycle'
-  const end = waits && currentTerms !== null ? cycleEnd(current, currentTerms, now) : null
+  const end = waits && currentTerms !== null ? lastDay(current, currentTerms, now) : null
   const removed = removedBy(holdings, request)
   if (isRefusal(removed)) return removed
   const carry = carryOf(request, catalogue)

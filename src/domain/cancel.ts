@@ -7,7 +7,7 @@ import type { Catalogue } from './feature.ts'
 import { planOf, termsOf } from './find-plan.ts'
 import { attachmentsOf, type Holdings, withAttachment, withoutAttachment } from './holdings.ts'
 import type { Journal } from './ledger.ts'
-import { cycleEnd } from './plan-cycle.ts'
+import { lastDay } from './plan-cycle.ts'
 import { isFree, isOneOff } from './plan-kind.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import type { Instant, Moment } from './time.ts'
@@ -93,7 +93,7 @@ function endWithCycle(
       `cancel_action cancel_end_of_cycle: the plan ${kind} and has no cycle; use cancel_immediately`,
     )
   }
-  const endsAt = cycleEnd(target, terms, moment.now) ?? moment.now
+  const endsAt = lastDay(target, terms, moment.now) ?? moment.now
   let after = withAttachment(holdings, { ...target, canceledAt: moment.now, endsAt })
   if (!isMain(target, catalogue)) return after
   for (const { uid } of mainsAt(after, placeOf(target, catalogue), 'scheduled', catalogue))

@@ -17,6 +17,12 @@ function repeating({ interval, count }: BillingPeriod): Every | null {
   return interval === 'one_off' ? null : { interval, count }
 }
 
+/** When a plan can end at the earliest without being cut short: with its cycle, or before that where its end is set already. */
+export function lastDay(attachment: Attachment, terms: PlanTerms, now: Instant): Instant | null {
+  const end = cycleEnd(attachment, terms, now)
+  return end === null ? null : Math.min(end, attachment.endsAt ?? end)
+}
+
 /** When the present cycle ends, a trial never before its end; null where there is none. Source: C135, C151, C170. */
 export function cycleEnd({ anchor, trialEndsAt }: Attachment, terms: PlanTerms, now: Instant): Instant | null {
   if (trialEndsAt !== null && trialEndsAt > now) return trialEndsAt

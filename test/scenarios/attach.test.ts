@@ -152,6 +152,18 @@ describe('attaching a plan', () => {
     await told.resets('messages', '2030-03-10')
   })
 
+  test('an end that is set already is never put off, by a cancellation or by what is to come after', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('studio', { ends_at: Date.parse('2030-02-10T10:00:00Z') })
+    await told.update({ plan_id: 'studio', cancel_action: 'cancel_end_of_cycle' })
+    expect(await told.plans()).toEqual(['studio active cancelled until 2030-02-10'])
+    await told.attach('starter')
+    expect(await told.plans()).toEqual([
+      'studio active cancelled until 2030-02-10',
+      'starter scheduled from 2030-02-10',
+    ])
+  })
+
   test('a plan with an end is gone with it (C119)', async () => {
     const told = await PlanStory.begin(PLANS)
     await told.attach('studio', { ends_at: Date.parse('2030-03-10T10:00:00Z') })
