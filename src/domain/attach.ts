@@ -91,7 +91,10 @@ export function attach(
   for (const one of scene.removed) if (one !== source) after = endAlone(after, one, 'void', catalogue, journal)
   for (const { uid } of scene.scheduled) after = withoutAttachment(after, uid)
   if (startsAt !== null) {
-    if (current !== null) after = withAttachment(after, { ...current, canceledAt: moment.now, endsAt: startsAt })
+    if (current !== null) {
+      const endsAt = Math.min(startsAt, current.endsAt ?? startsAt)
+      after = withAttachment(after, { ...current, canceledAt: moment.now, endsAt })
+    }
     return withAttachment(after, attachment)
   }
   if (source === null) return begin(after, attachment, catalogue, journal)
@@ -159,10 +162,17 @@ function contradiction(
     return invalid('carry_over_usages and carry_over_balances cannot be given for a plan that begins later')
   if (carries && scene.current === null && scene.removed.length > 1)
     return invalid('remove_plan_ids: nothing can be carried over from several plans')
-  const all = attachmentsOf(holdings)
-  if (subscriptionId !== undefined && all.some(({ id, status }) => id === subscriptionId && status !== 'ended'))
+  if (
+    subscriptionId !== undefined &&
+    attachmentsOf(holdings).some(({ id, status }) => id === subscriptionId && status !== 'ended')
+  )
     return refuse('duplicate_subscription_id', `subscription_id ${subscriptionId} is already used by this customer`)
-  if (all.length < MOST_ATTACHMENTS) return null
+  return tooMany(holdings)
+}
+
+/** Each of them is kept, and loaded with the customer. */
+export function tooMany(holdings: Holdings): Refusal | null {
+  if (attachmentsOf(holdings).length < MOST_ATTACHMENTS) return null
   return invalid(`A customer can have had ${MOST_ATTACHMENTS} plans at the most`)
 }
 
@@ -216,16 +226,31 @@ function attachmentFor(
     planId: plan.id,
     version: plan.version,
     entity: entity?.uid ?? null,
-    custom: request.custom,
+    // The trial of this customer alone is one of its terms: what becomes of the plan when it ends depends on it.
+    custom: request.trial == null ? request.custom : { ...terms, trial: request.trial },
     status: startsAt === null ? 'active' : 'scheduled',
     startsAt: Math.min(start, startsAt ?? now),
     canceledAt: null,
-    endsAt: endsAt ?? endOfTrial(terms, request.trial ?? terms.trial, trialEndsAt),
+    endsAt:
+      endsAt ??
+      (inheritsTrial(request, scene)
+        ? endWithTrial(scene)
+        : endOfTrial(terms, request.trial ?? terms.trial, trialEndsAt)),
     trialEndsAt,
     anchor: anchorFor(holdings, request, scene, start, now, catalogue),
     quantities,
     createdAt: now,
   }
+}
+
+/** Whether its trial is the rest of the one of the plan before (C76). */
+function inheritsTrial({ trial }: AttachRequest, { current, upgrade }: Pick<Scene, 'current' | 'upgrade'>): boolean {
+  return trial === undefined && current !== null && !upgrade
+}
+
+/** Where the plan before would have ended with its trial, so does the one that has the rest of it. */
+function endWithTrial({ current, trialEndsAt }: Scene): Instant | null {
+  return current?.canceledAt === null && current.endsAt === current.trialEndsAt ? trialEndsAt : null
 }
 
 /** A trial is the end of a plan that costs nothing, and of one for which nobody has given a card (C78). */

@@ -33,7 +33,7 @@ export function cancel(
         'invalid_request',
         'cancel_action uncancel: the plan has not begun, so there is nothing to take back',
       )
-    return withdrawn(holdings, target, catalogue)
+    return withdrawn(holdings, target, catalogue, moment.now)
   }
   switch (action) {
     case 'immediately':
@@ -41,16 +41,18 @@ export function cancel(
     case 'end_of_cycle':
       return endWithCycle(holdings, target, catalogue, moment)
     case 'uncancel':
-      return target.canceledAt === null ? holdings : goOn(holdings, target, catalogue)
+      return target.canceledAt === null ? holdings : goOn(holdings, target, catalogue, moment.now)
   }
 }
 
 /** A plan that never begins: what was to end for it goes on (C168). */
-function withdrawn(holdings: Holdings, scheduled: Attachment, catalogue: Catalogue): Holdings {
+function withdrawn(holdings: Holdings, scheduled: Attachment, catalogue: Catalogue, now: Instant): Holdings {
   const after = withoutAttachment(holdings, scheduled.uid)
   if (!isMain(scheduled, catalogue)) return after
   const [active] = mainsAt(after, placeOf(scheduled, catalogue), 'active', catalogue)
-  return active?.canceledAt == null || active.endsAt !== scheduled.startsAt ? after : resumed(after, active, catalogue)
+  return active?.canceledAt == null || active.endsAt !== scheduled.startsAt
+    ? after
+    : resumed(after, active, catalogue, now)
 }
 
 /** Its balances are gone at once; the free default of its group begins anew (C165, C166). */
@@ -117,8 +119,8 @@ function fallbackFor(
   return { ...plainly(plan, newId('cus_prod'), at), createdAt: now }
 }
 
-function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue): Holdings {
-  const after = resumed(holdings, target, catalogue)
+function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue, now: Instant): Holdings {
+  const after = resumed(holdings, target, catalogue, now)
   if (!isMain(target, catalogue)) return after
   return mainsAt(after, placeOf(target, catalogue), 'scheduled', catalogue).reduce(
     (current, { uid }) => withoutAttachment(current, uid),
@@ -127,8 +129,9 @@ function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue): Hol
 }
 
 /** Not cancelled any more; what ends with its trial still does. */
-function resumed(holdings: Holdings, target: Attachment, catalogue: Catalogue): Holdings {
+function resumed(holdings: Holdings, target: Attachment, catalogue: Catalogue, now: Instant): Holdings {
   const terms = termsOf(target, catalogue)
-  const endsAt = endOfTrial(terms, terms.trial, target.trialEndsAt)
+  const { trialEndsAt } = target
+  const endsAt = trialEndsAt !== null && trialEndsAt > now ? endOfTrial(terms, terms.trial, trialEndsAt) : null
   return withAttachment(holdings, { ...target, canceledAt: null, endsAt })
 }

@@ -174,7 +174,7 @@ function revisionsOf({ catalogue, target }: Edit, version?: number): Plan[] {
 }
 
 /** In substance: the order of items means nothing (C55). */
-function sameTerms(a: PlanTerms, b: PlanTerms): boolean {
+export function sameTerms(a: PlanTerms, b: PlanTerms): boolean {
   return a === b || substanceOf(a) === substanceOf(b)
 }
 

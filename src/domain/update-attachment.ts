@@ -1,4 +1,4 @@
-import { type CarryRequest, endOfTrial, featuresIn, trialEnd } from './attach.ts'
+import { type CarryRequest, endOfTrial, featuresIn, tooMany, trialEnd } from './attach.ts'
 import type { Attachment } from './attachment.ts'
 import { type CancelAction, cancel } from './cancel.ts'
 import { type Carry, replace } from './carry.ts'
@@ -11,6 +11,7 @@ import { order, topUp } from './order.ts'
 import type { FreeTrial, PlanTerms } from './plan.ts'
 import { isFree, isOneOff, isPaidRecurring } from './plan-kind.ts'
 import { type Order, quantitiesOf } from './quantities.ts'
+import { sameTerms } from './redefine-plan.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import type { Instant, Moment } from './time.ts'
 
@@ -171,9 +172,13 @@ function changeTerms(
   if (isRefusal(plan)) return plan
   const before = termsOf(target, catalogue)
   const base = request.version === undefined ? before : plan.terms
-  const after = request.customize?.(base) ?? base
-  if (isRefusal(after)) return after
-  const problem = unchangeable(before, after)
+  const customized = request.customize?.(base) ?? base
+  if (isRefusal(customized)) return customized
+  const after = request.trial == null ? customized : { ...customized, trial: request.trial }
+  const isSame = plan.uid === target.plan && sameTerms(after, before)
+  if (isSame && request.trial === undefined && request.anchor === undefined && request.orders.length === 0)
+    return refuse('invalid_request', 'The plan is on these very terms already: nothing would change')
+  const problem = unchangeable(before, after) ?? tooMany(holdings)
   if (problem !== null) return problem
   const quantities = quantitiesOf(after, request.orders, target, catalogue)
   if (isRefusal(quantities)) return quantities
@@ -185,7 +190,12 @@ function changeTerms(
     uid: newId('cus_prod'),
     plan: plan.uid,
     version: plan.version,
-    custom: request.customize !== undefined || (target.custom !== null && request.version === undefined) ? after : null,
+    custom:
+      request.customize !== undefined ||
+      request.trial != null ||
+      (target.custom !== null && request.version === undefined)
+        ? after
+        : null,
     trialEndsAt,
     endsAt:
       request.trial === undefined || (target.endsAt !== null && !endsWithTrial)

@@ -84,6 +84,16 @@ describe('terms of one customer alone', () => {
     expect(await told.refused('billing.update', { plan_id: 'studio', customize: once })).toBe('400 invalid_request')
   })
 
+  test.each<[string, Record<string, unknown>]>([
+    ['the same items', { customize: { items: [seats(2), each('messages', 300)] } }],
+    ['the same price', { customize: { price: monthly(24) } }],
+    ['the same version', { version: 1 }],
+  ])('%s are no change (C158)', async (_label, change) => {
+    const told = await PlanStory.begin({ studio: STUDIO })
+    await told.attach('studio')
+    expect(await told.refused('billing.update', { plan_id: 'studio', ...change })).toBe('400 invalid_request')
+  })
+
   test('a scheduled plan can be changed before it begins (C164)', async () => {
     const told = await PlanStory.begin({
       studio: STUDIO,

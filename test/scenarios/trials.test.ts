@@ -83,6 +83,32 @@ describe('a trial', () => {
     expect(await told.plans()).toEqual(['long active from 2030-02-10 on trial until 2030-02-17'])
   })
 
+  test('the rest of one with a card is no end of the plan that has it, that of one without is', async () => {
+    const told = await PlanStory.begin({ ...PLANS, plain: { price: monthly(5), items: [each('messages', 10)] } })
+    await told.attach('card')
+    await told.attach('plain', { plan_schedule: 'immediate' })
+    expect(await told.plans()).toEqual(['plain active on trial until 2030-02-14'])
+    await told.world.ok('customers.get_or_create', { customer_id: 'bob' })
+    await told.attach('free_trial', { customer_id: 'bob' })
+    await told.attach('plain', { customer_id: 'bob', plan_schedule: 'immediate' })
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual(['plain active'])
+    expect((await told.world.ok('customers.get', { customer_id: 'bob' })).subscriptions).toEqual([])
+  })
+
+  test('one that is over, and was made for one customer, is no end of a plan that is not cancelled after all', async () => {
+    const told = await PlanStory.begin({ plain: { price: monthly(5), items: [each('messages', 10)] } })
+    const free_trial = { duration_length: 7, duration_type: 'day', card_required: true }
+    await told.attach('plain', { customize: { free_trial } })
+    await told.update({ cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ cancel_action: 'uncancel' })
+    expect(await told.plans()).toEqual(['plain active on trial until 2030-02-07'])
+    told.at('2030-02-10')
+    await told.update({ cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ cancel_action: 'uncancel' })
+    expect(await told.plans()).toEqual(['plain active'])
+  })
+
   test('a downgrade waits for its end (C151)', async () => {
     const told = await PlanStory.begin(PLANS)
     await told.attach('dear')
