@@ -71,6 +71,8 @@ export interface PlanAnswer {
   billing_controls: Record<string, never>
   metadata: Record<string, string>
   base_variant_id: null
+  /** Where a customer was named that is there. */
+  customer_eligibility?: EligibilityAnswer
 }
 
 export type BillingIntervalName = Exclude<IntervalName, 'minute' | 'hour' | 'day'>
@@ -188,8 +190,8 @@ export interface EntityHeadAnswer {
 }
 
 export interface EntityAnswer extends EntityHeadAnswer {
-  subscriptions: never[]
-  purchases: never[]
+  subscriptions: SubscriptionAnswer[]
+  purchases: PurchaseAnswer[]
   balances: Record<string, BalanceAnswer>
   flags: Record<string, FlagAnswer>
   billing_controls: Record<string, never>
@@ -208,8 +210,8 @@ export interface CustomerAnswer {
   metadata: Record<string, unknown>
   send_email_receipts: boolean
   billing_controls: Record<string, never>
-  subscriptions: never[]
-  purchases: never[]
+  subscriptions: SubscriptionAnswer[]
+  purchases: PurchaseAnswer[]
   licenses: never[]
   balances: Record<string, BalanceAnswer>
   flags: Record<string, FlagAnswer>
@@ -369,4 +371,109 @@ export interface ClockAnswer {
   env: 'sandbox' | 'live'
   now: number
   ahead_ms: number
+}
+
+/** A plan that a subject has, or will have. */
+export interface SubscriptionAnswer {
+  /** The caller's `subscription_id`, or an internal one. */
+  id: string
+  plan_id: string
+  /** Where `expand` asked for it. */
+  plan?: PlanAnswer
+  auto_enable: boolean
+  add_on: boolean
+  status: 'active' | 'scheduled'
+  past_due: false
+  canceled_at: number | null
+  expires_at: number | null
+  /** Null where there is no trial, or it is over. */
+  trial_ends_at: number | null
+  started_at: number
+  /** Null where nothing is paid again and again. */
+  current_period_start: number | null
+  current_period_end: number | null
+  quantity: number
+  scope: 'customer' | 'entity'
+}
+
+/** A plan that is paid for once. */
+export interface PurchaseAnswer {
+  plan_id: string
+  /** Where `expand` asked for it. */
+  plan?: PlanAnswer
+  expires_at: number | null
+  started_at: number
+  quantity: number
+  scope: 'customer' | 'entity'
+}
+
+/** Nothing is collected, so there is nothing to pay. */
+export interface BilledAnswer {
+  customer_id: string
+  entity_id?: string
+  payment_url: null
+}
+
+/** What an action would change and make due, in major units of the currency. */
+export interface PreviewAnswer {
+  customer_id: string
+  line_items: LineItemAnswer[]
+  subtotal: number
+  total: number
+  currency: 'usd'
+  next_cycle?: {
+    starts_at: number
+    subtotal: number
+    total: number
+    line_items: LineItemAnswer[]
+    usage_line_items: LineItemAnswer[]
+  }
+  incoming: PlanChangeAnswer[]
+  outgoing: PlanChangeAnswer[]
+}
+
+/** Of attaching. */
+export interface AttachPreviewAnswer extends PreviewAnswer {
+  redirect_to_checkout: false
+  checkout_type: null
+}
+
+/** Of `billing.update`. */
+export interface UpdatePreviewAnswer extends PreviewAnswer {
+  intent: 'update_plan' | 'update_quantity' | 'cancel_immediately' | 'cancel_end_of_cycle' | 'uncancel' | 'none'
+}
+
+export interface LineItemAnswer {
+  display_name: string
+  description: string
+  /** Below zero is given back. */
+  subtotal: number
+  total: number
+  discounts: never[]
+  plan_id: string
+  /** Null for the flat fee. */
+  feature_id: string | null
+  quantity: number
+  period?: { start: number; end: number }
+}
+
+export interface PlanChangeAnswer {
+  plan_id: string
+  /** Where `expand` asked for it. */
+  plan?: PlanAnswer
+  feature_quantities: { feature_id: string; quantity: number }[]
+  /** Null for at once. */
+  effective_at: number | null
+  canceled_at: number | null
+  expires_at: number | null
+}
+
+/** What a subject may do with a plan. */
+export interface EligibilityAnswer {
+  scenario: string
+  attach_action: 'activate' | 'upgrade' | 'downgrade' | 'purchase' | 'none'
+  status?: 'active' | 'scheduled'
+  canceling?: boolean
+  trialing?: boolean
+  trial_available?: boolean
 }

@@ -7,6 +7,7 @@ import { later, readSpan } from './domain/time.ts'
 import { assemble } from './granary.ts'
 import { bodyLimit, type HttpRequest, type HttpResponse, tooLarge } from './http/app.ts'
 import type * as balances from './http/wire/balances.ts'
+import type * as billing from './http/wire/billing.ts'
 import type * as clocks from './http/wire/clock.ts'
 import type * as customers from './http/wire/customers.ts'
 import type * as entities from './http/wire/entities.ts'
@@ -15,6 +16,7 @@ import type * as features from './http/wire/features.ts'
 import type * as locks from './http/wire/locks.ts'
 import { type ModelPriceTable, readModelPrices } from './http/wire/model-prices.ts'
 import type * as plans from './http/wire/plans.ts'
+import type * as previews from './http/wire/previews.ts'
 import type * as tokens from './http/wire/tokens.ts'
 import type * as usage from './http/wire/usage.ts'
 import { MemoryStore } from './store/memory.ts'
@@ -39,6 +41,12 @@ export interface Operations {
   'plans.list': [z.input<typeof plans.listPlansInput>, { list: answers.PlanAnswer[] }]
   'plans.update': [z.input<typeof plans.updatePlanInput>, answers.PlanAnswer]
   'plans.delete': [z.input<typeof plans.deletePlanInput>, answers.SuccessAnswer]
+  'billing.attach': [z.input<typeof billing.attachInput>, answers.BilledAnswer]
+  'billing.multi_attach': [z.input<typeof billing.multiAttachInput>, answers.BilledAnswer]
+  'billing.update': [z.input<typeof billing.updateInput>, answers.BilledAnswer]
+  'billing.preview_attach': [z.input<typeof previews.previewAttachInput>, answers.AttachPreviewAnswer]
+  'billing.preview_multi_attach': [z.input<typeof previews.previewMultiAttachInput>, answers.AttachPreviewAnswer]
+  'billing.preview_update': [z.input<typeof previews.previewUpdateInput>, answers.UpdatePreviewAnswer]
   'customers.get_or_create': [z.input<typeof customers.getOrCreateCustomerInput>, answers.CustomerAnswer]
   'customers.get': [z.input<typeof customers.getCustomerInput>, answers.CustomerAnswer]
   'customers.list': [z.input<typeof customers.listCustomersInput>, answers.PageAnswer<answers.CustomerAnswer>]
