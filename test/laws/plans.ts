@@ -62,6 +62,22 @@ const AS_USUAL: Carry = { usages: false, balances: false, joins: false }
 const INVALID = '400 invalid_request'
 const MINUTE = 60_000
 
+/** The end of its cycle, or before that where its end is set already. */
+function lastDay(target: Attached, now: number): number | null {
+  const end = endOfCycle(target, now)
+  return end === null ? null : Math.min(end, target.ends ?? end)
+}
+
+/** In whatever order. */
+function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
+  const words = (items: readonly Item[]) =>
+    items
+      .map((item) => JSON.stringify(item))
+      .toSorted()
+      .join()
+  return words(some) === words(others)
+}
+
 /** The model's plans, written from the rules of C 4.1-4.9. What is refused changes nothing. */
 export class Plans {
   /** In order of creation, without those that have ended. */
@@ -86,7 +102,7 @@ export class Plans {
     const gone = this.list.find((one) => one.plan.id === removed && one.owner === owner && one.status === 'active')
     if (removed !== null && gone === undefined) return '404 product_not_found'
     const waits = schedule === null ? current && !isUpgrade(current.terms, plan) : schedule === 'end_of_cycle'
-    const switchesAt = current && waits ? endOfCycle(current, now) : null
+    const switchesAt = current && waits ? lastDay(current, now) : null
     const begins = starts !== null && starts > now + MINUTE ? starts : switchesAt
     if (starts !== null && (schedule === 'end_of_cycle' || !isPaidAgain(plan) || (starts <= now && current)))
       return INVALID
@@ -109,7 +125,8 @@ export class Plans {
     const other = gone === current ? undefined : gone
     if (begins !== null) {
       if (other !== undefined) this.#end(other, 'void')
-      if (current !== undefined) Object.assign(current, { canceled: now, ends: begins })
+      if (current !== undefined)
+        Object.assign(current, { canceled: now, ends: Math.min(begins, current.ends ?? begins) })
       this.list.push(attached)
       return null
     }
@@ -146,7 +163,7 @@ export class Plans {
       const fallback = this.#fallbackOf(target)
       if (fallback !== undefined) this.#begin(this.#new(fallback, fallback, null, { anchor: now }))
     } else {
-      const ends = endOfCycle(target, now)
+      const ends = lastDay(target, now)
       if (isOnce(terms) || ends === null) return INVALID
       Object.assign(target, { canceled: now, ends })
       if (!main) return null
@@ -188,6 +205,7 @@ export class Plans {
   change(target: Attached, items: Item[]): string | null {
     const terms = { fee: target.terms.fee, items }
     if (mixesWeeks(terms)) return '400 invalid_product_item'
+    if (sameItems(target.terms.items, items)) return INVALID
     if (isOnce(target.terms) !== isOnce(terms)) return INVALID
     const ordered = this.#quantities(terms, [], target)
     if (ordered === null) return INVALID
