@@ -1,4 +1,4 @@
-import type { Attachment, Quantity } from './attachment.ts'
+import { type Attachment, isTrialing, type Quantity } from './attachment.ts'
 import { isMain, mainsAt } from './attachments.ts'
 import { begin } from './begin.ts'
 import { type Carry, endAlone, type Features, NO_FEATURES, replace } from './carry.ts'
@@ -9,7 +9,7 @@ import { attachmentsOf, type Holdings, withAttachment, withoutAttachment } from 
 import type { Journal } from './ledger.ts'
 import type { FreeTrial, Plan, PlanTerms } from './plan.ts'
 import { lastDay } from './plan-cycle.ts'
-import { isFree, isOneOff, isPaidRecurring, isUpgrade } from './plan-kind.ts'
+import { isFree, isMainPlan, isOneOff, isPaidRecurring, isUpgrade } from './plan-kind.ts'
 import { type Order, quantitiesOf } from './quantities.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { type Instant, later, type Moment } from './time.ts'
@@ -115,7 +115,7 @@ function sceneOf(holdings: Holdings, request: AttachRequest, catalogue: Catalogu
   const { plan, entity, startsAt } = request
   const terms = request.custom ?? plan.terms
   const place = { group: plan.group, entity: entity?.uid ?? null }
-  const replaces = !plan.addOn && !isOneOff(terms)
+  const replaces = isMainPlan(plan, terms)
   const [current = null] = replaces ? mainsAt(holdings, place, 'active', catalogue) : []
   if (current?.planId === plan.id) {
     const message = `${plan.name} is what the customer has already: change it with billing.update, which also undoes a cancellation`
@@ -268,8 +268,7 @@ function trialEndOf(
   const start = startsAt ?? asked ?? now
   if (trial !== undefined) return trial === null ? null : trialEnd(trial, start)
   if (current !== null && !upgrade) {
-    const { trialEndsAt } = current
-    return startsAt === null && trialEndsAt !== null && trialEndsAt > now ? trialEndsAt : null
+    return startsAt === null && isTrialing(current, now) ? current.trialEndsAt : null
   }
   if (terms.trial === null || hadTrial(holdings, plan.id, entity?.uid ?? null)) return null
   return trialEnd(terms.trial, start)
@@ -302,8 +301,8 @@ function anchorFor(
   if (trialEndsAt !== null) return trialEndsAt
   if (current !== null && currentTerms !== null) {
     // A trial that is cut short, and a first payment, begin a cycle of their own.
-    const isTrialing = startsAt === null && current.trialEndsAt !== null && current.trialEndsAt > now
-    return isTrialing || (isFree(currentTerms) && !isFree(terms)) ? now : current.anchor
+    const cutShort = startsAt === null && isTrialing(current, now)
+    return cutShort || (isFree(currentTerms) && !isFree(terms)) ? now : current.anchor
   }
   const shared = plan.addOn && isPaidRecurring(terms) && ownCycle !== true
   return (shared ? paidCycle(holdings, entity, catalogue) : null) ?? now
@@ -333,14 +332,14 @@ function removedBy(holdings: Holdings, { removed, plan, entity }: AttachRequest)
 }
 
 function carryOf({ carryUsages, carryBalances }: AttachRequest, catalogue: Catalogue): Carry | Refusal {
-  const usages = featuresIn(carryUsages, catalogue)
+  const usages = carriedFeatures(carryUsages, catalogue)
   if (isRefusal(usages)) return usages
-  const balances = featuresIn(carryBalances, catalogue)
+  const balances = carriedFeatures(carryBalances, catalogue)
   return isRefusal(balances) ? balances : { usages, balances, joins: false }
 }
 
 /** Refusals: `feature_not_found`, `invalid_request` (not consumable). Source: C121. */
-export function featuresIn(request: CarryRequest | undefined, catalogue: Catalogue): Features | Refusal {
+export function carriedFeatures(request: CarryRequest | undefined, catalogue: Catalogue): Features | Refusal {
   if (request?.enabled !== true) return NO_FEATURES
   if (request.featureIds === undefined) return 'all'
   const uids = new Set<string>()

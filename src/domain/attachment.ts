@@ -1,4 +1,4 @@
-import type { Amount } from './amount.ts'
+import { type Amount, ZERO } from './amount.ts'
 import type { PlanTerms } from './plan.ts'
 import type { Instant } from './time.ts'
 
@@ -13,7 +13,7 @@ export interface Attachment {
   readonly id: string | null
   /** The internal id of the revision of the plan. */
   readonly plan: string
-  /** The caller's id of the plan, which stays as it is as long as anybody has or had it (C61). */
+  /** The caller's id of the plan. It cannot change any more once anybody has had the plan (C61). */
   readonly planId: string
   /** Of the plan. */
   readonly version: number
@@ -44,4 +44,18 @@ export interface Quantity {
   readonly next: Amount | null
   /** When that is; null where there is nothing to come. */
   readonly nextAt: Instant | null
+}
+
+/** Whether it is in its trial, or has yet to begin with one. */
+export function isTrialing(attachment: Attachment, now: Instant): attachment is Trialing {
+  return attachment.trialEndsAt !== null && attachment.trialEndsAt > now
+}
+
+interface Trialing extends Attachment {
+  readonly trialEndsAt: Instant
+}
+
+/** What is ordered of an item now. @param item its place among those of the terms. */
+export function unitsOf({ quantities }: Attachment, item: number): Amount {
+  return quantities.find((one) => one.item === item)?.units ?? ZERO
 }

@@ -1,21 +1,20 @@
 import type { Attachment } from './attachment.ts'
 import type { Balance } from './balance.ts'
 import type { Catalogue } from './feature.ts'
-import { planOf, termsOf } from './find-plan.ts'
+import { defaultPlans, planOf, termsOf } from './find-plan.ts'
 import { allBalances, attachmentsOf, type Holdings, ownBalances } from './holdings.ts'
 import type { Plan } from './plan.ts'
-import { isFree, isOneOff } from './plan-kind.ts'
+import { isFree, isMainPlan } from './plan-kind.ts'
 import type { Instant } from './time.ts'
 
 /** Which plans a subject has, and on which terms. */
 
-/** Whether it takes the place of another, or may be replaced by one (C96). */
 export function isMain(attachment: Attachment, catalogue: Catalogue): boolean {
-  return !planOf(attachment, catalogue).addOn && !isOneOff(termsOf(attachment, catalogue))
+  return isMainPlan(planOf(attachment, catalogue), termsOf(attachment, catalogue))
 }
 
 /** A plan as a customer has it from `at` on, in everything that nobody asked otherwise for. @param uid not used before. */
-export function plainly(plan: Plan, uid: string, at: Instant): Attachment {
+export function attachmentOn(plan: Plan, uid: string, at: Instant): Attachment {
   return {
     uid,
     id: null,
@@ -62,18 +61,16 @@ export function mainsAt(
   )
 }
 
-/** The balances that it gives. Only an active one has any. */
+/** The balances that the attachment gives; none unless it is active. */
 export function balancesFrom(holdings: Holdings, { uid, entity }: Attachment): Balance[] {
   const all = entity === null ? [...allBalances(holdings)] : ownBalances(holdings, entity)
   return all.filter(({ source }) => source?.attachment === uid)
 }
 
-/** Those that are given to every new customer, at most one for each group: one with a trial before one that is free (C71). */
-export function defaultPlans({ versionsById }: Catalogue): Plan[] {
+/** The plans that every new customer is given, at most one for each group: one with a trial before one that is free (C71). */
+export function plansToBeginWith(catalogue: Catalogue): Plan[] {
   const byGroup = new Map<string, Plan>()
-  for (const versions of versionsById.values()) {
-    const plan = versions.at(-1)
-    if (plan === undefined || !plan.autoEnable || plan.archived) continue
+  for (const plan of defaultPlans(catalogue)) {
     const other = byGroup.get(plan.group)
     if (other === undefined || isFree(other.terms)) byGroup.set(plan.group, plan)
   }
@@ -81,10 +78,6 @@ export function defaultPlans({ versionsById }: Catalogue): Plan[] {
 }
 
 /** What a customer falls back to when its plan of the group ends, or undefined (C73). */
-export function freeDefault(group: string, { versionsById }: Catalogue): Plan | undefined {
-  for (const versions of versionsById.values()) {
-    const plan = versions.at(-1)
-    if (plan?.autoEnable === true && !plan.archived && plan.group === group && isFree(plan.terms)) return plan
-  }
-  return undefined
+export function freeDefault(group: string, catalogue: Catalogue): Plan | undefined {
+  return defaultPlans(catalogue).find((plan) => plan.group === group && isFree(plan.terms))
 }

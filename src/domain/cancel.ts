@@ -1,6 +1,6 @@
 import { endOfTrial } from './attach.ts'
-import type { Attachment } from './attachment.ts'
-import { freeDefault, isMain, mainsAt, placeOf, plainly } from './attachments.ts'
+import { type Attachment, isTrialing } from './attachment.ts'
+import { attachmentOn, freeDefault, isMain, mainsAt, placeOf } from './attachments.ts'
 import { begin } from './begin.ts'
 import { endAlone } from './carry.ts'
 import type { Catalogue } from './feature.ts'
@@ -116,7 +116,7 @@ function fallbackFor(
   const plan = place.entity === null ? freeDefault(place.group, catalogue) : undefined
   if (plan === undefined || plan.id === target.planId) return null
   if (mainsAt(holdings, place, 'active', catalogue).some(({ uid }) => uid !== target.uid)) return null
-  return { ...plainly(plan, newId('cus_prod'), at), createdAt: now }
+  return { ...attachmentOn(plan, newId('cus_prod'), at), createdAt: now }
 }
 
 function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue, now: Instant): Holdings {
@@ -131,7 +131,6 @@ function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue, now:
 /** Not cancelled any more; what ends with its trial still does. */
 function resumed(holdings: Holdings, target: Attachment, catalogue: Catalogue, now: Instant): Holdings {
   const terms = termsOf(target, catalogue)
-  const { trialEndsAt } = target
-  const endsAt = trialEndsAt !== null && trialEndsAt > now ? endOfTrial(terms, terms.trial, trialEndsAt) : null
+  const endsAt = isTrialing(target, now) ? endOfTrial(terms, terms.trial, target.trialEndsAt) : null
   return withAttachment(holdings, { ...target, canceledAt: null, endsAt })
 }

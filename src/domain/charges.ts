@@ -7,7 +7,7 @@ import { termsOf } from './find-plan.ts'
 import type { Holdings } from './holdings.ts'
 import { costOf, type Fraction } from './item-cost.ts'
 import type { BillingPeriod } from './item-price.ts'
-import { boundary, boundaryAfter, type Every, type Instant, periodAt } from './time.ts'
+import { boundary, type Every, type Instant, periodAt } from './time.ts'
 
 /** What one part of a plan costs for a period of it. */
 export interface Charge {
@@ -55,16 +55,6 @@ export function chargesOf(
     charges.push({ attachment, item: i, feature, quantity, cost, period: itemPrice, isForUse })
   }
   return charges.filter(({ cost }) => cost.numerator !== 0n)
-}
-
-/** How often it is due again, or null for once. */
-export function everyOf({ interval, count }: BillingPeriod): Every | null {
-  return interval === 'one_off' ? null : { interval, count }
-}
-
-/** When the cycle that `now` is in ends, counted from the anchor and never before it (C151). */
-export function endOfCycle(anchor: Instant, every: Every, now: Instant): Instant {
-  return Math.max(anchor, boundaryAfter(anchor, every, now))
 }
 
 /** How many cycles there are from `from` to the end of the one that `now` is in: one, a part of one, or more. */

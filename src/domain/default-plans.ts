@@ -1,6 +1,6 @@
 import { endOfTrial, trialEnd } from './attach.ts'
 import type { Attachment } from './attachment.ts'
-import { defaultPlans, plainly } from './attachments.ts'
+import { attachmentOn, plansToBeginWith } from './attachments.ts'
 import { begin } from './begin.ts'
 import type { Catalogue } from './feature.ts'
 import { findPlan } from './find-plan.ts'
@@ -39,9 +39,9 @@ function plansOf(beginning: Beginning, catalogue: Catalogue): readonly Plan[] | 
     case 'none':
       return []
     case 'all':
-      return defaultPlans(catalogue)
+      return plansToBeginWith(catalogue)
     case 'group':
-      return defaultPlans(catalogue).filter(({ group }) => group === beginning.group)
+      return plansToBeginWith(catalogue).filter(({ group }) => group === beginning.group)
     case 'plan': {
       const plan = findPlan(beginning.planId, null, catalogue)
       if (isRefusal(plan)) return plan
@@ -58,5 +58,5 @@ function firstOf(plan: Plan, { now, newId }: Moment): Attachment {
   const { terms } = plan
   const trialEndsAt = terms.trial === null ? null : trialEnd(terms.trial, now)
   const endsAt = endOfTrial(terms, terms.trial, trialEndsAt)
-  return { ...plainly(plan, newId('cus_prod'), now), endsAt, trialEndsAt, anchor: trialEndsAt ?? now }
+  return { ...attachmentOn(plan, newId('cus_prod'), now), endsAt, trialEndsAt, anchor: trialEndsAt ?? now }
 }

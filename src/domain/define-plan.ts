@@ -1,4 +1,5 @@
 import type { Catalogue } from './feature.ts'
+import { defaultPlans } from './find-plan.ts'
 import type { BillingInterval } from './item-price.ts'
 import type { BasePrice, FreeTrial, Plan, PlanSettings, PlanTerms } from './plan.ts'
 import { type ItemAsWritten, resolveItems } from './plan-items.ts'
@@ -55,17 +56,12 @@ export function problemOf(plan: Plan, catalogue: Catalogue): Refusal | null {
   // Nobody is given an archived plan (C66).
   const other = archived
     ? undefined
-    : defaultsOf(plan.group, catalogue).find(({ id, terms: theirs }) => id !== plan.id && defaultKind(theirs) === kind)
+    : defaultPlans(catalogue).find(
+        (one) => one.group === plan.group && one.id !== plan.id && defaultKind(one.terms) === kind,
+      )
   if (other === undefined) return null
   const what = kind === 'free' ? 'a free plan' : 'a plan with a trial'
   return refuse('invalid_request', `auto_enable: this group gives ${what} to everyone already, ${other.id}`)
-}
-
-/** Plans of a group that every new customer is to be given: at most one that is free and one with a trial (C69, C71). */
-function defaultsOf(group: string, { versionsById }: Catalogue): Plan[] {
-  return [...versionsById.values()]
-    .flatMap((versions) => versions.slice(-1))
-    .filter((plan) => plan.autoEnable && !plan.archived && plan.group === group)
 }
 
 /** As what the plan may be given to everyone, or null where it may not. A free one that has a trial is free. */

@@ -1,8 +1,8 @@
 import { type Amount, sum, ZERO } from './amount.ts'
-import type { Attachment } from './attachment.ts'
+import { type Attachment, isTrialing, unitsOf } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import { usedOf } from './balance.ts'
-import { type Charge, chargesOf, cyclesLeft, endOfCycle, everyOf } from './charges.ts'
+import { type Charge, chargesOf, cyclesLeft } from './charges.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { termsOf } from './find-plan.ts'
 import { attachmentOf, attachmentsOf, type Holdings } from './holdings.ts'
@@ -10,6 +10,7 @@ import { costOf, type Fraction, inCents, times, WHOLE } from './item-cost.ts'
 import type { Proration } from './item-price.ts'
 import { Journal } from './ledger.ts'
 import { changesBetween, type PlanChanges } from './plan-changes.ts'
+import { endOfCycle, everyOf } from './plan-cycle.ts'
 import { boundary, type Instant, periodAt } from './time.ts'
 import { bringUpToDate } from './up-to-date.ts'
 
@@ -96,10 +97,6 @@ export function dueFor(
 
 function bare({ isProration: _, ...line }: Proratable): DueLine {
   return line
-}
-
-function isTrialing({ trialEndsAt }: Attachment, now: Instant): boolean {
-  return trialEndsAt !== null && trialEndsAt > now
 }
 
 /** What was paid in advance for the rest of the cycle. */
@@ -194,10 +191,6 @@ function reordered(was: Attachment, is: Attachment, catalogue: Catalogue, now: I
   return lines
 }
 
-function unitsOf({ quantities }: Attachment, item: number): Amount {
-  return quantities.find((one) => one.item === item)?.units ?? ZERO
-}
-
 function onIncrease(proration: Proration | null): OrderLine['when'] {
   switch (proration?.onIncrease) {
     case 'prorate_next_cycle':
@@ -257,13 +250,12 @@ function turnsOf(attachment: Attachment, catalogue: Catalogue, now: Instant): In
   const { status, startsAt, endsAt, trialEndsAt, anchor } = attachment
   if (status === 'scheduled') return [startsAt]
   const { price, items } = termsOf(attachment, catalogue)
-  const turns =
-    trialEndsAt !== null && trialEndsAt > now
-      ? [trialEndsAt]
-      : [price, ...items.map((item) => item.price)].flatMap((period) => {
-          const every = period === null ? null : everyOf(period)
-          return every === null ? [] : [endOfCycle(anchor, every, now)]
-        })
+  const turns = isTrialing(attachment, now)
+    ? [attachment.trialEndsAt]
+    : [price, ...items.map((item) => item.price)].flatMap((period) => {
+        const every = period === null ? null : everyOf(period)
+        return every === null ? [] : [endOfCycle(anchor, every, now)]
+      })
   // What ends with its trial is never paid for; what was paid for ends with what it owes.
   return turns.filter((at) => endsAt === null || at < endsAt || (at === endsAt && endsAt !== trialEndsAt))
 }

@@ -1,8 +1,8 @@
 import { hadTrial } from './attach.ts'
-import type { Attachment } from './attachment.ts'
+import { type Attachment, isTrialing } from './attachment.ts'
 import { isMain, mainsAt } from './attachments.ts'
 import type { Catalogue } from './feature.ts'
-import { termsOf } from './find-plan.ts'
+import { plansOnSale, termsOf } from './find-plan.ts'
 import { attachmentsOf, type Holdings } from './holdings.ts'
 import type { Plan } from './plan.ts'
 import { isFree, isOneOff, isUpgrade } from './plan-kind.ts'
@@ -42,7 +42,7 @@ export function eligibilityFor(
     action,
     status,
     canceling,
-    trialing: active.some(({ trialEndsAt }) => trialEndsAt !== null && trialEndsAt > now),
+    trialing: active.some((one) => isTrialing(one, now)),
     trialAvailable: plan.terms.trial === null ? null : action !== 'downgrade' && !hadTrial(holdings, plan.id, entity),
   }
 }
@@ -98,9 +98,8 @@ export function offersOf(
   )
   const highest = highestOf(had, catalogue)
   const owned = new Set(had.map(({ planId }) => planId))
-  const offered = [...catalogue.versionsById.values()].flatMap((versions) => {
-    const plan = versions.at(-1)
-    if (plan === undefined || plan.archived || plan.terms.items.every((item) => item.feature !== feature)) return []
+  const offered = plansOnSale(catalogue).flatMap((plan) => {
+    if (plan.terms.items.every((item) => item.feature !== feature)) return []
     if (plan.addOn) return isOneOff(plan.terms) || !owned.has(plan.id) ? [plan] : []
     if (highest === null) return [plan]
     const rises = !owned.has(plan.id) && isUpgrade(termsOf(highest, catalogue), plan.terms, catalogue)

@@ -13,6 +13,16 @@ export function findPlan(id: string, version: number | null, catalogue: Catalogu
   return refuse('product_not_found', `${which} not found`)
 }
 
+/** The newest version of each plan that is not archived: what is on sale. */
+export function plansOnSale({ versionsById }: Catalogue): Plan[] {
+  return [...versionsById.values()].flatMap((versions) => versions.slice(-1)).filter(({ archived }) => !archived)
+}
+
+/** Those that every new customer is to be given: of each group at most one that is free and one with a trial (C69, C71). */
+export function defaultPlans(catalogue: Catalogue): Plan[] {
+  return plansOnSale(catalogue).filter(({ autoEnable }) => autoEnable)
+}
+
 /** The revision of a plan that somebody has. */
 export function planOf({ plan }: Attachment, catalogue: Catalogue): Plan {
   const found = catalogue.planByUid.get(plan)

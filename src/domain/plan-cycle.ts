@@ -1,4 +1,4 @@
-import type { Attachment } from './attachment.ts'
+import { type Attachment, isTrialing } from './attachment.ts'
 import type { BillingPeriod } from './item-price.ts'
 import type { PlanTerms } from './plan.ts'
 import { boundary, boundaryAfter, type Every, type Instant, orderingWeight, periodAt } from './time.ts'
@@ -7,14 +7,20 @@ import { boundary, boundaryAfter, type Every, type Instant, orderingWeight, peri
 export function billingEvery({ price, items }: PlanTerms): Every | null {
   let longest: Every | null = null
   for (const period of [price, ...items.map((item) => item.price)]) {
-    const every = period === null ? null : repeating(period)
+    const every = period === null ? null : everyOf(period)
     if (every !== null && (longest === null || orderingWeight(every) > orderingWeight(longest))) longest = every
   }
   return longest
 }
 
-function repeating({ interval, count }: BillingPeriod): Every | null {
+/** How often something is paid again, or null for once. */
+export function everyOf({ interval, count }: BillingPeriod): Every | null {
   return interval === 'one_off' ? null : { interval, count }
+}
+
+/** When the cycle that `now` is in ends, counted from the anchor and never before it (C151). */
+export function endOfCycle(anchor: Instant, every: Every, now: Instant): Instant {
+  return Math.max(anchor, boundaryAfter(anchor, every, now))
 }
 
 /** When a plan can end at the earliest without being cut short: with its cycle, or before that where its end is set already. */
@@ -24,10 +30,10 @@ export function lastDay(attachment: Attachment, terms: PlanTerms, now: Instant):
 }
 
 /** When the present cycle ends, a trial never before its end; null where there is none. Source: C135, C151, C170. */
-export function cycleEnd({ anchor, trialEndsAt }: Attachment, terms: PlanTerms, now: Instant): Instant | null {
-  if (trialEndsAt !== null && trialEndsAt > now) return trialEndsAt
+export function cycleEnd(attachment: Attachment, terms: PlanTerms, now: Instant): Instant | null {
+  if (isTrialing(attachment, now)) return attachment.trialEndsAt
   const every = billingEvery(terms)
-  return every === null ? null : Math.max(anchor, boundaryAfter(anchor, every, now))
+  return every === null ? null : endOfCycle(attachment.anchor, every, now)
 }
 
 /** The cycle that `now` is in, the trial being one of its own; null where there is none (C178). */
@@ -36,12 +42,10 @@ export function cycleAt(
   terms: PlanTerms,
   now: Instant,
 ): { readonly start: Instant; readonly end: Instant } | null {
-  const { anchor, startsAt, trialEndsAt } = attachment
-  const end = cycleEnd(attachment, terms, now)
-  if (end === null) return null
-  if (trialEndsAt !== null && trialEndsAt > now) return { start: startsAt, end }
+  const { anchor, startsAt } = attachment
+  if (isTrialing(attachment, now)) return { start: startsAt, end: attachment.trialEndsAt }
   const every = billingEvery(terms)
   if (every === null) return null
   const start = boundary(anchor, every, periodAt(anchor, every, now))
-  return { start: Math.max(start, startsAt), end }
+  return { start: Math.max(start, startsAt), end: endOfCycle(anchor, every, now) }
 }

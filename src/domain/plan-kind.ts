@@ -2,7 +2,7 @@ import { type Amount, ZERO } from './amount.ts'
 import { assert } from './assert.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
 import type { BillingInterval, BillingPeriod, ItemPrice } from './item-price.ts'
-import type { PlanItem, PlanTerms } from './plan.ts'
+import type { Plan, PlanItem, PlanTerms } from './plan.ts'
 
 /** Costs nothing: there is no price, or every amount of each is zero (C95). */
 export function isFree({ price, items }: PlanTerms): boolean {
@@ -12,6 +12,11 @@ export function isFree({ price, items }: PlanTerms): boolean {
 /** Is paid for, and only once: such a plan is a purchase (C95). */
 export function isOneOff(terms: PlanTerms): boolean {
   return !isFree(terms) && pricesOf(terms).every(({ interval }) => interval === 'one_off')
+}
+
+/** Whether it takes the place of another, or may be replaced by one (C96). @param terms on which the plan is had. */
+export function isMainPlan({ addOn }: Plan, terms: PlanTerms): boolean {
+  return !addOn && !isOneOff(terms)
 }
 
 export function isPaidRecurring(terms: PlanTerms): boolean {

@@ -1,5 +1,5 @@
 import type { Attachment } from './attachment.ts'
-import { freeDefault, isMain, mainsAt, placeOf, plainly } from './attachments.ts'
+import { attachmentOn, freeDefault, isMain, mainsAt, placeOf } from './attachments.ts'
 import { begin } from './begin.ts'
 import { AS_USUAL, endAlone, replace } from './carry.ts'
 import type { Catalogue } from './feature.ts'
@@ -11,8 +11,9 @@ import { isFree } from './plan-kind.ts'
 import type { Instant } from './time.ts'
 
 /**
- * Applies every beginning and end of a plan that is due at the journal's instant, and every order, ends first, so that a subject never has two
- * main plans of a group. A main plan that ends hands over to the one that is scheduled, or to the free default of its group.
+ * Applies what is due of plans at the journal's instant: ends, then beginnings and changes of what is ordered, so that a subject
+ * never has two main plans of a group. A main plan that ends hands over to the one that is scheduled, or to the free default
+ * of its group.
  * Source: C152, C154, C173.
  */
 export function turn(holdings: Holdings, catalogue: Catalogue, journal: Journal): Holdings {
@@ -56,7 +57,7 @@ function successorOf(holdings: Holdings, ending: Attachment, catalogue: Catalogu
   // What is scheduled for later takes over then; until then there is the default. Its id goes by the one before, so that every
   // reader and process makes the same one.
   const plan = place.entity === null ? freeDefault(place.group, catalogue) : undefined
-  return plan === undefined || plan.id === ending.planId ? null : plainly(plan, `${ending.uid}_n`, at)
+  return plan === undefined || plan.id === ending.planId ? null : attachmentOn(plan, `${ending.uid}_n`, at)
 }
 
 function start(holdings: Holdings, starting: Attachment, catalogue: Catalogue, journal: Journal): Holdings {

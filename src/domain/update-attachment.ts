@@ -1,5 +1,5 @@
-import { type CarryRequest, endOfTrial, featuresIn, tooMany, trialEnd } from './attach.ts'
-import type { Attachment } from './attachment.ts'
+import { type CarryRequest, carriedFeatures, endOfTrial, tooMany, trialEnd } from './attach.ts'
+import { type Attachment, isTrialing } from './attachment.ts'
 import { type CancelAction, cancel } from './cancel.ts'
 import { type Carry, replace } from './carry.ts'
 import type { Entity } from './entity.ts'
@@ -183,7 +183,7 @@ function changeTerms(
   const quantities = quantitiesOf(after, request.orders, target, catalogue)
   if (isRefusal(quantities)) return quantities
   const trialEndsAt = trialAfter(target, request.trial, now)
-  const cutShort = request.trial === null && target.trialEndsAt !== null && target.trialEndsAt > now
+  const cutShort = request.trial === null && isTrialing(target, now)
   const endsWithTrial = target.endsAt !== null && target.endsAt === target.trialEndsAt
   const changed: Attachment = {
     ...target,
@@ -214,7 +214,7 @@ function changeTerms(
 
 /** All use goes along, unless it is said otherwise. */
 function carryFor(request: CarryRequest | undefined, catalogue: Catalogue): Carry | Refusal {
-  const usages = request === undefined ? 'all' : featuresIn(request, catalogue)
+  const usages = request === undefined ? 'all' : carriedFeatures(request, catalogue)
   return isRefusal(usages) ? usages : { usages, balances: new Set(), joins: true }
 }
 

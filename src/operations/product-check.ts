@@ -1,4 +1,4 @@
-import type { Attachment } from '../domain/attachment.ts'
+import { type Attachment, isTrialing } from '../domain/attachment.ts'
 import { mainsAt } from '../domain/attachments.ts'
 import { type Due, dueFor } from '../domain/due.ts'
 import { eligibilityFor } from '../domain/eligibility.ts'
@@ -56,10 +56,10 @@ function lookFor({ engine, env }: Context, subject: Subject, planId: string) {
   })
 }
 
-function statusOf({ canceledAt, trialEndsAt, status }: Attachment, now: Instant): ProductCheckAnswer['status'] {
-  if (canceledAt !== null) return 'canceled'
-  if (trialEndsAt !== null && trialEndsAt > now) return 'trialing'
-  return status === 'active' ? 'active' : 'scheduled'
+function statusOf(attachment: Attachment, now: Instant): ProductCheckAnswer['status'] {
+  if (attachment.canceledAt !== null) return 'canceled'
+  if (isTrialing(attachment, now)) return 'trialing'
+  return attachment.status === 'active' ? 'active' : 'scheduled'
 }
 
 /** Of a plan that could not be attached, nothing is due. */
@@ -73,7 +73,7 @@ function previewOf(
 ): ProductPreview {
   const whose = entity?.uid ?? null
   const journal = new Journal(moment.now, 'preview')
-  const after = attached({ holdings, entity, catalogue, moment, journal }, entity, plainly(plan.id))
+  const after = attached({ holdings, entity, catalogue, moment, journal }, entity, orderOf(plan.id))
   const settlement = { prorations: 'now', refund: 'prorated', nothing: false } as const
   const due = isRefusal(after) ? NOTHING_DUE : dueFor(holdings, after, settlement, catalogue, moment.now)
   const [current] = mainsAt(holdings, { group: plan.group, entity: whose }, 'active', catalogue)
@@ -90,7 +90,7 @@ function previewOf(
 const NOTHING_DUE: Pick<Due, 'now' | 'next'> = { now: [], next: null }
 
 /** An order that asks for nothing but the plan. */
-function plainly(planId: string) {
+function orderOf(planId: string) {
   return {
     planId,
     version: undefined,

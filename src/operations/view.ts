@@ -1,5 +1,5 @@
 import { flagFor } from '../domain/access.ts'
-import type { Attachment } from '../domain/attachment.ts'
+import { type Attachment, isTrialing } from '../domain/attachment.ts'
 import type { Customer } from '../domain/customer.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue, MemberIds } from '../domain/feature.ts'
@@ -109,7 +109,7 @@ function plansOf(holdings: Holdings, entity: string | null, catalogue: Catalogue
       shown: planView({ ...planOf(attachment, catalogue), terms }, catalogue, holdings.customer.env),
       cycle: attachment.status === 'active' ? cycleAt(attachment, terms, now) : null,
       once: isOneOff(terms),
-      trialing: attachment.trialEndsAt !== null && attachment.trialEndsAt > now,
+      trialing: isTrialing(attachment, now),
     }
   })
 }
