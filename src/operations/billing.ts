@@ -1,11 +1,11 @@
-import { attach } from '../domain/attach.ts'
+import { type AttachRequest, attach } from '../domain/attach.ts'
 import { customized } from '../domain/customize.ts'
 import type { Entity } from '../domain/entity.ts'
 import type { Catalogue } from '../domain/feature.ts'
 import { findPlan } from '../domain/find-plan.ts'
 import type { Holdings } from '../domain/holdings.ts'
 import type { PlanTerms } from '../domain/plan.ts'
-import { isOneOff } from '../domain/plan-kind.ts'
+import { isMainPlan } from '../domain/plan-kind.ts'
 import type { OrderOfSeveral, PlanOrder, PlanUpdate } from '../domain/plan-order.ts'
 import { isRefusal, type Refusal, refuse } from '../domain/refusal.ts'
 import { type Updated, updateAttachment } from '../domain/update-attachment.ts'
@@ -45,29 +45,40 @@ export function updatePlan(context: Context, subject: Subject, update: PlanUpdat
 
 /** What the plan would make of the holdings. Refusals as for `attachPlan`. */
 export function attached(bench: Bench, entity: Entity | null, order: PlanOrder): Holdings | Refusal {
-  const { holdings, catalogue, moment, journal } = bench
+  const request = requestFor(order, entity, bench.catalogue)
+  if (isRefusal(request)) return request
+  return attach(bench.holdings, request, bench.catalogue, bench.moment, bench.journal)
+}
+
+/** What is asked for by the caller's ids. Refusals: `product_not_found`, those of `customized`. */
+function requestFor(order: PlanOrder, entity: Entity | null, catalogue: Catalogue): AttachRequest | Refusal {
   const plan = findPlan(order.planId, order.version ?? null, catalogue)
   if (isRefusal(plan)) return plan
   const custom = order.customization === undefined ? null : customized(plan.terms, order.customization, catalogue)
-  if (isRefusal(custom)) return custom
-  return attach(holdings, { ...order, plan, custom, entity }, catalogue, moment, journal)
+  return isRefusal(custom) ? custom : { ...order, plan, custom, entity }
 }
 
 /** What the plans would make of the holdings, one after the other. */
 export function attachedAll(bench: Bench, orders: readonly OrderOfSeveral[]): Holdings | Refusal {
+  const { catalogue, moment, journal } = bench
   let current = bench
-  const groups = new Set<string>()
+  const places = new Set<string>()
   for (const order of orders) {
     const entity = entityFor(current, order)
     if (isRefusal(entity)) return entity
-    const group = placeOf(order, entity, bench.catalogue)
-    if (group !== null && groups.has(group))
-      return refuse(
-        'invalid_request',
-        `plans: ${order.planId} is the second main plan of its group, and only one can be had`,
-      )
-    if (group !== null) groups.add(group)
-    const holdings = attached(current, entity, { ...order, schedule: 'immediate' })
+    const request = requestFor({ ...order, schedule: 'immediate' }, entity, catalogue)
+    if (isRefusal(request)) return request
+    const { plan, custom } = request
+    if (isMainPlan(plan, custom ?? plan.terms)) {
+      const place = `${entity?.uid ?? ''} ${plan.group}`
+      if (places.has(place))
+        return refuse(
+          'invalid_request',
+          `plans: ${plan.id} is the second main plan of its group, and only one can be had`,
+        )
+      places.add(place)
+    }
+    const holdings = attach(current.holdings, request, catalogue, moment, journal)
     if (isRefusal(holdings)) {
       const { code, message } = holdings
       return code === 'plan_already_attached' ? refuse('invalid_request', message) : holdings
@@ -89,13 +100,6 @@ export function updated(bench: Bench, update: PlanUpdate): Updated | Refusal {
 function entityFor(bench: Bench, { entityId }: OrderOfSeveral): Entity | null | Refusal {
   if (entityId === undefined) return bench.entity
   return entityIn(bench.holdings, { customerId: '', entityId: entityId ?? undefined })
-}
-
-/** The group and the subject of a main plan, or null for what is had beside others. */
-function placeOf({ planId, version }: PlanOrder, entity: Entity | null, catalogue: Catalogue): string | null {
-  const plan = findPlan(planId, version ?? null, catalogue)
-  if (isRefusal(plan) || plan.addOn || isOneOff(plan.terms)) return null
-  return `${entity?.uid ?? ''} ${plan.group}`
 }
 
 function billing(

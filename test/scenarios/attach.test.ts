@@ -10,6 +10,7 @@ const PLANS = {
   yearly: { price: { amount: 100, interval: 'year' }, items: [each('messages', 400)] },
   boost: ADD_ON,
   pack: { add_on: true, price: { amount: 9, interval: 'one_off' }, items: [{ feature_id: 'messages', included: 500 }] },
+  'one-off': { price: { amount: 9, interval: 'one_off' }, items: [{ feature_id: 'messages', included: 5 }] },
   solo: { group: 'other', items: [each('images', 7)] },
 }
 
@@ -185,7 +186,14 @@ describe('several plans at once (C175)', () => {
     await told.story.sees('desk', 'images', '7/7/0')
   })
 
+  const REPEATED = { plan_id: 'one-off', customize: { price: monthly(9) } }
+
   test.each<[string, unknown[], string]>([
+    [
+      'two main plans of a group, one of them on terms of her own',
+      [REPEATED, { plan_id: 'starter' }],
+      '400 invalid_request',
+    ],
     ['two main plans of a group', [{ plan_id: 'studio' }, { plan_id: 'starter' }], '400 invalid_request'],
     ['one that she has', [{ plan_id: 'boost' }, { plan_id: 'hobby' }], '400 invalid_request'],
     ['one that is not there', [{ plan_id: 'boost' }, { plan_id: 'gold' }], '404 product_not_found'],
