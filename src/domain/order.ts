@@ -1,5 +1,5 @@
 import { type Amount, smaller, sum, ZERO } from './amount.ts'
-import type { Attachment, Quantity } from './attachment.ts'
+import { type Attachment, type Quantity, unitsOf } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import type { Balance, Source } from './balance.ts'
 import { openTopUp, ownersOf } from './begin.ts'
@@ -10,12 +10,13 @@ import { belongingTo, type Holdings, withAttachment, withBalances } from './hold
 import type { ItemPrice } from './item-price.ts'
 import type { Journal } from './ledger.ts'
 import type { PlanItem } from './plan.ts'
+import { endOfCycle, everyOf } from './plan-cycle.ts'
 import { PAR } from './price.ts'
 import { inPacks, type Order, tooMuch } from './quantities.ts'
 import { redistribute, settleRedistribution } from './redistribution.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { isSlice } from './slices.ts'
-import { boundaryAfter, type Instant } from './time.ts'
+import type { Instant } from './time.ts'
 import { exceptSlices } from './within.ts'
 
 /**
@@ -150,12 +151,13 @@ export function orderDue(holdings: Holdings, attachment: Attachment, journal: Jo
 function nextFrom(
   { status, anchor }: Attachment,
   balance: Balance | undefined,
-  { interval, count }: ItemPrice,
+  price: ItemPrice,
   now: Instant,
 ): Instant | null {
   if (status !== 'active') return null
   if (balance !== undefined && balance.reset !== null) return balance.reset.nextAt
-  return interval === 'one_off' ? null : boundaryAfter(anchor, { interval, count }, now)
+  const every = everyOf(price)
+  return every === null ? null : endOfCycle(anchor, every, now)
 }
 
 /** The balance with so many units bought in advance, and so many from the next reset on. */
@@ -172,10 +174,6 @@ function ordered(balance: Balance, units: Amount, next: Amount | null, journal: 
 
 function isSoldAgain({ price }: PlanItem): boolean {
   return price?.method === 'prepaid'
-}
-
-function unitsOf({ quantities }: Attachment, item: number): Amount {
-  return quantities.find((one) => one.item === item)?.units ?? ZERO
 }
 
 function withQuantity(attachment: Attachment, quantity: Quantity): Attachment {

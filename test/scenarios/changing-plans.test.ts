@@ -146,6 +146,19 @@ describe('quantities', () => {
     await told.holds('images', then)
   })
 
+  test('fewer seats wait for the end of what is paid for, where the first cycle is a longer one (C160, W22)', async () => {
+    const told = await PlanStory.begin({
+      studio: { price: monthly(9), items: [{ ...sold('none'), feature_id: 'seats' }] },
+    })
+    const seatsOf = (quantity: number) => ({ feature_quantities: [{ feature_id: 'seats', quantity }] })
+    await told.attach('studio', { ...seatsOf(5), billing_cycle_anchor: Date.parse('2030-05-15T10:00:00Z') })
+    await told.update({ plan_id: 'studio', ...seatsOf(3) })
+    told.at('2030-05-14')
+    await told.holds('seats', '5/5/0')
+    told.at('2030-05-15')
+    await told.holds('seats', '3/3/0')
+  })
+
   test('a decrease that waits is undone by ordering more again (C160)', async () => {
     const told = await PlanStory.begin({ studio: { price: monthly(9), items: [sold('none')] } })
     await told.attach('studio', order(5))
