@@ -88,7 +88,7 @@ export function attach(
   const attachment = attachmentFor(holdings, request, scene, quantities, catalogue, moment)
   const source = sourceOf(request, scene)
   let after = holdings
-  for (const one of scene.removed) if (one !== source) after = endAlone(after, one, 'void', catalogue, journal)
+  for (const one of scene.removed) if (one !== source) after = endAlone(after, one, 'void', journal)
   for (const { uid } of scene.scheduled) after = withoutAttachment(after, uid)
   if (startsAt !== null) {
     if (current !== null) {

@@ -9,7 +9,7 @@ import { entitiesOf, type Holdings, withAttachment, withBalances, withoutBalance
 import type { Journal } from './ledger.ts'
 import type { PlanItem } from './plan.ts'
 import { close } from './reset.ts'
-import { seatEntities } from './seats.ts'
+import { reseat } from './seats.ts'
 import { boundaryAfter, type Instant, later } from './time.ts'
 
 /**
@@ -28,7 +28,7 @@ export function begin(holdings: Holdings, attachment: Attachment, catalogue: Cat
   }
   for (const balance of opened) postGrant(balance, journal)
   current = withBalances(current, opened)
-  return reseat(current, opened, catalogue, journal)
+  return reseat(current, journal)
 }
 
 /** Opens what an entity that is new gets of the items that each entity has for itself (B218). */
@@ -89,21 +89,6 @@ export function end(holdings: Holdings, attachment: Attachment, how: 'void' | 'e
   if (how === 'expire')
     for (const { uid } of balances) current = withPassage(current, { balance: uid, after: null, ended: null })
   return withAttachment(current, { ...attachment, status: 'ended', endsAt: journal.at })
-}
-
-/** Entities that have lost their seats with a balance take one of those that are there. */
-export function reseat(
-  holdings: Holdings,
-  changed: readonly Balance[],
-  catalogue: Catalogue,
-  journal: Journal,
-): Holdings {
-  let current = holdings
-  for (const uid of new Set(changed.map(({ feature }) => feature))) {
-    const feature = catalogue.byUid.get(uid)
-    if (feature !== undefined && !isConsumable(feature)) current = seatEntities(current, uid, journal)
-  }
-  return current
 }
 
 /** To whom an item is given: entities, or whoever has the plan. */

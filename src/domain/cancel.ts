@@ -63,7 +63,7 @@ function endNow(
   moment: Moment,
   journal: Journal,
 ): Holdings {
-  let after = endAlone(holdings, target, 'void', catalogue, journal)
+  let after = endAlone(holdings, target, 'void', journal)
   if (!isMain(target, catalogue)) return after
   for (const one of scheduledWith(after, target, catalogue)) after = withoutAttachment(after, one.uid)
   const fallback = fallbackFor(after, target, moment.now, catalogue, moment)

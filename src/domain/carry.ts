@@ -2,7 +2,7 @@ import { type Amount, sum, ZERO } from './amount.ts'
 import type { Attachment } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import { type Balance, grantedOf, usedOf } from './balance.ts'
-import { begin, end, reseat } from './begin.ts'
+import { begin, end } from './begin.ts'
 import { applyMoves, deduct, USING } from './deduction.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
 import { termsOf } from './find-plan.ts'
@@ -11,6 +11,7 @@ import type { Journal } from './ledger.ts'
 import { cycleEnd } from './plan-cycle.ts'
 import { PAR } from './price.ts'
 import { takeOver } from './reset.ts'
+import { reseat } from './seats.ts'
 import type { Instant } from './time.ts'
 
 /** Of which features something is carried, by internal id. */
@@ -47,7 +48,7 @@ export function replace(
   let current = begin(end(holdings, before, how, journal), after, catalogue, journal)
   const ends = cycleEnd(before, termsOf(before, catalogue), journal.at)
   for (const group of groupsOf(left)) current = carryGroup(current, group, ends, after, carry, catalogue, journal)
-  return reseat(current, left, catalogue, journal)
+  return reseat(current, journal)
 }
 
 /** Ends an attachment that nothing takes the place of. */
@@ -55,11 +56,9 @@ export function endAlone(
   holdings: Holdings,
   attachment: Attachment,
   how: 'void' | 'expire',
-  catalogue: Catalogue,
   journal: Journal,
 ): Holdings {
-  const left = balancesFrom(holdings, attachment)
-  return reseat(end(holdings, attachment, how, journal), left, catalogue, journal)
+  return reseat(end(holdings, attachment, how, journal), journal)
 }
 
 /** Balances of one feature and one owner. */

@@ -122,6 +122,11 @@ export function entitiesCounted({ entities }: Holdings, feature: string): number
   return COUNTS.over(entities.byUid).get(feature) ?? 0
 }
 
+/** Of which features a customer has entities, by internal id. */
+export function entityFeatures({ entities }: Holdings): Iterable<string> {
+  return COUNTS.over(entities.byUid).keys()
+}
+
 /** By the feature's internal id. */
 const COUNTS = new Fold<EntityHoldings, ReadonlyMap<string, number>>(
   new Map(),

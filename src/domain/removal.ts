@@ -7,6 +7,7 @@ import { belongingTo, type Holdings, withBalances, withoutBalances, withPassage 
 import type { Journal } from './ledger.ts'
 import { type Refusal, refuse } from './refusal.ts'
 import { close, closeRollovers } from './reset.ts'
+import { reseat } from './seats.ts'
 import { noneMatches, type Target, targeted } from './target.ts'
 
 /**
@@ -26,7 +27,7 @@ export function remove(
   const problem = gone.length === 0 ? noneMatches(holdings, feature) : paidFor(gone)
   if (problem !== null) return problem
   for (const balance of gone) close('void', balance, journal)
-  return withoutBalances(holdings, gone)
+  return reseat(withoutBalances(holdings, gone), journal)
 }
 
 /**
@@ -48,7 +49,7 @@ export function removeKeepingUse(
   for (const group of Map.groupBy(gone, (balance) => balance.entity).values()) {
     current = removeGroup(current, group, journal)
   }
-  return current
+  return reseat(current, journal)
 }
 
 function paidFor(gone: readonly Balance[]): Refusal | null {

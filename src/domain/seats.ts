@@ -1,7 +1,8 @@
 import { type Amount, atLeastZero, ONE, ZERO } from './amount.ts'
 import { type Balance, mayOwe } from './balance.ts'
-import { balancesOf, entitiesCounted, type Holdings, withBalances } from './holdings.ts'
+import { balancesOf, entitiesCounted, entityFeatures, type Holdings, withBalances } from './holdings.ts'
 import type { Journal } from './ledger.ts'
+import type { Instant } from './time.ts'
 
 /**
  * An entity is one of its feature: while it is there, one of the customer's own balance of that feature is in use. Each
@@ -29,6 +30,21 @@ export function seatEntities(holdings: Holdings, feature: string, journal: Journ
     }
   }
   return withBalances(holdings, [...changed.values()])
+}
+
+/** Entities of any feature that have lost their seats with a balance take one of those that are there. */
+export function reseat(holdings: Holdings, journal: Journal): Holdings {
+  let current = holdings
+  for (const feature of entityFeatures(holdings)) current = seatEntities(current, feature, journal)
+  return current
+}
+
+/** When a balance that entities sit on expires next, or Infinity. */
+export function nextEviction({ balances }: Holdings): Instant {
+  let soonest = Number.POSITIVE_INFINITY
+  for (const list of balances.values())
+    for (const { seats, expiresAt } of list) if (seats > 0 && expiresAt !== null) soonest = Math.min(soonest, expiresAt)
+  return soonest
 }
 
 /** How many entities of a feature found no seat although there is a balance of it: more than included and may be bought (B219 REC). */

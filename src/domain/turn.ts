@@ -41,7 +41,7 @@ function handOver(
   journal: Journal,
 ): Holdings {
   const successor = successorOf(holdings, ending, catalogue, journal.at)
-  if (successor === null) return endAlone(holdings, ending, how, catalogue, journal)
+  if (successor === null) return endAlone(holdings, ending, how, journal)
   return replace(holdings, ending, successor, how, AS_USUAL, catalogue, journal)
 }
 

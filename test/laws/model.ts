@@ -123,13 +123,17 @@ export class Model {
   waitUntil(instant: number): void {
     for (;;) {
       const lock = this.locks.soonest()
-      const [lapses, turns] = [lock?.lapses ?? Infinity, this.plans.nextTurn()]
-      const at = Math.min(lapses, turns)
+      const [lapses, turns, evicts] = [lock?.lapses ?? Infinity, this.plans.nextTurn(), this.#nextEviction()]
+      const at = Math.min(lapses, turns, evicts)
       if (at > instant) break
       this.#bringUpTo(at - 1)
       this.now = at
-      if (lock !== undefined && lapses <= turns) this.locks.lapse(lock)
-      else this.plans.turn()
+      if (lock !== undefined && lapses === at) this.locks.lapse(lock)
+      else if (turns === at) this.plans.turn()
+      else {
+        this.#bringUpTo(at)
+        this.sitDown()
+      }
     }
     this.#bringUpTo(instant)
     this.now = instant
@@ -227,6 +231,11 @@ export class Model {
       row.main -= ONE
       row.seats += 1
     }
+  }
+
+  /** When someone's seat ends by itself. */
+  #nextEviction(): number {
+    return Math.min(...this.rows.map(({ seats, expires }) => (seats > 0 ? (expires ?? Infinity) : Infinity)))
   }
 
   #standing(): number {
@@ -390,6 +399,7 @@ export class Model {
       const debtor = keepsUse ? this.#keepUse(gone) : null
       this.rows = this.rows.filter((row) => !gone.includes(row) || row === debtor)
     }
+    this.sitDown()
     return groups.some((gone) => gone.length > 0)
   }
 

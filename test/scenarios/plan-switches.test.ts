@@ -46,6 +46,23 @@ const waiting = (feature_id: string) => ({
   proration: { on_increase: 'prorate_immediately', on_decrease: 'none' },
 })
 
+describe('who has lost a seat', () => {
+  test('discovered: has one of the plan since that instant, not only since another plan ends (B218)', async () => {
+    await sell('starter', 10, [{ feature_id: 'seats', included: 1 }])
+    await sell('boost', 5, [{ feature_id: 'messages', included: 10 }], { add_on: true })
+    await attach('boost')
+    const expires_at = world.clock.now + DAY
+    await world.ok('balances.create', { ...alice, feature_id: 'seats', included: 1, expires_at })
+    await world.ok('entities.create', { ...alice, entity_id: 'chair', feature_id: 'seats' })
+    await attach('starter')
+    expect(await shown('seats')).toEqual({ granted: 2, remaining: 1, usage: 1 })
+    world.clock.advance(DAY)
+    expect(await shown('seats')).toEqual({ granted: 1, remaining: 0, usage: 1 })
+    await world.ok('billing.update', { ...alice, plan_id: 'boost', cancel_action: 'cancel_immediately' })
+    expect(await shown('seats')).toEqual({ granted: 1, remaining: 0, usage: 1 })
+  })
+})
+
 describe('what is carried over', () => {
   test('discovered: of a grant without a reset it lasts until the cycle ends (C145)', async () => {
     await sell('starter', 10, [{ feature_id: 'messages', included: 20 }])

@@ -110,6 +110,35 @@ describe('seats (B218, B220)', () => {
     await expectLedgerToAddUp(story.world.store, 'alice')
   })
 
+  test('discovered: of a balance that expires are taken at that instant where another one is there', async () => {
+    await story.grant('seats', { included: 5, balance_id: 'a', expires_at: now + 1000 })
+    await story.grant('seats', { included: 1, balance_id: 'b', expires_at: now + 2000 })
+    await story.grant('seats', { included: 3, balance_id: 'c' })
+    await story.seat('e1', 'e2')
+    expect(await story.lines('seats')).toEqual(['a 3', 'b 1', 'c 3'])
+    story.world.clock.advance(1000)
+    expect(await story.lines('seats')).toEqual(['b 0', 'c 2'])
+    story.world.clock.advance(5000)
+    await story.holds('seats', '3/1/2')
+    await story.seat('e3')
+    await story.holds('seats', '3/0/3')
+    const { ledger } = await expectLedgerToAddUp(story.world.store, 'alice')
+    expect(ledger.filter(({ at }) => at === now + 1000).map(({ kind, cause }) => `${kind} ${cause}`)).toEqual([
+      'expire time',
+      'use time',
+      'use time',
+    ])
+  })
+
+  test('of a balance that is deleted are taken from another one where there is one (B132)', async () => {
+    await story.grant('seats', { included: 5, balance_id: 'a' })
+    await story.seat('e1', 'e2')
+    await story.grant('seats', { included: 1, balance_id: 'b' })
+    await story.world.ok('balances.delete', { customer_id: 'alice', balance_id: 'a' })
+    await story.holds('seats', '1/0/2')
+    await expectLedgerToAddUp(story.world.store, 'alice')
+  })
+
   test('of a balance that is deleted go with it; those who sat there have none until more are granted (B132)', async () => {
     await story.grant('seats', { included: 5, balance_id: 'a' })
     await story.seat('e1', 'e2')
