@@ -28,7 +28,8 @@ export interface ItemFilter {
 }
 
 /**
- * Terms of one customer alone. Refusals: those of `resolveItems`, `invalid_request` (nothing matches what is to be removed).
+ * Terms of one customer alone. Refusals: those of `resolveItems` and `problemOfTerms`, `invalid_request` (nothing matches what
+ * is to be removed).
  * Source: C102-C104.
  */
 export function customized(terms: PlanTerms, change: Customization, catalogue: Catalogue): PlanTerms | Refusal {
@@ -47,7 +48,7 @@ export function customized(terms: PlanTerms, change: Customization, catalogue: C
     price: price === undefined ? terms.price : price,
     items: [...kept, ...added],
   }
-  return problemOfTerms(after) ?? after
+  return problemOfTerms(after, catalogue) ?? after
 }
 
 function matches(item: PlanItem, filter: ItemFilter, catalogue: Catalogue): boolean {

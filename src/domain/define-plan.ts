@@ -2,7 +2,7 @@ import type { Catalogue } from './feature.ts'
 import { defaultPlans } from './find-plan.ts'
 import type { BillingInterval } from './item-price.ts'
 import type { BasePrice, FreeTrial, Plan, PlanSettings, PlanTerms } from './plan.ts'
-import { type ItemAsWritten, resolveItems } from './plan-items.ts'
+import { type ItemAsWritten, resolveItems, twiceOffered } from './plan-items.ts'
 import { isFree, isOneOff } from './plan-kind.ts'
 import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import type { Moment } from './time.ts'
@@ -45,7 +45,7 @@ export function definePlan(
  */
 export function problemOf(plan: Plan, catalogue: Catalogue): Refusal | null {
   const { terms, autoEnable, archived } = plan
-  const problem = problemOfTerms(terms)
+  const problem = problemOfTerms(terms, catalogue)
   if (problem !== null || !autoEnable) return problem
   const kind = defaultKind(terms)
   if (kind === null) {
@@ -70,9 +70,14 @@ function defaultKind(terms: PlanTerms): 'free' | 'trial' | null {
   return terms.trial !== null && !terms.trial.cardRequired && !isOneOff(terms) ? 'trial' : null
 }
 
-/** Refusals: `invalid_request` for a trial of what is paid for once (C51), `invalid_product_item` for weeks beside months (C45). */
-export function problemOfTerms(terms: PlanTerms): Refusal | null {
+/**
+ * Refusals: `invalid_request` for a trial of what is paid for once (C51), `invalid_product_item` for one item twice (C44) and
+ * for weeks beside months (C45).
+ */
+export function problemOfTerms(terms: PlanTerms, catalogue: Catalogue): Refusal | null {
   const { price, items, trial } = terms
+  const twice = twiceOffered(items, catalogue)
+  if (twice !== null) return twice
   if (trial !== null && isOneOff(terms))
     return refuse('invalid_request', 'free_trial: a plan that is paid for once cannot have one')
   const intervals = new Set<BillingInterval | undefined>([

@@ -14,7 +14,7 @@ export interface ItemAsWritten extends Omit<PlanItem, 'feature' | 'entityFeature
 
 /**
  * Items with their features found, each in the one form in which it is kept, so that two ways to write the same are the same.
- * Refusals: `feature_not_found` (C48), `invalid_product_item` (C41-C44). Source: C 3.5.
+ * Refusals: `feature_not_found` (C48), `invalid_product_item` (C41-C43). Source: C 3.5.
  */
 export function resolveItems(written: readonly ItemAsWritten[], catalogue: Catalogue): readonly PlanItem[] | Refusal {
   const items: PlanItem[] = []
@@ -23,7 +23,7 @@ export function resolveItems(written: readonly ItemAsWritten[], catalogue: Catal
     if (isRefusal(item)) return item
     items.push(item)
   }
-  return twiceOffered(written, items) ?? items
+  return items
 }
 
 function resolveItem(written: ItemAsWritten, catalogue: Catalogue): PlanItem | Refusal {
@@ -83,16 +83,16 @@ function problemOf(written: ItemAsWritten, feature: Feature, entityFeature: Feat
 
 /**
  * One feature may be in a plan several times if it differs by its interval, by the entities it is for or by how it is paid:
- * a monthly grant and a top-up. Source: C44.
+ * a monthly grant and a top-up. Refusal: `invalid_product_item`. Source: C44.
  */
-function twiceOffered(written: readonly ItemAsWritten[], items: readonly PlanItem[]): Refusal | null {
+export function twiceOffered(items: readonly PlanItem[], { byUid }: Catalogue): Refusal | null {
   const offered = new Set<string>()
-  for (const [i, { feature, every, entityFeature, price }] of items.entries()) {
+  for (const { feature, every, entityFeature, price } of items) {
     const interval = every ?? price
     const key = [feature, interval?.interval, interval?.count, entityFeature, price?.method].join(' ')
     if (offered.has(key)) {
-      const message = `${written[i]?.featureId}: is there twice, with the same interval and paid in the same way`
-      return refuse('invalid_product_item', message)
+      const id = byUid.get(feature)?.id ?? feature
+      return refuse('invalid_product_item', `${id}: is there twice, with the same interval and paid in the same way`)
     }
     offered.add(key)
   }

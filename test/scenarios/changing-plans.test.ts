@@ -31,6 +31,7 @@ describe('terms of one customer alone', () => {
     ['a filter that says hardly anything', { remove_items: [{ included: 5 }] }, '400 invalid_inputs'],
     ['a filter that nothing matches', { remove_items: [{ feature_id: 'images' }] }, '400 invalid_request'],
     ['an unknown feature', { add_items: [{ feature_id: 'gold', included: 1 }] }, '404 feature_not_found'],
+    ['what the plan has already', { add_items: [each('messages', 50)] }, '400 invalid_product_item'],
     ['weeks beside months', { price: { amount: 5, interval: 'week' } }, '400 invalid_product_item'],
     ['controls', { billing_controls: { usage_limits: [{ limit: 5 }] } }, '400 not_supported'],
   ])('%s are refused', async (_label, customize, code) => {
