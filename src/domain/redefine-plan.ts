@@ -107,7 +107,8 @@ function changedPlan({ change, catalogue, newest }: Edit, before: Plan): Plan | 
   if (isRefusal(items)) return items
   const price = change.price === undefined ? before.terms.price : change.price
   const trial = change.trial === undefined ? before.terms.trial : change.trial
-  const terms: PlanTerms = { price, items, trial }
+  const asked: PlanTerms = { price, items, trial }
+  const terms = sameTerms(before.terms, asked) ? before.terms : asked
   // Nobody is given a plan for which a card is to be asked (C62).
   const asksForCard = before.terms.trial?.cardRequired === false && trial?.cardRequired === true && !isFree(terms)
   const after: Plan = {
@@ -159,13 +160,19 @@ function settled(edit: Edit, shown: string, changed: readonly Changed[], added: 
   const plans = [...revisions, ...added]
   const newest = Math.max(...plans.map(({ version }) => version))
   const { newId: id = target.id } = change
-  const written = plans.map((plan) => {
-    const metadata = change.settings.metadata ?? plan.metadata
-    const autoEnable = plan.autoEnable && plan.version === newest && !plan.retired
-    const settledAlready = plan.id === id && plan.metadata === metadata && plan.autoEnable === autoEnable
-    return settledAlready ? plan : { ...plan, id, metadata, autoEnable }
-  })
-  return { shown, written: written.filter((plan) => catalogue.planByUid.get(plan.uid) !== plan), unless: null }
+  const written = plans.map((plan) => ({
+    ...plan,
+    id,
+    metadata: change.settings.metadata ?? plan.metadata,
+    autoEnable: plan.autoEnable && plan.version === newest && !plan.retired,
+  }))
+  return { shown, written: written.filter((plan) => !isSame(plan, catalogue.planByUid.get(plan.uid))), unless: null }
+}
+
+/** Of a version with many retired revisions most stay as they are: those are not written again. */
+function isSame(plan: Plan, before: Plan | undefined): boolean {
+  if (before === undefined || plan.terms !== before.terms) return false
+  return canonicalJson({ ...plan, terms: null }) === canonicalJson({ ...before, terms: null })
 }
 
 /** All revisions of the plan, retired ones too, or those of one version. */

@@ -33,7 +33,10 @@ export function writeCatalogue(sql: Sql, change: EncodedCatalogueChange, version
   )
   if (removed !== null) sql.run('delete from features where env = ? and uid = ?', [env, removed])
   if (written !== null) sql.run(WRITE_FEATURE, [env, version, ...written])
-  for (const plan of plansWritten) sql.run(WRITE_PLAN, [env, env, ...plan])
+  if (plansWritten.length > 0) {
+    const last = Number(sql.get('select max(position) as last from plans where env = ?', [env])?.['last'] ?? 0)
+    for (const [i, plan] of plansWritten.entries()) sql.run(WRITE_PLAN, [env, last + 1 + i, ...plan])
+  }
   for (const uid of plansRemoved) sql.run('delete from plans where env = ? and uid = ?', [env, uid])
 }
 
@@ -56,8 +59,7 @@ const WRITE_FEATURE = `
   insert into features (env, position, ${FEATURE_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(FEATURE_COLUMNS.length)})
   on conflict (env, uid) do update set ${FEATURE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
 
-/** One change may bring several, so they are counted for themselves. */
+/** What is there already keeps its place. */
 const WRITE_PLAN = `
-  insert into plans (env, position, ${PLAN_COLUMNS.join(', ')})
-  values (?, (select coalesce(max(position), 0) + 1 from plans where env = ?)${', ?'.repeat(PLAN_COLUMNS.length)})
+  insert into plans (env, position, ${PLAN_COLUMNS.join(', ')}) values (?, ?${', ?'.repeat(PLAN_COLUMNS.length)})
   on conflict (env, uid) do update set ${PLAN_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}`
