@@ -1,4 +1,5 @@
 import { type Amount, sum, ZERO } from './amount.ts'
+import { withOrdersMoved } from './attachments.ts'
 import { type Balance, grantedOf, includedOf, type Reset, spendableOf } from './balance.ts'
 import { ADJUSTING, applyMoves, asCandidate, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
@@ -60,26 +61,25 @@ export function adjust(
   } else if (targets().length === 0) return noneMatches(holdings, feature)
   if (change.remaining !== undefined) apply(setRemaining(targets(), change.remaining, journal))
   if (change.usage !== undefined) apply(setUsage(targets(), change.usage, journal))
-  const rest: { readonly step: (balances: Balance[]) => Balance[] | Refusal; readonly ends: Instant | null }[] = []
   const { includedGrant, nextResetAt, expiresAt } = change
-  if (includedGrant !== undefined) rest.push({ step: (all) => setGrant(all, includedGrant, journal), ends: null })
-  if (nextResetAt !== undefined) {
-    const ends = nextResetAt <= journal.at ? nextResetAt : null
-    rest.push({ step: (all) => moveNextReset(all, entity, nextResetAt, journal), ends })
+  const isSet = includedGrant !== undefined || nextResetAt !== undefined || expiresAt !== undefined
+  if (isSet && targets().length === 0) return noneMatches(holdings, feature)
+  if (includedGrant !== undefined) {
+    const granted = setGrant(targets(), includedGrant, journal)
+    if ('kind' in granted) return granted
+    apply(granted)
   }
-  if (expiresAt !== undefined) rest.push({ step: (all) => setExpiry(all, entity, expiresAt), ends: null })
-  if (rest.length > 0 && targets().length === 0) return noneMatches(holdings, feature)
-  for (const { step, ends } of rest) {
-    const before = new Map(targets().map((balance) => [balance.uid, balance]))
-    const changed = step([...before.values()])
-    if ('kind' in changed) return changed
-    apply(changed)
-    if (ends === null) continue
-    for (const balance of changed) {
-      const old = before.get(balance.uid)
-      if (old !== undefined)
-        current = withPassage(current, { balance: balance.uid, after: balance, ended: endOf(old, ends) })
-    }
+  if (nextResetAt !== undefined) {
+    const before = targets()
+    const moved = moveNextReset(before, entity, nextResetAt, journal)
+    if ('kind' in moved) return moved
+    apply(moved)
+    current = withResetsMoved(current, before, moved, entity, nextResetAt, journal)
+  }
+  if (expiresAt !== undefined) {
+    const expiring = setExpiry(targets(), entity, expiresAt)
+    if ('kind' in expiring) return expiring
+    apply(expiring)
   }
   return current
 }
@@ -205,6 +205,29 @@ function moveNextReset(
   if (soonest === null) return refuse('invalid_request', 'next_reset_at cannot be set: the balance never resets')
   const chosen = rowOf(soonest, balances, entity)
   return chosen.flatMap((balance) => (balance.reset === null ? [] : [moveReset(balance, balance.reset, to, journal)]))
+}
+
+/** What depends on resets that were moved: locks that hold something of a period that ends with it, and orders that wait for it. */
+function withResetsMoved(
+  holdings: Holdings,
+  before: readonly Balance[],
+  moved: readonly Balance[],
+  entity: string | null,
+  to: Instant,
+  journal: Journal,
+): Holdings {
+  const old = new Map(before.map((balance) => [balance.uid, balance]))
+  const was = moved.flatMap(({ uid }) => old.get(uid) ?? [])
+  // What is ordered of an item that each entity has for itself is not one entity's to change.
+  const ordered = was.filter((balance) => entity === null || !isSlice(balance))
+  let current = withOrdersMoved(holdings, ordered, to, journal.at)
+  if (to > journal.at) return current
+  for (const balance of moved) {
+    const ending = old.get(balance.uid)
+    if (ending !== undefined)
+      current = withPassage(current, { balance: balance.uid, after: balance, ended: endOf(ending, to) })
+  }
+  return current
 }
 
 /** A boundary in the past takes effect at once, with its rollover (correction of B120), and the phase goes on from it. */

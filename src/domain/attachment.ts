@@ -59,3 +59,10 @@ interface Trialing extends Attachment {
 export function unitsOf({ quantities }: Attachment, item: number): Amount {
   return quantities.find((one) => one.item === item)?.units ?? ZERO
 }
+
+/** What is ordered of one item, in the place of what was. */
+export function withQuantity(attachment: Attachment, quantity: Quantity): Attachment {
+  const others = attachment.quantities.filter(({ item }) => item !== quantity.item)
+  const all = quantity.units === ZERO && quantity.next === null ? others : [...others, quantity]
+  return { ...attachment, quantities: all.sort((a, b) => a.item - b.item) }
+}

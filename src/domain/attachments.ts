@@ -1,8 +1,8 @@
-import type { Attachment } from './attachment.ts'
+import { type Attachment, withQuantity } from './attachment.ts'
 import type { Balance } from './balance.ts'
 import type { Catalogue } from './feature.ts'
 import { defaultPlans, planOf, termsOf } from './find-plan.ts'
-import { allBalances, attachmentsOf, type Holdings, ownBalances } from './holdings.ts'
+import { allBalances, attachmentOf, attachmentsOf, type Holdings, ownBalances, withAttachment } from './holdings.ts'
 import type { Plan } from './plan.ts'
 import { isFree, isMainPlan } from './plan-kind.ts'
 import type { Instant } from './time.ts'
@@ -80,4 +80,21 @@ export function plansToBeginWith(catalogue: Catalogue): Plan[] {
 /** What a customer falls back to when its plan of the group ends, or undefined (C73). */
 export function freeDefault(group: string, catalogue: Catalogue): Plan | undefined {
   return defaultPlans(catalogue).find((plan) => plan.group === group && isFree(plan.terms))
+}
+
+/**
+ * What was ordered for the next reset of a balance comes with it where that is moved by hand (B119, C160).
+ * @param moved balances as they were before.
+ */
+export function withOrdersMoved(holdings: Holdings, moved: readonly Balance[], to: Instant, now: Instant): Holdings {
+  let current = holdings
+  for (const { source } of moved) {
+    const attachment = source === null ? undefined : attachmentOf(current, source.attachment)
+    const waiting = attachment?.quantities.find(({ item }) => item === source?.item)
+    if (attachment === undefined || waiting === undefined || waiting.next === null || waiting.nextAt === to) continue
+    const quantity =
+      to <= now ? { ...waiting, units: waiting.next, next: null, nextAt: null } : { ...waiting, nextAt: to }
+    current = withAttachment(current, withQuantity(attachment, quantity))
+  }
+  return current
 }

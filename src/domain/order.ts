@@ -1,5 +1,5 @@
 import { type Amount, smaller, sum, ZERO } from './amount.ts'
-import { type Attachment, type Quantity, unitsOf } from './attachment.ts'
+import { type Attachment, unitsOf, withQuantity } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import type { Balance, Source } from './balance.ts'
 import { openTopUp, ownersOf } from './begin.ts'
@@ -174,10 +174,4 @@ function ordered(balance: Balance, units: Amount, next: Amount | null, journal: 
 
 function isSoldAgain({ price }: PlanItem): boolean {
   return price?.method === 'prepaid'
-}
-
-function withQuantity(attachment: Attachment, quantity: Quantity): Attachment {
-  const others = attachment.quantities.filter(({ item }) => item !== quantity.item)
-  const all = quantity.units === ZERO && quantity.next === null ? others : [...others, quantity]
-  return { ...attachment, quantities: all.sort((a, b) => a.item - b.item) }
 }

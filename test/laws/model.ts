@@ -353,6 +353,10 @@ export class Model {
     if (expires !== undefined && expires <= this.now) return '400 invalid_request'
     const payers = this.payers(feature, who).filter(({ row }) => isMeant(row, filter))
     const rows = this.within(feature, who).filter((row) => isMeant(row, filter))
+    // To a customer what its entities have of one item is one (B93).
+    const isSame = (a: Row, b: Row) =>
+      a === b || (who === null && b.from?.slice === true && a.from?.item === b.from.item)
+    const allOf = (row: Row | undefined) => (row === undefined ? [] : rows.filter((one) => isSame(one, row)))
     const onlyAdds = grant === undefined && next === undefined && expires === undefined && add !== undefined
     if (onlyAdds ? payers.length === 0 : rows.length === 0) return '404 balance_not_found'
     if (grant !== undefined && rows[0]?.unlimited) return '400 invalid_request'
@@ -363,12 +367,12 @@ export class Model {
     if (grant !== undefined) hand.setGrant(rows, grant)
     if (next !== undefined) {
       const row = rows.find((one) => one.next === Math.min(...rows.map((other) => other.next)))
-      if (row !== undefined) moveReset(row, next, this.now)
+      for (const one of allOf(row)) moveReset(one, next, this.now)
     }
     if (expires !== undefined) {
       const end = Math.min(...rows.map((row) => row.expires ?? Infinity))
       const row = rows.find((one) => one.expires === end) ?? rows[0]
-      if (row !== undefined) row.expires = expires
+      for (const one of allOf(row)) one.expires = expires
     }
     this.waitUntil(this.now)
     return null

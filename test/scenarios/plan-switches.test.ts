@@ -135,4 +135,22 @@ describe('a smaller quantity that waits for the next cycle (W22, C160)', () => {
     world.clock.set('2026-02-28T10:00:00Z')
     expect(await shown('seats')).toMatchObject({ granted: 3 })
   })
+
+  test.each([
+    ['into the past: it is had from now on', '2026-01-31T09:00:00Z', 3, '2026-02-01T10:00:00Z', 3],
+    ['to sooner: it is had from then on', '2026-02-03T10:00:00Z', 5, '2026-02-03T10:00:00Z', 3],
+    ['to later: it is had from then on', '2026-03-05T10:00:00Z', 5, '2026-02-28T10:00:00Z', 5],
+  ])('discovered: goes with a reset that is moved by hand %s (B119)', async (_label, to, now, at, then) => {
+    await sell('starter', 10, [{ ...waiting('messages'), reset: MONTH }])
+    await sell('studio', 24, [{ ...waiting('messages'), reset: MONTH }])
+    await attach('starter', { feature_quantities: [{ feature_id: 'messages', quantity: 5 }] })
+    const less = { plan_id: 'starter', feature_quantities: [{ feature_id: 'messages', quantity: 3 }] }
+    await world.ok('billing.update', { ...alice, ...less })
+    await world.ok('balances.update', { ...alice, feature_id: 'messages', next_reset_at: Date.parse(to) })
+    expect(await shown('messages')).toMatchObject({ granted: now })
+    world.clock.set(at)
+    expect(await shown('messages')).toMatchObject({ granted: then })
+    await attach('studio')
+    expect(await shown('messages')).toMatchObject({ granted: then })
+  })
 })
