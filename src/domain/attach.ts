@@ -2,6 +2,7 @@ import { type Attachment, isTrialing, type Quantity } from './attachment.ts'
 import { isMain, mainsAt } from './attachments.ts'
 import { begin } from './begin.ts'
 import { type Carry, endAlone, type Features, NO_FEATURES, replace } from './carry.ts'
+import { problemOfTerms } from './define-plan.ts'
 import type { Entity } from './entity.ts'
 import { type Catalogue, isConsumable } from './feature.ts'
 import { termsOf } from './find-plan.ts'
@@ -53,9 +54,16 @@ interface Scene {
   readonly upgrade: boolean
   /** When it begins, where that is not now. */
   readonly startsAt: Instant | null
-  readonly trialEndsAt: Instant | null
+  readonly trial: GivenTrial
   readonly carry: Carry
 }
+
+/** A trial with its end, or neither. */
+interface GivenTrial {
+  readonly terms: FreeTrial | null
+  readonly endsAt: Instant | null
+}
+const NO_TRIAL: GivenTrial = { terms: null, endsAt: null }
 
 const MINUTE = 60_000
 const MOST_ATTACHMENTS = 10_000
@@ -141,7 +149,7 @@ function sceneOf(holdings: Holdings, request: AttachRequest, catalogue: Catalogu
     startsAt: isLater ? startsAt : end,
     carry,
   }
-  return { ...scene, trialEndsAt: trialEndOf(holdings, request, scene, now) }
+  return { ...scene, trial: trialFor(holdings, request, scene, now) }
 }
 
 /** Whatever else does not go together; the first that is found is reported, in the order of the contract. */
@@ -155,7 +163,7 @@ function contradiction(
   const { ownCycle, subscriptionId, carryUsages, carryBalances } = request
   if (ownCycle === false && paidCycle(holdings, request.entity, catalogue) === null)
     return invalid('new_billing_subscription: there is no paid plan whose cycle the new one could share')
-  const problem = wrongTimes(request, scene, now)
+  const problem = wrongTrial(request, scene, catalogue) ?? wrongTimes(request, scene, now)
   if (problem !== null) return problem
   const carries = carryUsages?.enabled === true || carryBalances?.enabled === true
   if (carries && scene.startsAt !== null)
@@ -176,17 +184,18 @@ export function tooMany(holdings: Holdings): Refusal | null {
   return invalid(`A customer can have had ${MOST_ATTACHMENTS} plans at the most`)
 }
 
+/** Source: C51. */
+function wrongTrial({ trial }: AttachRequest, { terms }: Scene, catalogue: Catalogue): Refusal | null {
+  return trial == null ? null : problemOfTerms({ ...terms, trial }, catalogue)
+}
+
 /** Source: C117-C119. */
-function wrongTimes(
-  request: AttachRequest,
-  { terms, current, startsAt, trialEndsAt }: Scene,
-  now: Instant,
-): Refusal | null {
+function wrongTimes(request: AttachRequest, { terms, current, startsAt, trial }: Scene, now: Instant): Refusal | null {
   const { startsAt: asked, endsAt, anchor, schedule } = request
   if (asked !== undefined) {
     if (schedule === 'end_of_cycle') return invalid('starts_at and plan_schedule end_of_cycle exclude each other')
     if (!isPaidRecurring(terms)) return invalid('starts_at can only be given for a plan that is paid again and again')
-    if (trialEndsAt !== null) return invalid('starts_at cannot be given for a plan with a trial')
+    if (trial.endsAt !== null) return invalid('starts_at cannot be given for a plan with a trial')
     if (asked <= now && current !== null)
       return invalid('starts_at cannot be in the past for a plan that takes the place of another')
   }
@@ -198,7 +207,7 @@ function wrongTimes(
   }
   if (anchor === undefined) return null
   const wrong = (why: string) => invalid(`billing_cycle_anchor ${why}`)
-  if (trialEndsAt !== null) return wrong('cannot be given for a plan with a trial: its cycles begin when that ends')
+  if (trial.endsAt !== null) return wrong('cannot be given for a plan with a trial: its cycles begin when that ends')
   if (isOneOff(terms)) return wrong('cannot be given for a plan that is paid once')
   if (startsAt !== null && (current !== null || anchor === 'now'))
     return wrong('cannot be given for a plan that begins later')
@@ -217,7 +226,7 @@ function attachmentFor(
   { now, newId }: Moment,
 ): Attachment {
   const { plan, endsAt, subscriptionId, entity } = request
-  const { terms, trialEndsAt, startsAt } = scene
+  const { terms, trial, startsAt } = scene
   const start = startsAt ?? request.startsAt ?? now
   return {
     uid: newId('cus_prod'),
@@ -226,31 +235,17 @@ function attachmentFor(
     planId: plan.id,
     version: plan.version,
     entity: entity?.uid ?? null,
-    // The trial of this customer alone is one of its terms: what becomes of the plan when it ends depends on it.
-    custom: request.trial == null ? request.custom : { ...terms, trial: request.trial },
+    // A trial that is not the plan's is one of its terms: what becomes of the plan when it ends depends on it.
+    custom: trial.terms === null || trial.terms === terms.trial ? request.custom : { ...terms, trial: trial.terms },
     status: startsAt === null ? 'active' : 'scheduled',
     startsAt: Math.min(start, startsAt ?? now),
     canceledAt: null,
-    endsAt:
-      endsAt ??
-      (inheritsTrial(request, scene)
-        ? endWithTrial(scene)
-        : endOfTrial(terms, request.trial ?? terms.trial, trialEndsAt)),
-    trialEndsAt,
+    endsAt: endsAt ?? endOfTrial(terms, trial.terms, trial.endsAt),
+    trialEndsAt: trial.endsAt,
     anchor: anchorFor(holdings, request, scene, start, now, catalogue),
     quantities,
     createdAt: now,
   }
-}
-
-/** Whether its trial is the rest of the one of the plan before (C76). */
-function inheritsTrial({ trial }: AttachRequest, { current, upgrade }: Pick<Scene, 'current' | 'upgrade'>): boolean {
-  return trial === undefined && current !== null && !upgrade
-}
-
-/** Where the plan before would have ended with its trial, so does the one that has the rest of it. */
-function endWithTrial({ current, trialEndsAt }: Scene): Instant | null {
-  return current?.canceledAt === null && current.endsAt === current.trialEndsAt ? trialEndsAt : null
 }
 
 /** A trial is the end of a plan that costs nothing, and of one for which nobody has given a card (C78). */
@@ -258,20 +253,24 @@ export function endOfTrial(terms: PlanTerms, trial: FreeTrial | null, trialEndsA
   return isFree(terms) || trial?.cardRequired !== true ? trialEndsAt : null
 }
 
-/** Once for each plan and subject, whichever version (C75); a trial that was made for this customer is always given (C76). */
-function trialEndOf(
+/**
+ * Its trial: the one made for this customer, always; else the rest of the one of the plan before, where it is no upgrade and not
+ * free; else the plan's, once for each plan and subject, whichever version. Source: C75, C76.
+ */
+function trialFor(
   holdings: Holdings,
   { plan, entity, trial, startsAt: asked }: AttachRequest,
-  { terms, current, upgrade, startsAt }: Pick<Scene, 'terms' | 'current' | 'upgrade' | 'startsAt'>,
+  { terms, current, currentTerms, upgrade, startsAt }: Omit<Scene, 'trial'>,
   now: Instant,
-): Instant | null {
+): GivenTrial {
   const start = startsAt ?? asked ?? now
-  if (trial !== undefined) return trial === null ? null : trialEnd(trial, start)
+  if (trial !== undefined) return trial === null ? NO_TRIAL : { terms: trial, endsAt: trialEnd(trial, start) }
   if (current !== null && !upgrade) {
-    return startsAt === null && isTrialing(current, now) ? current.trialEndsAt : null
+    const inherits = startsAt === null && !isFree(terms) && isTrialing(current, now)
+    return inherits ? { terms: currentTerms?.trial ?? null, endsAt: current.trialEndsAt } : NO_TRIAL
   }
-  if (terms.trial === null || hadTrial(holdings, plan.id, entity?.uid ?? null)) return null
-  return trialEnd(terms.trial, start)
+  if (terms.trial === null || hadTrial(holdings, plan.id, entity?.uid ?? null)) return NO_TRIAL
+  return { terms: terms.trial, endsAt: trialEnd(terms.trial, start) }
 }
 
 export function trialEnd({ length, duration }: FreeTrial, start: Instant): Instant {
@@ -290,7 +289,7 @@ export function hadTrial(holdings: Holdings, planId: string, entity: string | nu
 function anchorFor(
   holdings: Holdings,
   { anchor, entity, ownCycle, startsAt: asked, plan }: AttachRequest,
-  { terms, current, currentTerms, startsAt, trialEndsAt }: Scene,
+  { terms, current, currentTerms, startsAt, trial }: Scene,
   start: Instant,
   now: Instant,
   catalogue: Catalogue,
@@ -298,7 +297,7 @@ function anchorFor(
   if (startsAt !== null && current === null) return startsAt
   if (anchor !== undefined) return anchor === 'now' ? now : anchor
   if (asked !== undefined && asked <= now && current === null) return start
-  if (trialEndsAt !== null) return trialEndsAt
+  if (trial.endsAt !== null) return trial.endsAt
   if (current !== null && currentTerms !== null) {
     // A trial that is cut short, and a first payment, begin a cycle of their own.
     const cutShort = startsAt === null && isTrialing(current, now)

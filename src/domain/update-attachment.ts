@@ -2,6 +2,7 @@ import { type CarryRequest, carriedFeatures, endOfTrial, tooMany, trialEnd } fro
 import { type Attachment, isTrialing } from './attachment.ts'
 import { type CancelAction, cancel } from './cancel.ts'
 import { type Carry, replace } from './carry.ts'
+import { problemOfTerms } from './define-plan.ts'
 import type { Entity } from './entity.ts'
 import type { Catalogue } from './feature.ts'
 import { findPlan, planOf, termsOf } from './find-plan.ts'
@@ -60,7 +61,7 @@ export function updateAttachment(
 ): Updated | Refusal {
   const target = findTarget(holdings, request, catalogue)
   if (isRefusal(target)) return target
-  const problem = contradiction(target, request, moment.now)
+  const problem = contradiction(target, request, catalogue, moment.now)
   if (problem !== null) return problem
   const { orders } = request
   if (request.customize !== undefined || request.version !== undefined || request.trial !== undefined) {
@@ -147,7 +148,7 @@ function isTopUp(attachment: Attachment, orders: readonly Order[], catalogue: Ca
 }
 
 /** Source: C164. */
-function contradiction(target: Attachment, request: UpdateRequest, now: Instant): Refusal | null {
+function contradiction(target: Attachment, request: UpdateRequest, catalogue: Catalogue, now: Instant): Refusal | null {
   const { anchor, trial, cancel: action, orders } = request
   if (anchor === undefined) return null
   const wrong = (why: string) => refuse('invalid_request', `billing_cycle_anchor ${why}`)
@@ -155,6 +156,9 @@ function contradiction(target: Attachment, request: UpdateRequest, now: Instant)
   if (action !== undefined) return wrong('cannot be given with cancel_action')
   if (orders.length > 0) return wrong('cannot be given with feature_quantities')
   if (target.status === 'scheduled') return wrong('cannot be given for a plan that begins later')
+  if (isOneOff(termsOf(target, catalogue))) return wrong('cannot be given for a plan that is paid once')
+  if (isTrialing(target, now) && trial === undefined)
+    return wrong('cannot be given in a trial: the cycles begin when that ends')
   return anchor !== 'now' && anchor <= now ? wrong('must be in the future') : null
 }
 
@@ -171,37 +175,34 @@ function changeTerms(
     request.version === undefined ? planOf(target, catalogue) : findPlan(target.planId, request.version, catalogue)
   if (isRefusal(plan)) return plan
   const before = termsOf(target, catalogue)
-  const base = request.version === undefined ? before : plan.terms
+  // The trial that it is in stays its own, whatever version it is of.
+  const trial = isTrialing(target, now) ? before.trial : plan.terms.trial
+  const base = request.version === undefined ? before : { ...plan.terms, trial }
   const customized = request.customize?.(base) ?? base
   if (isRefusal(customized)) return customized
   const after = request.trial == null ? customized : { ...customized, trial: request.trial }
   const isSame = plan.uid === target.plan && sameTerms(after, before)
   if (isSame && request.trial === undefined && request.anchor === undefined && request.orders.length === 0)
     return refuse('invalid_request', 'The plan is on these very terms already: nothing would change')
-  const problem = unchangeable(before, after) ?? tooMany(holdings)
+  const problem = unchangeable(before, after) ?? problemOfTerms(after, catalogue) ?? tooMany(holdings)
   if (problem !== null) return problem
-  const quantities = quantitiesOf(after, request.orders, target, catalogue)
+  const custom = sameTerms(after, plan.terms) ? null : after
+  const quantities = quantitiesOf(custom ?? plan.terms, request.orders, target, catalogue)
   if (isRefusal(quantities)) return quantities
-  const trialEndsAt = trialAfter(target, request.trial, now)
+  // Of what has not begun it counts from the beginning.
+  const from = Math.max(now, target.startsAt)
+  const trialEndsAt = trialAfter(target, request.trial, from)
   const cutShort = request.trial === null && isTrialing(target, now)
-  const endsWithTrial = target.endsAt !== null && target.endsAt === target.trialEndsAt
+  const isSet = target.canceledAt !== null || (target.endsAt !== null && target.endsAt !== target.trialEndsAt)
   const changed: Attachment = {
     ...target,
     uid: newId('cus_prod'),
     plan: plan.uid,
     version: plan.version,
-    custom:
-      request.customize !== undefined ||
-      request.trial != null ||
-      (target.custom !== null && request.version === undefined)
-        ? after
-        : null,
+    custom,
     trialEndsAt,
-    endsAt:
-      request.trial === undefined || (target.endsAt !== null && !endsWithTrial)
-        ? target.endsAt
-        : endOfTrial(after, request.trial, trialEndsAt),
-    anchor: anchorAfter(target, before, after, { ...request, trialEndsAt, cutShort }, now),
+    endsAt: request.trial === undefined || isSet ? target.endsAt : endOfTrial(after, request.trial, trialEndsAt),
+    anchor: anchorAfter(target, before, after, { ...request, trialEndsAt, cutShort }, from),
     quantities,
     createdAt: now,
   }
@@ -226,9 +227,9 @@ function unchangeable(before: PlanTerms, after: PlanTerms): Refusal | null {
   )
 }
 
-function trialAfter({ trialEndsAt }: Attachment, trial: FreeTrial | null | undefined, now: Instant): Instant | null {
+function trialAfter({ trialEndsAt }: Attachment, trial: FreeTrial | null | undefined, from: Instant): Instant | null {
   if (trial === undefined) return trialEndsAt
-  return trial === null ? null : trialEnd(trial, now)
+  return trial === null ? null : trialEnd(trial, from)
 }
 
 function anchorAfter(

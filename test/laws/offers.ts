@@ -13,6 +13,13 @@ export interface Offer extends Terms {
 export interface Terms {
   fee: Fee | null
   items: Item[]
+  trial: Trial | null
+}
+
+export interface Trial {
+  days: number
+  /** Whether a card is asked for: then the plan goes on when it is over. */
+  card: boolean
 }
 
 interface Fee {
@@ -55,7 +62,7 @@ function priced(method: Price['method'], amount: number, every: Every | null, mo
 }
 
 function offer(id: string, fee: Fee | null, items: Item[], more: Partial<Offer> = {}): Offer {
-  return { id, group: '', addOn: false, auto: false, fee, items, ...more }
+  return { id, group: '', addOn: false, auto: false, fee, items, trial: null, ...more }
 }
 
 export const OFFERS: readonly Offer[] = [
@@ -93,6 +100,12 @@ export const OFFERS: readonly Offer[] = [
   offer('each', null, [gives('messages', 4, { every: MONTH, each: true })], { addOn: true }),
   offer('pack', null, [gives('images', 1, { price: priced('prepaid', 2, null, { pack: 6 }) })]),
   offer('desk', { amount: 3, every: WEEK }, [gives('credits', 6, { every: WEEK })], { group: 'desk' }),
+  offer('lab', { amount: 15, every: MONTH }, [gives('messages', 9, { every: MONTH }), gives('seats', 2)], {
+    trial: { days: 20, card: false },
+  }),
+  offer('atelier', { amount: 40, every: MONTH }, [gives('messages', 30, { every: WEEK }), gives('credits', 8)], {
+    trial: { days: 45, card: true },
+  }),
 ]
 
 /** Every amount is zero, or there is none (C95). */
@@ -169,12 +182,17 @@ export function policyOf({ keeping }: Item): Policy | null {
 }
 
 /** As `plans.create` is asked for it. */
-export function offerBody({ id, group, addOn, auto, fee, items }: Offer) {
+export function offerBody({ id, group, addOn, auto, fee, items, trial }: Offer) {
   return {
     ...{ plan_id: id, name: id, group, add_on: addOn, auto_enable: auto },
     ...(fee === null ? {} : { price: { amount: fee.amount, interval: fee.every?.interval ?? 'one_off' } }),
     items: items.map(itemBody),
+    ...(trial === null ? {} : { free_trial: trialBody(trial) }),
   }
+}
+
+export function trialBody({ days, card }: Trial) {
+  return { duration_length: days, duration_type: 'day', card_required: card }
 }
 
 export function itemBody({ feature, included, unlimited, every, keeping, price, each }: Item) {

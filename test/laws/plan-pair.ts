@@ -2,9 +2,9 @@ import { expect } from 'vitest'
 import type { Reply } from '../world.ts'
 import { nth } from './calendar.ts'
 import type { Model } from './model.ts'
-import { cycleOf, isOnce, itemBody, OFFERS } from './offers.ts'
+import { cycleOf, isOnce, itemBody, OFFERS, type Trial, trialBody } from './offers.ts'
 import type { PlanStep } from './plan-steps.ts'
-import { type Attached, endOfCycle } from './plans.ts'
+import { type Attached, endOfCycle, trialing } from './plans.ts'
 import { firstAfter, type Owner } from './rows.ts'
 import { bodyOf, codeOf } from './wire.ts'
 
@@ -45,7 +45,20 @@ export async function runPlanStep(counter: Counter, one: PlanStep): Promise<void
       const reply = await counter.call('billing.update', { ...about, customize: { items: items.map(itemBody) } })
       return expectReply(reply, model.plans.change(meant(model, some), [...items]))
     }
+    case 'retry': {
+      const reply = await counter.call('billing.update', { ...about, ...trialOf(one.trial) })
+      return expectReply(reply, model.plans.retry(meant(model, some), one.trial === 'none' ? null : one.trial))
+    }
+    case 'rephase': {
+      const anchor = one.anchor === 'now' ? one.anchor : model.now + one.anchor
+      const reply = await counter.call('billing.update', { ...about, billing_cycle_anchor: anchor })
+      return expectReply(reply, model.plans.rephase(meant(model, some), anchor))
+    }
   }
+}
+
+function trialOf(trial: Trial | 'none' | null) {
+  return trial === null ? {} : { free_trial: trial === 'none' ? null : trialBody(trial) }
 }
 
 /** Of several of one plan the newest that is active (C156). */
@@ -65,6 +78,7 @@ async function attach(counter: Counter, one: Extract<PlanStep, { do: 'attach' }>
   const at = (time: number | null) => (time === null ? null : model.now + time)
   const removed = one.removed === null ? null : (OFFERS[one.removed]?.id ?? null)
   const [starts, ends] = [at(one.starts), at(one.ends)]
+  const anchor = one.anchor === 'now' ? one.anchor : at(one.anchor)
   const reply = await counter.call('billing.attach', {
     ...bodyOf(owner),
     plan_id: plan.id,
@@ -75,10 +89,13 @@ async function attach(counter: Counter, one: Extract<PlanStep, { do: 'attach' }>
     ...(one.usages ? { carry_over_usages: { enabled: true } } : {}),
     ...(one.balances ? { carry_over_balances: { enabled: true } } : {}),
     ...(removed === null ? {} : { remove_plan_ids: [removed] }),
+    ...trialOf(one.trial),
+    ...(anchor === null ? {} : { billing_cycle_anchor: anchor }),
   })
   const orders = one.quantity === null ? [] : [{ feature: SOLD, quantity: one.quantity }]
-  const { schedule, usages, balances } = one
-  expectReply(reply, model.plans.attach({ plan, owner, orders, schedule, starts, ends, usages, balances, removed }))
+  const { schedule, usages, balances, trial } = one
+  const wanted = { plan, owner, orders, schedule, starts, ends, usages, balances, removed, trial, anchor }
+  expectReply(reply, model.plans.attach(wanted))
 }
 
 function expectReply(reply: Reply, refused: string | null): void {
@@ -95,6 +112,7 @@ export function shownPlans({ subscriptions, purchases }: Reply['body']): string[
     .map((one) =>
       JSON.stringify([
         ...[one['plan_id'], one['scope'], one['status'], one['started_at'], one['canceled_at'], one['expires_at']],
+        one['trial_ends_at'] ?? null,
         ...(one['isPurchase'] === true ? ['once'] : [one['current_period_start'], one['current_period_end']]),
       ]),
     )
@@ -109,6 +127,7 @@ export function expectedPlans({ plans, now }: Model, owner: Owner): string[] {
       const { plan, status, starts, canceled, ends, terms } = one
       return JSON.stringify([
         ...[plan.id, one.owner === null ? 'customer' : 'entity', status, starts, canceled, ends],
+        trialing(one, now) ? one.trialEnds : null,
         ...(isOnce(terms) ? ['once'] : periodOf(one, now)),
       ])
     })
@@ -118,6 +137,7 @@ export function expectedPlans({ plans, now }: Model, owner: Owner): string[] {
 function periodOf(attached: Attached, now: number): (number | null)[] {
   const { terms, anchor, starts, status } = attached
   const every = cycleOf(terms)
+  if (status === 'active' && trialing(attached, now)) return [starts, attached.trialEnds]
   if (every === null || status !== 'active') return [null, null]
   const start = nth(anchor, every, firstAfter(anchor, every, now).n - 1)
   return [Math.max(start, starts), endOfCycle(attached, now)]

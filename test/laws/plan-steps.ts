@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { HOUR } from './calendar.ts'
-import { OFFERS } from './offers.ts'
+import { OFFERS, type Trial } from './offers.ts'
 
 /** What may be done with plans. Of what someone has one is meant that is counted from a number. */
 export type PlanStep =
@@ -16,11 +16,16 @@ export type PlanStep =
       usages: boolean
       balances: boolean
       removed: number | null
+      trial: Trial | 'none' | null
+      /** When cycles begin, from now in milliseconds. */
+      anchor: number | 'now' | null
     }
   | { do: 'cancel'; which: number; action: 'cancel_immediately' | 'cancel_end_of_cycle' | 'uncancel' }
   | { do: 'order'; which: number; quantity: number }
   /** It is given the items of another plan. */
   | { do: 'change'; which: number; as: number }
+  | { do: 'retry'; which: number; trial: Trial | 'none' }
+  | { do: 'rephase'; which: number; anchor: number | 'now' }
 
 const hours = (min: number, max: number) => fc.integer({ min, max }).map((n) => n * HOUR)
 const plan = fc.nat(OFFERS.length - 1)
@@ -29,6 +34,12 @@ const seldom = <T>(one: fc.Arbitrary<T>) => fc.option(one, { freq: 5 }).map((val
 const rarely = <T>(one: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 9, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: one })
 const mostlyNot = fc.nat(3).map((n) => n === 0)
+
+const trial = fc.oneof(
+  fc.constant('none' as const),
+  fc.record({ days: fc.integer({ min: 1, max: 70 }), card: fc.boolean() }),
+)
+const anchor = fc.oneof(fc.constant('now' as const), hours(-5, 1500))
 
 const attach = fc.record({
   do: fc.constant('attach' as const),
@@ -41,6 +52,8 @@ const attach = fc.record({
   usages: mostlyNot,
   balances: mostlyNot,
   removed: rarely(plan),
+  trial: rarely(trial),
+  anchor: rarely(anchor),
 })
 const cancel = fc.record({
   do: fc.constant('cancel' as const),
@@ -60,4 +73,6 @@ export const planStep: fc.Arbitrary<PlanStep> = fc.oneof(
   { weight: 4, arbitrary: cancel },
   { weight: 3, arbitrary: order },
   { weight: 2, arbitrary: change },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('retry' as const), which, trial }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('rephase' as const), which, anchor }) },
 )

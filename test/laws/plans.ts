@@ -10,6 +10,7 @@ import {
   type Offer,
   policyOf,
   type Terms,
+  type Trial,
   units,
 } from './offers.ts'
 import { giveBack, ownPayer, take } from './payment.ts'
@@ -27,6 +28,8 @@ export interface Attached {
   canceled: number | null
   ends: number | null
   anchor: number
+  /** When its trial is over, or was. */
+  trialEnds: number | null
   /** What is ordered of each prepaid item; of an active one its row says it. */
   ordered: Map<Item, Amount>
   created: number
@@ -49,6 +52,9 @@ export interface Wanted {
   balances: boolean
   /** A plan that is to end with it. */
   removed: string | null
+  /** For this customer alone; none at all, or as the plan says (C76). */
+  trial: Trial | 'none' | null
+  anchor: number | 'now' | null
 }
 
 /** What goes along to what comes in the place of a plan, beside what always does. */
@@ -61,6 +67,7 @@ const AS_USUAL: Carry = { usages: false, balances: false, joins: false }
 
 const INVALID = '400 invalid_request'
 const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
 
 /** The end of its cycle, or before that where its end is set already. */
 function lastDay(target: Attached, now: number): number | null {
@@ -82,6 +89,8 @@ function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
 export class Plans {
   /** In order of creation, without those that have ended. */
   list: Attached[] = []
+  /** Who had which plan with a trial. */
+  readonly #tried: { plan: Offer; owner: Owner }[] = []
   readonly #model: Model
   readonly #offers: readonly Offer[]
 
@@ -93,7 +102,7 @@ export class Plans {
 
   /** @returns the refusal, or null. */
   attach(wanted: Wanted): string | null {
-    const { plan, owner, orders, schedule, starts, ends, usages, balances, removed } = wanted
+    const { plan, owner, orders, schedule, starts, ends, usages, balances, removed, trial, anchor } = wanted
     const { now } = this.#model
     const replaces = isMain(plan, plan)
     const current = replaces ? this.#mainAt(plan.group, owner, 'active') : undefined
@@ -101,12 +110,29 @@ export class Plans {
     if (removed === plan.id) return INVALID
     const gone = this.list.find((one) => one.plan.id === removed && one.owner === owner && one.status === 'active')
     if (removed !== null && gone === undefined) return '404 product_not_found'
-    const waits = schedule === null ? current && !isUpgrade(current.terms, plan) : schedule === 'end_of_cycle'
+    const isDowngrade = current !== undefined && !isUpgrade(current.terms, plan)
+    const waits = schedule === null ? isDowngrade : schedule === 'end_of_cycle'
     const switchesAt = current && waits ? lastDay(current, now) : null
     const begins = starts !== null && starts > now + MINUTE ? starts : switchesAt
-    if (starts !== null && (schedule === 'end_of_cycle' || !isPaidAgain(plan) || (starts <= now && current)))
-      return INVALID
-    if (ends !== null && (ends <= now || ends <= (begins ?? starts ?? now) || isFree(plan))) return INVALID
+    const start = begins ?? starts ?? now
+    // The rest of a trial goes to what takes its place, but not to what is free (C76).
+    const rest = trial === null && isDowngrade
+    const inherited = rest && begins === null && !isFree(plan) && trialing(current, now) ? current : undefined
+    const its =
+      trial === 'none' || rest || (trial === null && this.#hadTrial(plan, owner)) ? null : (trial ?? plan.trial)
+    const trialEnds = inherited?.trialEnds ?? (its === null ? null : start + its.days * DAY)
+    const terms =
+      inherited !== undefined ? { ...plan, trial: inherited.terms.trial } : { ...plan, trial: its ?? plan.trial }
+    if (trial !== null && trial !== 'none' && isOnce(plan)) return INVALID
+    if (starts !== null) {
+      if (schedule === 'end_of_cycle' || !isPaidAgain(plan) || trialEnds !== null || (starts <= now && current))
+        return INVALID
+    }
+    if (ends !== null && (ends <= now || ends <= start || isFree(plan))) return INVALID
+    if (anchor !== null) {
+      if (trialEnds !== null || isOnce(plan) || (begins !== null && (current || anchor === 'now'))) return INVALID
+      if (anchor !== 'now' && (anchor <= start || anchor <= now || (ends !== null && anchor >= ends))) return INVALID
+    }
     if ((usages || balances) && begins !== null) return INVALID
     const ordered = this.#quantities(plan, orders, current)
     if (ordered === null) return INVALID
@@ -114,11 +140,12 @@ export class Plans {
 
     const scheduled = replaces ? this.#mainAt(plan.group, owner, 'scheduled') : undefined
     this.#forget(scheduled)
-    const attached = this.#new(plan, plan, owner, {
+    const attached = this.#new(plan, terms, owner, {
       starts: begins ?? min2(starts, now),
-      ends,
+      ends: ends ?? endOfTrial(terms, trialEnds),
+      trialEnds,
       ordered,
-      anchor: this.#anchorOf(plan, owner, current, begins, starts),
+      anchor: this.#anchorOf(wanted, current, begins, trialEnds),
       status: begins === null ? 'active' : 'scheduled',
     })
     // What the new one replaces need not be named.
@@ -146,13 +173,12 @@ export class Plans {
       if (action === 'uncancel') return INVALID
       this.#forget(target)
       const active = main ? this.#mainAt(plan.group, owner, 'active') : undefined
-      if (active?.canceled != null && active.ends === target.starts)
-        Object.assign(active, { canceled: null, ends: null })
+      if (active?.canceled != null && active.ends === target.starts) this.#resume(active)
       return null
     }
     if (action === 'uncancel') {
       if (target.canceled === null) return null
-      Object.assign(target, { canceled: null, ends: null })
+      this.#resume(target)
       this.#forget(next())
     } else if (action === 'cancel_immediately') {
       this.#end(target, 'void')
@@ -164,7 +190,7 @@ export class Plans {
       if (fallback !== undefined) this.#begin(this.#new(fallback, fallback, null, { anchor: now }))
     } else {
       const ends = lastDay(target, now)
-      if (isOnce(terms) || ends === null) return INVALID
+      if (isFree(terms) || isOnce(terms) || ends === null) return INVALID
       Object.assign(target, { canceled: now, ends })
       if (!main) return null
       this.#forget(next())
@@ -203,22 +229,65 @@ export class Plans {
 
   /** The same plan on other terms (C158). */
   change(target: Attached, items: Item[]): string | null {
-    const terms = { fee: target.terms.fee, items }
+    const terms = { ...target.terms, items }
     if (mixesWeeks(terms)) return '400 invalid_product_item'
     if (sameItems(target.terms.items, items)) return INVALID
     if (isOnce(target.terms) !== isOnce(terms)) return INVALID
     const ordered = this.#quantities(terms, [], target)
     if (ordered === null) return INVALID
     const restarts = isFree(target.terms) && !isFree(terms)
-    const anchor = restarts ? this.#model.now : target.anchor
+    const anchor = restarts ? Math.max(this.#model.now, target.starts) : target.anchor
     if (target.status === 'scheduled') {
       Object.assign(target, { terms, ordered, anchor })
       return null
     }
-    const { plan, owner, starts, ends, canceled } = target
-    const after = this.#new(plan, terms, owner, { starts, ends, canceled, anchor, ordered })
-    this.#replace(target, after, 'void', { usages: true, balances: false, joins: true })
+    this.#remake(target, terms, { anchor, ordered })
     return null
+  }
+
+  /** Another trial from now on, or none any more (C158). An end that was set stays; so does that of what is cancelled. */
+  retry(target: Attached, trial: Trial | null): string | null {
+    const { now } = this.#model
+    if (trial !== null && isOnce(target.terms)) return INVALID
+    const terms = trial === null ? target.terms : { ...target.terms, trial }
+    const from = Math.max(now, target.starts)
+    const trialEnds = trial === null ? null : from + trial.days * DAY
+    const stays = target.canceled !== null || (target.ends !== null && target.ends !== target.trialEnds)
+    const ends = stays ? target.ends : endOfTrial(terms, trialEnds)
+    const ordered = this.#quantities(terms, [], target) ?? new Map()
+    const anchor = trialEnds ?? (trialing(target, now) ? from : target.anchor)
+    if (target.status === 'scheduled') Object.assign(target, { terms, trialEnds, ends, anchor, ordered })
+    else this.#remake(target, terms, { trialEnds, ends, anchor, ordered })
+    return null
+  }
+
+  /** Cycles and resets that begin at another time (C164). */
+  rephase(target: Attached, anchor: number | 'now'): string | null {
+    const { now } = this.#model
+    if (target.status === 'scheduled' || isOnce(target.terms) || trialing(target, now)) return INVALID
+    if (anchor !== 'now' && anchor <= now) return INVALID
+    const ordered = this.#quantities(target.terms, [], target) ?? new Map()
+    this.#remake(target, target.terms, { anchor: anchor === 'now' ? now : anchor, ordered })
+    return null
+  }
+
+  /** The same plan in its own place, with all use. */
+  #remake(target: Attached, terms: Terms, more: Partial<Attached>): void {
+    const { plan, owner, starts, ends, canceled, trialEnds } = target
+    const after = this.#new(plan, terms, owner, { starts, ends, canceled, trialEnds, ...more })
+    this.#replace(target, after, 'void', { usages: true, balances: false, joins: true })
+  }
+
+  /** What is not cancelled any more; what ends with its trial still does. */
+  #resume(target: Attached): void {
+    const ends = trialing(target, this.#model.now) ? endOfTrial(target.terms, target.trialEnds) : null
+    Object.assign(target, { canceled: null, ends })
+  }
+
+  /** Once for each plan and owner, whatever became of it (C75). */
+  #hadTrial(plan: Offer, owner: Owner): boolean {
+    const had = [...this.#tried, ...this.list.filter(({ trialEnds }) => trialEnds !== null)]
+    return had.some((one) => one.plan === plan && one.owner === owner)
   }
 
   /** When a plan begins or ends next. */
@@ -259,7 +328,7 @@ export class Plans {
     const { now } = this.#model
     return {
       ...{ plan, terms, owner, status: 'active', starts: now, canceled: null, ends: null, anchor: now },
-      ...{ ordered: new Map(), created: now, age: this.#model.nextAge() },
+      ...{ trialEnds: null, ordered: new Map(), created: now, age: this.#model.nextAge() },
       ...more,
     }
   }
@@ -288,11 +357,21 @@ export class Plans {
   }
 
   /** What cycles are counted from (the table in C 4.5). */
-  #anchorOf(plan: Offer, owner: Owner, current: Attached | undefined, begins: number | null, starts: number | null) {
+  #anchorOf(
+    { plan, owner, starts, anchor }: Wanted,
+    current: Attached | undefined,
+    begins: number | null,
+    trialEnds: number | null,
+  ): number {
     const { now } = this.#model
     if (begins !== null && current === undefined) return begins
+    if (anchor !== null) return anchor === 'now' ? now : anchor
     if (starts !== null && begins === null && current === undefined) return starts
-    if (current !== undefined) return isFree(current.terms) && !isFree(plan) ? now : current.anchor
+    if (trialEnds !== null) return trialEnds
+    if (current !== undefined) {
+      const cutShort = begins === null && trialing(current, now)
+      return cutShort || (isFree(current.terms) && !isFree(plan)) ? now : current.anchor
+    }
     if (!plan.addOn || !isPaidAgain(plan)) return now
     const paid = this.list.filter(
       (one) => one.status === 'active' && isMain(one.plan, one.terms) && isPaidAgain(one.terms),
@@ -368,6 +447,7 @@ export class Plans {
 
   /** @param how whether somebody ends it, or its time is over. */
   #end(attached: Attached, how: 'void' | 'expire'): Row[] {
+    if (attached.trialEnds !== null) this.#tried.push(attached)
     const gone = this.#rowsOf(attached)
     for (const row of gone) row.expired = how === 'expire'
     this.#model.rows = this.#model.rows.filter((row) => !gone.includes(row))
@@ -377,6 +457,7 @@ export class Plans {
   }
 
   #replace(before: Attached, after: Attached, how: 'void' | 'expire', carry: Carry): void {
+    if (before.trialEnds !== null) this.#tried.push(before)
     const gone = this.#rowsOf(before)
     this.#model.rows = this.#model.rows.filter((row) => !gone.includes(row))
     for (const row of gone) row.expired = how === 'expire'
@@ -456,6 +537,15 @@ export class Plans {
   }
 }
 
+export function trialing({ trialEnds }: Attached, now: number): boolean {
+  return trialEnds !== null && trialEnds > now
+}
+
+/** A trial is the end of what is free, and of what nobody gave a card for (C78). */
+function endOfTrial(terms: Terms, trialEnds: number | null): number | null {
+  return isFree(terms) || terms.trial?.card !== true ? trialEnds : null
+}
+
 function isMain(plan: Offer, terms: Terms): boolean {
   return !plan.addOn && !isOnce(terms)
 }
@@ -465,7 +555,9 @@ function turnOf({ status, starts, ends }: Attached): number {
 }
 
 /** The first boundary of what is paid at the longest interval (C135, C151); null where nothing is. */
-export function endOfCycle({ anchor, terms }: Attached, now: number): number | null {
+export function endOfCycle(attached: Attached, now: number): number | null {
+  const { anchor, terms, trialEnds } = attached
+  if (trialing(attached, now)) return trialEnds
   const every = cycleOf(terms)
   return every === null ? null : Math.max(anchor, firstAfter(anchor, every, now).next)
 }

@@ -55,6 +55,15 @@ describe('terms of one customer alone', () => {
     await told.holds('messages', '50/50/0')
   })
 
+  test('discovered: of a free plan that comes later, which cost something then, begin their cycles when it begins', async () => {
+    const told = await PlanStory.begin({ hobby: { items: [each('messages', 5)], auto_enable: true }, studio: STUDIO })
+    await told.attach('studio')
+    await told.update({ plan_id: 'studio', cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ plan_id: 'hobby', customize: { price: monthly(2) } })
+    told.at('2030-02-28')
+    await told.resets('messages', '2030-03-28')
+  })
+
   test('use can be forgotten instead (C144)', async () => {
     const told = await PlanStory.begin({ studio: STUDIO })
     await told.attach('studio')

@@ -121,6 +121,84 @@ describe('a trial', () => {
     expect(await told.plans()).toEqual(['hobby active from 2030-02-07'])
   })
 
+  test('discovered: the rest of one with a card is no end either after a cancellation that is taken back', async () => {
+    const told = await PlanStory.begin({ ...PLANS, plain: { price: monthly(5), items: [each('messages', 10)] } })
+    await told.attach('card')
+    await told.attach('plain', { plan_schedule: 'immediate' })
+    await told.update({ cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ cancel_action: 'uncancel' })
+    expect(await told.plans()).toEqual(['plain active on trial until 2030-02-14'])
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual(['plain active'])
+  })
+
+  test('discovered: the rest of one is not given with a plan that costs nothing', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('free_trial')
+    await told.attach('hobby', { plan_schedule: 'immediate' })
+    expect(await told.plans()).toEqual(['hobby active'])
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual(['hobby active'])
+  })
+
+  test('discovered: of a plan that begins later counts from its beginning', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('long', { free_trial: null })
+    await told.attach('hobby')
+    await told.update({ plan_id: 'hobby', ...trial(7, 'day', true) })
+    expect(await told.plans()).toEqual([
+      'long active cancelled until 2030-02-28',
+      'hobby scheduled from 2030-02-28 on trial until 2030-03-07 until 2030-03-07',
+    ])
+  })
+
+  test('discovered: another one does not put off the end of a plan that is cancelled', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card')
+    await told.update({ cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ ...trial(30, 'day', true) })
+    expect(await told.plans()).toEqual(['card active on trial until 2030-03-02 cancelled until 2030-02-14'])
+    told.at('2030-02-14')
+    expect(await told.plans()).toEqual([])
+  })
+
+  test('discovered: goes on on the terms of another version, with or without a card as it began', async () => {
+    const told = await PlanStory.begin(PLANS)
+    await told.attach('card')
+    await told.world.ok('plans.update', { plan_id: 'card', items: [each('messages', 400)], free_trial: null })
+    await told.update({ plan_id: 'card', version: 2 })
+    await told.holds('messages', '400/400/0')
+    await told.update({ cancel_action: 'cancel_end_of_cycle' })
+    await told.update({ cancel_action: 'uncancel' })
+    expect(await told.plans()).toEqual(['card active on trial until 2030-02-14'])
+  })
+
+  test.each([
+    ['attach', { plan_id: 'pack', ...trial(7, 'day', true) }],
+    ['attach', { plan_id: 'pack', customize: trial(7, 'day', true) }],
+    ['update', { plan_id: 'bought', ...trial(7, 'day', true) }],
+  ])('discovered: is not given with what is paid once (%s %o, C51)', async (action, body) => {
+    const once = { amount: 10, interval: 'one_off' }
+    const items = [{ feature_id: 'messages', included: 25 }]
+    const told = await PlanStory.begin({ pack: { price: once, items }, bought: { price: once, items } })
+    await told.attach('bought')
+    expect(await told.refused(`billing.${action}`, body)).toBe('400 invalid_request')
+    expect(await told.plans()).toEqual(['bought bought'])
+  })
+
+  test('discovered: sets when the cycles begin, and nothing else does meanwhile (C164)', async () => {
+    const pack = { price: { amount: 10, interval: 'one_off' }, items: [{ feature_id: 'messages', included: 25 }] }
+    const told = await PlanStory.begin({ ...PLANS, pack })
+    await told.attach('card')
+    await told.attach('pack')
+    const refused = (plan_id: string) => told.refused('billing.update', { plan_id, billing_cycle_anchor: 'now' })
+    expect(await refused('card')).toBe('400 invalid_request')
+    expect(await refused('pack')).toBe('400 invalid_request')
+    told.at('2030-02-20')
+    await told.update({ plan_id: 'card', billing_cycle_anchor: 'now' })
+    await told.resets('messages', '2030-03-20')
+  })
+
   test('can be ended, and begun, by a change (C158)', async () => {
     const told = await PlanStory.begin(PLANS)
     await told.attach('free_trial')
