@@ -20,6 +20,7 @@ const SOLD = 'images'
 export async function runPlanStep(counter: Counter, one: PlanStep): Promise<void> {
   const { model } = counter
   if (one.do === 'attach') return attach(counter, one)
+  if (one.do === 'attachAll') return attachAll(counter, one)
   const some = model.plans.list[one.which % Math.max(1, model.plans.list.length)]
   if (some === undefined) return
   const about = { ...bodyOf(some.owner), plan_id: some.plan.id }
@@ -96,6 +97,33 @@ async function attach(counter: Counter, one: Extract<PlanStep, { do: 'attach' }>
   const { schedule, usages, balances, trial } = one
   const wanted = { plan, owner, orders, schedule, starts, ends, usages, balances, removed, trial, anchor }
   expectReply(reply, model.plans.attach(wanted))
+}
+
+async function attachAll(counter: Counter, one: Extract<PlanStep, { do: 'attachAll' }>): Promise<void> {
+  const { model } = counter
+  const all = one.plans.flatMap(({ plan, who, quantity }) => {
+    const offer = OFFERS[plan]
+    const orders = quantity === null ? [] : [{ feature: SOLD, quantity }]
+    return offer === undefined ? [] : [{ plan: offer, owner: counter.owner(who), orders }]
+  })
+  const starts = one.starts === null ? null : model.now + one.starts
+  const anchor = typeof one.anchor === 'number' ? model.now + one.anchor : one.anchor
+  const reply = await counter.call('billing.multi_attach', {
+    ...bodyOf(null),
+    plans: all.map(({ plan, owner, orders }) => ({
+      plan_id: plan.id,
+      ...(owner === null ? {} : { entity_id: bodyOf(owner).entity_id }),
+      ...(orders.length === 0
+        ? {}
+        : { feature_quantities: orders.map(({ feature, quantity }) => ({ feature_id: feature, quantity })) }),
+    })),
+    ...(starts === null ? {} : { starts_at: starts }),
+    ...trialOf(one.trial),
+    ...(anchor === null ? {} : { billing_cycle_anchor: anchor }),
+  })
+  const { trial } = one
+  const usual = { schedule: 'immediate' as const, ends: null, usages: false, balances: false, removed: null }
+  expectReply(reply, model.plans.attachAll(all.map((wanted) => ({ ...wanted, ...usual, starts, trial, anchor }))))
 }
 
 function expectReply(reply: Reply, refused: string | null): void {

@@ -20,6 +20,13 @@ export type PlanStep =
       /** When cycles begin, from now in milliseconds. */
       anchor: number | 'now' | null
     }
+  | {
+      do: 'attachAll'
+      plans: { plan: number; who: number | null; quantity: number | null }[]
+      starts: number | null
+      trial: Trial | 'none' | null
+      anchor: number | 'now' | null
+    }
   | { do: 'cancel'; which: number; action: 'cancel_immediately' | 'cancel_end_of_cycle' | 'uncancel' }
   | { do: 'order'; which: number; quantity: number }
   /** It is given the items of another plan. */
@@ -55,6 +62,14 @@ const attach = fc.record({
   trial: rarely(trial),
   anchor: rarely(anchor),
 })
+const one = fc.record({ plan, who: rarely(fc.nat(2)), quantity: fc.option(fc.nat(16), { freq: 2 }) })
+const attachAll = fc.record({
+  do: fc.constant('attachAll' as const),
+  plans: fc.array(one, { minLength: 1, maxLength: 3 }),
+  starts: rarely(hours(-900, 900)),
+  trial: rarely(trial),
+  anchor: rarely(anchor),
+})
 const cancel = fc.record({
   do: fc.constant('cancel' as const),
   which,
@@ -70,6 +85,7 @@ const change = fc.record({ do: fc.constant('change' as const), which, as: plan }
 
 export const planStep: fc.Arbitrary<PlanStep> = fc.oneof(
   { weight: 8, arbitrary: attach },
+  { weight: 2, arbitrary: attachAll },
   { weight: 4, arbitrary: cancel },
   { weight: 3, arbitrary: order },
   { weight: 2, arbitrary: change },

@@ -100,8 +100,19 @@ export class Plans {
     for (const plan of offers) if (plan.auto) this.#begin(this.#new(plan, plan, null, { anchor: model.now }))
   }
 
-  /** @returns the refusal, or null. */
-  attach(wanted: Wanted): string | null {
+  /** All of them at once, or none (C175). @returns the refusal, or null. */
+  attachAll(all: readonly Wanted[]): string | null {
+    const places = all.filter(({ plan }) => isMain(plan, plan)).map(({ plan, owner }) => ({ group: plan.group, owner }))
+    const isTwice = places.some(({ group, owner }, i) =>
+      places.some((other, j) => j < i && other.group === group && other.owner === owner),
+    )
+    if (isTwice || all.some((one) => this.attach(one, true) !== null)) return INVALID
+    for (const one of all) this.attach(one)
+    return null
+  }
+
+  /** @param only whether nothing is done but to find out. @returns the refusal, or null. */
+  attach(wanted: Wanted, only = false): string | null {
     const { plan, owner, orders, schedule, starts, ends, usages, balances, removed, trial, anchor } = wanted
     const { now } = this.#model
     const replaces = isMain(plan, plan)
@@ -137,6 +148,7 @@ export class Plans {
     const ordered = this.#quantities(plan, orders, current)
     if (ordered === null) return INVALID
     if (begins !== null && current && [...ordered.keys()].some(({ price }) => price?.every === null)) return INVALID
+    if (only) return null
 
     const scheduled = replaces ? this.#mainAt(plan.group, owner, 'scheduled') : undefined
     this.#forget(scheduled)
