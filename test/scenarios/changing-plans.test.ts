@@ -145,16 +145,21 @@ describe('quantities', () => {
     ['prorate', '3/3/0', '3/3/0'],
     ['prorate_immediately', '3/3/0', '3/3/0'],
     ['prorate_next_cycle', '3/3/0', '3/3/0'],
-  ])('fewer, with on_decrease %s: now %s, from the next reset on %s (C160, W22, W23)', async (policy, now, then) => {
-    const told = await PlanStory.begin({ studio: { price: monthly(9), items: [sold(policy)] } })
-    await told.attach('studio', order(5))
-    await told.update({ plan_id: 'studio', ...order(3) })
-    await told.holds('images', now)
-    told.at('2030-02-28')
-    await told.holds('images', then)
-    told.at('2030-03-31')
-    await told.holds('images', then)
-  })
+    ['no_action', '5/5/0', '3/3/0'],
+    ['refund_immediately', '3/3/0', '3/3/0'],
+  ])(
+    'fewer, with on_decrease %s: now %s, from the next reset on %s (C160, C254, W22, W23)',
+    async (policy, now, then) => {
+      const told = await PlanStory.begin({ studio: { price: monthly(9), items: [sold(policy)] } })
+      await told.attach('studio', order(5))
+      await told.update({ plan_id: 'studio', ...order(3) })
+      await told.holds('images', now)
+      told.at('2030-02-28')
+      await told.holds('images', then)
+      told.at('2030-03-31')
+      await told.holds('images', then)
+    },
+  )
 
   test('fewer seats wait for the end of what is paid for, where the first cycle is a longer one (C160, W22)', async () => {
     const told = await PlanStory.begin({

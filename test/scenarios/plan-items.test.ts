@@ -70,6 +70,21 @@ describe('in a plan', () => {
       ],
       ['C37: use by volume', item({ price: { ...METERED, tier_behavior: 'volume' } }), '400 invalid_inputs'],
       ['C38: proration of prepaid', item({ price: PREPAID, proration: { on_increase: 'prorate_next_cycle' } }), '200'],
+      [
+        'C38: proration by a word that there is not',
+        item({ price: PREPAID, proration: { on_decrease: 'toString' } }),
+        '400 invalid_inputs',
+      ],
+      [
+        'C254: proration in the words of the command line tool',
+        item({ price: PREPAID, proration: { on_increase: 'prorate', on_decrease: 'refund_immediately' } }),
+        '200',
+      ],
+      [
+        'C42, C254: billed at once, in its words',
+        item({ price: PREPAID, proration: { on_increase: 'charge_immediately' } }),
+        '400 invalid_product_item',
+      ],
       ['C38: proration of use', item({ price: METERED, proration: {} }), '400 invalid_inputs'],
       ['C41: a price by the day', item({ price: { ...PREPAID, interval: 'day' } }), '400 invalid_inputs'],
       [

@@ -101,6 +101,12 @@ const rolloverInput = z
     message: 'max and max_percentage exclude each other: give one of them',
   })
 
+/** @param others what the command line tool of the reference calls some of them, which are taken for those (C254). */
+function oneOf<const W extends string>(words: readonly W[], others: Readonly<Record<string, W>>) {
+  const known = new Map(Object.entries(others))
+  return z.preprocess((value) => known.get(value as string) ?? value, z.enum(words).nullish())
+}
+
 export const planItemInput = z
   .object({
     feature_id: id,
@@ -109,7 +115,10 @@ export const planItemInput = z
     reset: z.object({ interval, interval_count: intervalCount.nullish() }).nullish(),
     price: priceInput.nullish(),
     proration: z
-      .object({ on_increase: z.enum(ON_INCREASE).nullish(), on_decrease: z.enum(ON_DECREASE).nullish() })
+      .object({
+        on_increase: oneOf(ON_INCREASE, { prorate: 'prorate_immediately', charge_immediately: 'bill_immediately' }),
+        on_decrease: oneOf(ON_DECREASE, { refund_immediately: 'prorate_immediately', no_action: 'none' }),
+      })
       .nullish(),
     rollover: rolloverInput.nullish(),
     entity_feature_id: id.nullish(),
