@@ -1,5 +1,5 @@
 import { giveBack, type Payer, type Rate, take } from './payment.ts'
-import { type Amount, granted, max, min, type Row, soonest, sum } from './rows.ts'
+import { type Amount, granted, max, mayOwe, min, type Row, soonest, sum } from './rows.ts'
 import { usageOf } from './view.ts'
 
 /** What the model changes by hand: amounts of rows that were chosen, in order of use. */
@@ -55,7 +55,10 @@ export function setGrant(rows: Row[], target: Amount): void {
   if (first !== undefined) first.adjustment += target - sum(rows.map((row) => granted(row) - (row.from?.prepaid ?? 0n)))
 }
 
-/** Each is filled up to its grant, and what was used in all taken again in order; the first owes the rest (B137, B138). */
+/**
+ * Each is filled up to its grant, and what was used in all taken again in order; the rest is owed by those that may owe, or by
+ * the first (B137, B138).
+ */
 export function spendAnew(rows: Row[]): void {
   // What is held is not there to be taken.
   const full = (row: Row) => max(granted(row) - max(row.held, 0n), 0n)
@@ -66,7 +69,15 @@ export function spendAnew(rows: Row[]): void {
     row.main -= cut
     used -= cut
   }
-  if (rows[0] !== undefined) rows[0].main -= used
+  for (const row of rows) {
+    const most = mayOwe(row, false)
+    const part = most === null ? used : min(used, max(most - max(-row.main, 0n), 0n))
+    if (used <= 0n) break
+    row.main -= part
+    used -= part
+  }
+  const debtor = (used > 0n ? rows.find(({ from }) => from?.method === 'usage_based') : undefined) ?? rows[0]
+  if (debtor !== undefined) debtor.main -= used
 }
 
 function firstOf(tiers: Rate['tiers']): Rate['tiers'] {

@@ -355,7 +355,8 @@ export class Model {
     const rows = this.within(feature, who).filter((row) => isMeant(row, filter))
     // To a customer what its entities have of one item is one (B93).
     const isSame = (a: Row, b: Row) =>
-      a === b || (who === null && b.from?.slice === true && a.from?.item === b.from.item)
+      a === b ||
+      (who === null && b.from?.slice === true && a.from?.attached === b.from.attached && a.from.item === b.from.item)
     const allOf = (row: Row | undefined) => (row === undefined ? [] : rows.filter((one) => isSame(one, row)))
     const onlyAdds = grant === undefined && next === undefined && expires === undefined && add !== undefined
     if (onlyAdds ? payers.length === 0 : rows.length === 0) return '404 balance_not_found'
