@@ -4,6 +4,7 @@ import { type Amount, type Feature, ONE, type Policy } from './rows.ts'
 /** What the model's catalogue sells: terms written from the rules of C 3.3, 3.4 and 4.1. Null as an interval is "once". */
 export interface Offer extends Terms {
   id: string
+  version: number
   group: string
   addOn: boolean
   /** Given to every new customer. */
@@ -62,7 +63,7 @@ function priced(method: Price['method'], amount: number, every: Every | null, mo
 }
 
 function offer(id: string, fee: Fee | null, items: Item[], more: Partial<Offer> = {}): Offer {
-  return { id, group: '', addOn: false, auto: false, fee, items, trial: null, ...more }
+  return { id, version: 1, group: '', addOn: false, auto: false, fee, items, trial: null, ...more }
 }
 
 export const OFFERS: readonly Offer[] = [
@@ -106,7 +107,23 @@ export const OFFERS: readonly Offer[] = [
   offer('atelier', { amount: 40, every: MONTH }, [gives('messages', 30, { every: WEEK }), gives('credits', 8)], {
     trial: { days: 45, card: true },
   }),
+  offer(
+    'studio',
+    { amount: 30, every: MONTH },
+    [
+      gives('messages', 80, { every: MONTH, keeping: { max: null, percent: null, months: null } }),
+      gives('images', 5, { every: MONTH, price: priced('usage_based', 1, MONTH, { most: 6 }) }),
+      gives('seats', 2, { price: priced('usage_based', 3, MONTH) }),
+    ],
+    { version: 2 },
+  ),
+  offer('atelier', { amount: 40, every: MONTH }, [gives('messages', 35, { every: MONTH })], { version: 2 }),
 ]
+
+/** Whether it is what one gets who asks for the plan. */
+export function isNewest({ id, version }: Offer): boolean {
+  return OFFERS.every((one) => one.id !== id || one.version <= version)
+}
 
 /** Every amount is zero, or there is none (C95). */
 export function isFree({ fee, items }: Terms): boolean {
@@ -181,13 +198,14 @@ export function policyOf({ keeping }: Item): Policy | null {
   return { max: max === null ? null : units(max), percent: percent === null ? null : units(percent), months }
 }
 
-/** As `plans.create` is asked for it. */
-export function offerBody({ id, group, addOn, auto, fee, items, trial }: Offer) {
+/** As `plans.create` is asked for it, and `plans.update` for a later version. */
+export function offerBody({ id, version, group, addOn, auto, fee, items, trial }: Offer) {
   return {
     ...{ plan_id: id, name: id, group, add_on: addOn, auto_enable: auto },
+    ...(version === 1 ? {} : { force_version: true }),
     ...(fee === null ? {} : { price: { amount: fee.amount, interval: fee.every?.interval ?? 'one_off' } }),
     items: items.map(itemBody),
-    ...(trial === null ? {} : { free_trial: trialBody(trial) }),
+    ...(trial === null ? { free_trial: null } : { free_trial: trialBody(trial) }),
   }
 }
 

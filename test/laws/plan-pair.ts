@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import type { Reply } from '../world.ts'
 import { nth } from './calendar.ts'
 import type { Model } from './model.ts'
-import { cycleOf, isOnce, itemBody, OFFERS, type Trial, trialBody } from './offers.ts'
+import { cycleOf, isNewest, isOnce, itemBody, OFFERS, type Offer, type Trial, trialBody } from './offers.ts'
 import type { PlanStep } from './plan-steps.ts'
 import { type Attached, endOfCycle, trialing } from './plans.ts'
 import { firstAfter, type Owner } from './rows.ts'
@@ -46,6 +46,13 @@ export async function runPlanStep(counter: Counter, one: PlanStep): Promise<void
       const reply = await counter.call('billing.update', { ...about, customize: { items: items.map(itemBody) } })
       return expectReply(reply, model.plans.change(meant(model, some), [...items]))
     }
+    case 'reversion': {
+      const { version } = one
+      const plan = OFFERS.find(({ id, version: other }) => id === some.plan.id && other === version)
+      const reply = await counter.call('billing.update', { ...about, version })
+      if (plan === undefined) return expectReply(reply, '404 product_not_found')
+      return expectReply(reply, model.plans.reversion(meant(model, some), plan))
+    }
     case 'retry': {
       const reply = await counter.call('billing.update', { ...about, ...trialOf(one.trial) })
       return expectReply(reply, model.plans.retry(meant(model, some), one.trial === 'none' ? null : one.trial))
@@ -58,14 +65,18 @@ export async function runPlanStep(counter: Counter, one: PlanStep): Promise<void
   }
 }
 
+function orderOf(plan: Offer) {
+  return { plan_id: plan.id, ...(isNewest(plan) ? {} : { version: plan.version }) }
+}
+
 function trialOf(trial: Trial | 'none' | null) {
   return trial === null ? {} : { free_trial: trial === 'none' ? null : trialBody(trial) }
 }
 
 /** Of several of one plan the newest that is active (C156). */
 function meant({ plans }: Model, { plan, owner }: Attached, fits = (_: Attached) => true): Attached {
-  const all = plans.list.filter((one) => one.plan === plan && one.owner === owner && fits(one)).toReversed()
-  const some = plans.list.filter((one) => one.plan === plan && one.owner === owner)
+  const all = plans.list.filter((one) => one.plan.id === plan.id && one.owner === owner && fits(one)).toReversed()
+  const some = plans.list.filter((one) => one.plan.id === plan.id && one.owner === owner)
   const best = all.find(({ status }) => status === 'active') ?? all[0] ?? some[0]
   if (best === undefined) throw new Error('one of the plan is there')
   return best
@@ -82,7 +93,7 @@ async function attach(counter: Counter, one: Extract<PlanStep, { do: 'attach' }>
   const anchor = one.anchor === 'now' ? one.anchor : at(one.anchor)
   const reply = await counter.call('billing.attach', {
     ...bodyOf(owner),
-    plan_id: plan.id,
+    ...orderOf(plan),
     ...(one.quantity === null ? {} : { feature_quantities: [{ feature_id: SOLD, quantity: one.quantity }] }),
     ...(one.schedule === null ? {} : { plan_schedule: one.schedule }),
     ...(starts === null ? {} : { starts_at: starts }),
@@ -111,7 +122,7 @@ async function attachAll(counter: Counter, one: Extract<PlanStep, { do: 'attachA
   const reply = await counter.call('billing.multi_attach', {
     ...bodyOf(null),
     plans: all.map(({ plan, owner, orders }) => ({
-      plan_id: plan.id,
+      ...orderOf(plan),
       ...(owner === null ? {} : { entity_id: bodyOf(owner).entity_id }),
       ...(orders.length === 0
         ? {}

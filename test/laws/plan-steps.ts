@@ -31,6 +31,7 @@ export type PlanStep =
   | { do: 'order'; which: number; quantity: number }
   /** It is given the items of another plan. */
   | { do: 'change'; which: number; as: number }
+  | { do: 'reversion'; which: number; version: number }
   | { do: 'retry'; which: number; trial: Trial | 'none' }
   | { do: 'rephase'; which: number; anchor: number | 'now' }
 
@@ -89,6 +90,10 @@ export const planStep: fc.Arbitrary<PlanStep> = fc.oneof(
   { weight: 4, arbitrary: cancel },
   { weight: 3, arbitrary: order },
   { weight: 2, arbitrary: change },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('reversion' as const), which, version: fc.integer({ min: 1, max: 2 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('retry' as const), which, trial }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('rephase' as const), which, anchor }) },
 )

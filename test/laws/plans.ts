@@ -75,13 +75,10 @@ function lastDay(target: Attached, now: number): number | null {
   return end === null ? null : Math.min(end, target.ends ?? end)
 }
 
-/** In whatever order. */
-function sameItems(some: readonly Item[], others: readonly Item[]): boolean {
-  const words = (items: readonly Item[]) =>
-    items
-      .map((item) => JSON.stringify(item))
-      .toSorted()
-      .join()
+/** Items in whatever order. */
+function sameTerms(some: Terms, others: Terms): boolean {
+  const words = ({ fee, items, trial }: Terms) =>
+    JSON.stringify([fee, trial, items.map((item) => JSON.stringify(item)).toSorted()])
   return words(some) === words(others)
 }
 
@@ -241,19 +238,29 @@ export class Plans {
 
   /** The same plan on other terms (C158). */
   change(target: Attached, items: Item[]): string | null {
-    const terms = { ...target.terms, items }
+    return this.#renew(target, target.plan, { ...target.terms, items })
+  }
+
+  /** Another version; the trial that it is in stays its own. */
+  reversion(target: Attached, plan: Offer): string | null {
+    const { fee, items } = plan
+    const trial = trialing(target, this.#model.now) ? target.terms.trial : plan.trial
+    return this.#renew(target, plan, { fee, items, trial })
+  }
+
+  #renew(target: Attached, plan: Offer, terms: Terms): string | null {
     if (mixesWeeks(terms)) return '400 invalid_product_item'
-    if (sameItems(target.terms.items, items)) return INVALID
+    if (plan === target.plan && sameTerms(target.terms, terms)) return INVALID
     if (isOnce(target.terms) !== isOnce(terms)) return INVALID
     const ordered = this.#quantities(terms, [], target)
     if (ordered === null) return INVALID
     const restarts = isFree(target.terms) && !isFree(terms)
     const anchor = restarts ? Math.max(this.#model.now, target.starts) : target.anchor
     if (target.status === 'scheduled') {
-      Object.assign(target, { terms, ordered, anchor })
+      Object.assign(target, { plan, terms, ordered, anchor })
       return null
     }
-    this.#remake(target, terms, { anchor, ordered })
+    this.#remake(target, terms, { plan, anchor, ordered })
     return null
   }
 
@@ -299,7 +306,7 @@ export class Plans {
   /** Once for each plan and owner, whatever became of it (C75). */
   #hadTrial(plan: Offer, owner: Owner): boolean {
     const had = [...this.#tried, ...this.list.filter(({ trialEnds }) => trialEnds !== null)]
-    return had.some((one) => one.plan === plan && one.owner === owner)
+    return had.some((one) => one.plan.id === plan.id && one.owner === owner)
   }
 
   /** When a plan begins or ends next. */

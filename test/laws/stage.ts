@@ -119,7 +119,8 @@ export class Stage {
       { feature_id: 'gold', ...system, credit_schema: gold },
     ])
       await this.world.ok('features.create', { name: feature.feature_id, ...feature })
-    for (const one of this.offers) await this.world.ok('plans.create', offerBody(one))
+    for (const one of this.offers)
+      await this.world.ok(one.version === 1 ? 'plans.create' : 'plans.update', offerBody(one))
     await this.world.ok('customers.get_or_create', { customer_id: 'bob' })
   }
 
