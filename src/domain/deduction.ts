@@ -117,9 +117,8 @@ const NO_QUEUES: RolloverQueue[] = []
 function giveBack(plan: Plan, behavior: OverageBehavior): void {
   const overflows = behavior === 'overflow'
   for (const candidate of plan.candidates) {
-    const { remaining, held } = candidate.balance
-    const ceiling = overflows ? ZERO : smaller(ZERO, atLeastZero(grantedOf(candidate.balance)) - atLeastZero(held))
-    plan.move(candidate, null, 'give', remaining < ceiling ? ceiling - remaining : ZERO, null)
+    const debt = overflows ? atLeastZero(-candidate.balance.remaining) : owedForUse(candidate.balance)
+    plan.move(candidate, null, 'give', debt, null)
   }
   if (overflows) {
     const first = plan.candidates[0]
@@ -131,6 +130,13 @@ function giveBack(plan: Plan, behavior: OverageBehavior): void {
     const ceiling = grantedOf(candidate.balance) - atLeastZero(held)
     plan.move(candidate, null, 'give', atLeastZero(ceiling - atLeastZero(remaining)), null)
   }
+}
+
+/** What a balance owes, without what it owes because locks hold it. */
+export function owedForUse(balance: Balance): Amount {
+  const { remaining, held } = balance
+  const least = smaller(ZERO, atLeastZero(grantedOf(balance)) - atLeastZero(held))
+  return atLeastZero(least - remaining)
 }
 
 /** What is still to be paid, and the moves made so far. */

@@ -3,7 +3,7 @@ import { type Attachment, unitsOf, withQuantity } from './attachment.ts'
 import { balancesFrom } from './attachments.ts'
 import type { Balance, Source } from './balance.ts'
 import { openTopUp, ownersOf } from './begin.ts'
-import { applyMoves, deduct, USING } from './deduction.ts'
+import { applyMoves, deduct, owedForUse, USING } from './deduction.ts'
 import type { Catalogue } from './feature.ts'
 import { termsOf } from './find-plan.ts'
 import { belongingTo, type Holdings, withAttachment, withBalances } from './holdings.ts'
@@ -111,14 +111,12 @@ export function topUp(
   return current
 }
 
-/** Debts of the feature are paid with what was bought. */
+/** Debts of the feature are paid with what was bought, as far as it goes; not those that locks may give back. */
 function repaid(holdings: Holdings, bought: Balance, units: Amount, journal: Journal): Balance[] {
   const { entity, feature } = bought
   const payable = isSlice(bought) ? belongingTo(holdings, entity, feature) : exceptSlices(holdings, entity, feature)
-  const owing = payable.filter(
-    ({ uid, remaining, terms }) => uid !== bought.uid && remaining < ZERO && terms.kind === 'finite',
-  )
-  const debt = smaller(sum(owing.map(({ remaining }) => -remaining)), units)
+  const owing = payable.filter((one) => one.uid !== bought.uid && one.terms.kind === 'finite' && owedForUse(one) > ZERO)
+  const debt = smaller(sum(owing.map(owedForUse)), smaller(units, bought.remaining))
   if (debt <= ZERO) return []
   const candidates = (balances: readonly Balance[]) => balances.map((balance) => ({ balance, rate: PAR, mayOwe: ZERO }))
   return [

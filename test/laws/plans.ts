@@ -543,12 +543,13 @@ export class Plans {
     })
   }
 
-  /** Debts of the feature are paid with what was bought (C163). */
+  /** Debts of the feature are paid with what was bought (C163). What is owed because it is held may come back by itself. */
   #payOff(bought: Row, most: Amount): void {
-    let left = most
+    let left = min(most, max(bought.main, 0n))
     for (const row of this.#model.within(bought.feature, bought.owner)) {
       if (row === bought || row.unlimited) continue
-      const part = min(max(-row.main, 0n), left)
+      const least = min(max(granted(row), 0n) - max(row.held, 0n), 0n)
+      const part = min(max(least - row.main, 0n), left)
       row.main += part
       bought.main -= part
       left -= part

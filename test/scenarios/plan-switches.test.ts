@@ -154,3 +154,44 @@ describe('a smaller quantity that waits for the next cycle (W22, C160)', () => {
     expect(await shown('messages')).toMatchObject({ granted: then })
   })
 })
+
+describe('units that are bought once pay what is owed of the feature (C163)', () => {
+  const drops = (included: number, price: object | null = null) => ({
+    feature_id: 'messages',
+    included,
+    ...(price === null ? { reset: MONTH } : { price }),
+  })
+  const once = { amount: 3, interval: 'one_off', billing_method: 'prepaid', billing_units: 4 }
+  const buy = (quantity: number) =>
+    world.ok('billing.update', {
+      ...alice,
+      plan_id: 'mixed',
+      feature_quantities: [{ feature_id: 'messages', quantity }],
+    })
+  beforeEach(async () => {
+    await sell('mixed', 12, [drops(1), drops(0, once)])
+    await attach('mixed')
+  })
+
+  test('discovered: but not what a lock holds, which comes back by itself', async () => {
+    const lock = { enabled: true, lock_id: 'one', overage_behavior: 'overflow' }
+    const more = { required_balance: 3, lock }
+    expect((await world.ok('balances.check', { ...alice, feature_id: 'messages', ...more })).allowed).toBe(true)
+    await buy(4)
+    expect(await shown('messages')).toEqual({ granted: 5, remaining: 4, usage: 3 })
+    await world.ok('balances.finalize', { lock_id: 'one', action: 'release' })
+    expect(await shown('messages')).toEqual({ granted: 5, remaining: 5, usage: 0 })
+  })
+
+  test('discovered: no more than is left of them', async () => {
+    await buy(4)
+    const messages = { ...alice, feature_id: 'messages' }
+    await world.ok('balances.update', { ...messages, interval: 'one_off', remaining: -3 })
+    await world.ok('balances.track', { ...messages, value: 3, overage_behavior: 'overflow' })
+    expect(await shown('messages')).toEqual({ granted: 5, remaining: 0, usage: 10 })
+    await buy(4)
+    expect(await shown('messages')).toEqual({ granted: 9, remaining: 0, usage: 10 })
+    await buy(4)
+    expect(await shown('messages')).toEqual({ granted: 13, remaining: 3, usage: 10 })
+  })
+})
