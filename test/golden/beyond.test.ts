@@ -1009,6 +1009,54 @@ const PROMISES: readonly { readonly title: string; readonly rule: string; keep(w
     },
   },
   {
+    title: 'The rest of a trial, where a plan takes the place of another without being an upgrade',
+    rule: 'C76',
+    async keep(world) {
+      const free_trial = { duration_length: 7, duration_type: 'day', card_required: true }
+      await world.ok('plans.create', { ...FREE, auto_enable: false })
+      await world.ok('plans.create', { ...PAID, plan_id: 'max', price: { amount: 90, interval: 'month' }, free_trial })
+      await world.ok('plans.create', PAID)
+      const switched = (plan_id: string) =>
+        world.ok('billing.attach', { customer_id: 'ada', plan_id, plan_schedule: 'immediate' })
+      for (const plan_id of ['max', 'pro']) await switched(plan_id)
+      const trials = async () => (await world.ok('customers.get', ADA)).subscriptions.map(trialEnd)
+      const trialEnd = ({ trial_ends_at }: { trial_ends_at?: number }) => trial_ends_at ?? null
+      expect(await trials()).toEqual([START + 7 * DAY])
+      await switched(FREE.plan_id)
+      expect(await trials()).toEqual([null])
+    },
+  },
+  {
+    title: 'Another trial of a plan that is cancelled, or has yet to begin',
+    rule: 'decision, C158, C164',
+    async keep(world) {
+      const free_trial = { duration_length: 50, duration_type: 'day', card_required: true }
+      await world.ok('plans.create', PAID)
+      await world.ok('billing.attach', { customer_id: 'ada', plan_id: 'pro' })
+      const update = { customer_id: 'ada', plan_id: 'pro' }
+      await world.ok('billing.update', { ...update, cancel_action: 'cancel_end_of_cycle' })
+      const shown = async () => (await world.ok('customers.get', ADA)).subscriptions[0]
+      const { expires_at } = await shown()
+      await world.ok('billing.update', { ...update, free_trial })
+      expect(await shown()).toMatchObject({ expires_at, trial_ends_at: START + 50 * DAY })
+      await world.ok('billing.update', { ...update, cancel_action: 'cancel_immediately' })
+      const starts_at = START + 10 * DAY
+      await world.ok('billing.attach', { ...update, starts_at })
+      await world.ok('billing.update', { ...update, free_trial })
+      expect(await shown()).toMatchObject({ status: 'scheduled', trial_ends_at: starts_at + 50 * DAY })
+    },
+  },
+  {
+    title: 'Items of a plan for one customer',
+    rule: 'C44, C104',
+    async keep(world) {
+      await world.ok('plans.create', PAID)
+      const customize = { add_items: PAID.items }
+      const body = { customer_id: 'ada', plan_id: 'pro', customize }
+      await refused(world, 'billing.attach', body, 'invalid_product_item')
+    },
+  },
+  {
     title: 'Packs that do not divide what is included',
     rule: 'C49',
     async keep(world) {
