@@ -10,8 +10,7 @@ import { turn } from './turn.ts'
  * Applies every lapse, every end and beginning of a plan, every expiry and boundary due by `now`, in the order of time; what
  * falls on one instant goes in this order, so that what a lock gives back at the end of a period is still part of it, and what
  * a plan gave is gone before it would be renewed (architecture 2.14). Entities whose seats expire take what else is free at
- * that instant. The same object when nothing was due, which costs one
- * comparison.
+ * that instant. The same object when nothing was due, which costs one comparison.
  */
 export function bringUpToDate(holdings: Holdings, now: Instant, catalogue: Catalogue, journal: Journal): Holdings {
   if (holdings.dueAt > now) return holdings

@@ -174,6 +174,16 @@ describe('quantities', () => {
     await told.holds('seats', '3/3/0')
   })
 
+  test('discovered: stay those of their item where those of the plan are told in another order (C55)', async () => {
+    const items = [prepaid('images', 0), prepaid('messages', 0)]
+    const told = await PlanStory.begin({ studio: { price: monthly(9), items }, agency: { price: monthly(90), items } })
+    await told.attach('studio', order(5))
+    await told.world.ok('plans.update', { plan_id: 'studio', items: items.toReversed() })
+    await told.attach('agency')
+    await told.holds('images', '5/5/0')
+    await told.holds('messages', '0/0/0')
+  })
+
   test('a decrease that waits is undone by ordering more again (C160)', async () => {
     const told = await PlanStory.begin({ studio: { price: monthly(9), items: [sold('none')] } })
     await told.attach('studio', order(5))
