@@ -92,7 +92,10 @@ export function twiceOffered(items: readonly PlanItem[], { byUid }: Catalogue): 
     const key = [feature, interval?.interval, interval?.count, entityFeature, price?.method].join(' ')
     if (offered.has(key)) {
       const id = byUid.get(feature)?.id ?? feature
-      return refuse('invalid_product_item', `${id}: is there twice, with the same interval and paid in the same way`)
+      return refuse(
+        'invalid_product_item',
+        `${id}: is there twice, with the same interval and paid in the same way: give it once`,
+      )
     }
     offered.add(key)
   }
