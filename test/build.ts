@@ -2,7 +2,7 @@ import { amount } from '../src/domain/amount.ts'
 import { type Balance, type RolloverCap, type Source, UNMETERED } from '../src/domain/balance.ts'
 import type { Feature, FeatureType } from '../src/domain/feature.ts'
 import type { BillingInterval, ItemPrice } from '../src/domain/item-price.ts'
-import type { BasePrice, PlanItem, PlanTerms } from '../src/domain/plan.ts'
+import type { BasePrice, Plan, PlanItem, PlanTerms } from '../src/domain/plan.ts'
 import type { Interval } from '../src/domain/time.ts'
 
 /** Short ways to write domain values in tests. */
@@ -161,4 +161,25 @@ export function planItem(featureId: string, more: Partial<PlanItem> = {}): PlanI
 
 export function planTerms(price: BasePrice | null, ...items: readonly PlanItem[]): PlanTerms {
   return { price, items, trial: null }
+}
+
+/** The first version of a plan with this id, which gives nothing. */
+export function plan(id: string, more: Partial<Plan> = {}): Plan {
+  return {
+    uid: `plan_${id}`,
+    id,
+    version: 1,
+    name: id,
+    description: null,
+    group: '',
+    addOn: false,
+    autoEnable: false,
+    archived: false,
+    ignorePastDue: false,
+    metadata: {},
+    terms: planTerms(null),
+    retired: false,
+    createdAt: Date.UTC(2026, 0, 31),
+    ...more,
+  }
 }

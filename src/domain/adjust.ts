@@ -1,13 +1,13 @@
 import { type Amount, sum, ZERO } from './amount.ts'
 import { withOrdersMoved } from './attachments.ts'
-import { type Balance, grantedOf, includedOf, type Reset, spendableOf } from './balance.ts'
+import { type Balance, grantedOf, includedOf, spendableOf } from './balance.ts'
 import { ADJUSTING, applyMoves, asCandidate, type Candidate, deduct } from './deduction.ts'
 import type { Catalogue, Feature } from './feature.ts'
 import { type Holdings, withBalances, withPassage } from './holdings.ts'
 import { Journal } from './ledger.ts'
 import { endOf } from './lock.ts'
 import { unmetered } from './price.ts'
-import { type Refusal, refuse } from './refusal.ts'
+import { isRefusal, type Refusal, refuse } from './refusal.ts'
 import { reset } from './reset.ts'
 import { isSameItem, isSlice } from './slices.ts'
 import { matches, noneMatches, type Target } from './target.ts'
@@ -66,19 +66,17 @@ export function adjust(
   if (isSet && targets().length === 0) return noneMatches(holdings, feature)
   if (includedGrant !== undefined) {
     const granted = setGrant(targets(), includedGrant, journal)
-    if ('kind' in granted) return granted
+    if (isRefusal(granted)) return granted
     apply(granted)
   }
   if (nextResetAt !== undefined) {
-    const before = targets()
-    const moved = moveNextReset(before, entity, nextResetAt, journal)
-    if ('kind' in moved) return moved
-    apply(moved)
-    current = withResetsMoved(current, before, moved, entity, nextResetAt, journal)
+    const moving = nextToReset(targets(), entity)
+    if (isRefusal(moving)) return moving
+    current = withResetsMoved(current, moving, entity, nextResetAt, journal)
   }
   if (expiresAt !== undefined) {
     const expiring = setExpiry(targets(), entity, expiresAt)
-    if ('kind' in expiring) return expiring
+    if (isRefusal(expiring)) return expiring
     apply(expiring)
   }
   return current
@@ -190,49 +188,42 @@ function rowOf(one: Balance, balances: readonly Balance[], entity: string | null
   return balances.filter((other) => isSlice(other) && isSameItem(one, other))
 }
 
-/** Moves the next reset of the balance that resets soonest; later boundaries are counted from the new one (B119, B121). */
-function moveNextReset(
-  balances: readonly Balance[],
-  entity: string | null,
-  to: Instant,
-  journal: Journal,
-): Balance[] | Refusal {
+/** The balance that resets soonest, of which the next reset is moved (B119). */
+function nextToReset(balances: readonly Balance[], entity: string | null): readonly Balance[] | Refusal {
   let soonest: Balance | null = null
   for (const balance of balances) {
     if (balance.reset !== null && (soonest?.reset == null || balance.reset.nextAt < soonest.reset.nextAt))
       soonest = balance
   }
   if (soonest === null) return refuse('invalid_request', 'next_reset_at cannot be set: the balance never resets')
-  const chosen = rowOf(soonest, balances, entity)
-  return chosen.flatMap((balance) => (balance.reset === null ? [] : [moveReset(balance, balance.reset, to, journal)]))
+  return rowOf(soonest, balances, entity)
 }
 
-/** What depends on resets that were moved: locks that hold something of a period that ends with it, and orders that wait for it. */
+/**
+ * Moves resets, and with them what depends on them: locks that hold something of a period that ends, and orders that wait for
+ * the next one. Later boundaries are counted from the new one (B121).
+ */
 function withResetsMoved(
   holdings: Holdings,
-  before: readonly Balance[],
-  moved: readonly Balance[],
+  moving: readonly Balance[],
   entity: string | null,
   to: Instant,
   journal: Journal,
 ): Holdings {
-  const old = new Map(before.map((balance) => [balance.uid, balance]))
-  const was = moved.flatMap(({ uid }) => old.get(uid) ?? [])
+  const moved = moving.map((balance) => moveReset(balance, to, journal))
   // What is ordered of an item that each entity has for itself is not one entity's to change.
-  const ordered = was.filter((balance) => entity === null || !isSlice(balance))
-  let current = withOrdersMoved(holdings, ordered, to, journal.at)
+  const ordered = moving.filter((balance) => entity === null || !isSlice(balance))
+  let current = withOrdersMoved(withBalances(holdings, moved), ordered, to, journal.at)
   if (to > journal.at) return current
-  for (const balance of moved) {
-    const ending = old.get(balance.uid)
-    if (ending !== undefined)
-      current = withPassage(current, { balance: balance.uid, after: balance, ended: endOf(ending, to) })
-  }
+  for (const [i, balance] of moving.entries())
+    current = withPassage(current, { balance: balance.uid, after: moved[i] ?? null, ended: endOf(balance, to) })
   return current
 }
 
 /** A boundary in the past takes effect at once, with its rollover (correction of B120), and the phase goes on from it. */
-function moveReset(balance: Balance, every: Reset, to: Instant, journal: Journal): Balance {
-  const moved = { ...balance, reset: { ...every, anchor: to, nextAt: to } }
+function moveReset(balance: Balance, to: Instant, journal: Journal): Balance {
+  if (balance.reset === null) return balance
+  const moved = { ...balance, reset: { ...balance.reset, anchor: to, nextAt: to } }
   if (to > journal.at) return moved
   const renewed = reset(moved, to, journal)
   // It begins a period now, wherever its boundary was put: uses since that boundary were taken from the one before.

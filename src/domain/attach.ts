@@ -240,7 +240,7 @@ function attachmentFor(
     status: startsAt === null ? 'active' : 'scheduled',
     startsAt: Math.min(start, startsAt ?? now),
     canceledAt: null,
-    endsAt: endsAt ?? endOfTrial(terms, trial.terms, trial.endsAt),
+    endsAt: endsAt ?? endOfTrial({ ...terms, trial: trial.terms }, trial.endsAt),
     trialEndsAt: trial.endsAt,
     anchor: anchorFor(holdings, request, scene, start, now, catalogue),
     quantities,
@@ -248,9 +248,9 @@ function attachmentFor(
   }
 }
 
-/** A trial is the end of a plan that costs nothing, and of one for which nobody has given a card (C78). */
-export function endOfTrial(terms: PlanTerms, trial: FreeTrial | null, trialEndsAt: Instant | null): Instant | null {
-  return isFree(terms) || trial?.cardRequired !== true ? trialEndsAt : null
+/** A trial is the end of a plan that costs nothing, and of one for which nobody has given a card (C78). @param terms with it. */
+export function endOfTrial(terms: PlanTerms, trialEndsAt: Instant | null): Instant | null {
+  return isFree(terms) || terms.trial?.cardRequired !== true ? trialEndsAt : null
 }
 
 /**

@@ -131,6 +131,6 @@ function goOn(holdings: Holdings, target: Attachment, catalogue: Catalogue, now:
 /** Not cancelled any more; what ends with its trial still does. */
 function resumed(holdings: Holdings, target: Attachment, catalogue: Catalogue, now: Instant): Holdings {
   const terms = termsOf(target, catalogue)
-  const endsAt = isTrialing(target, now) ? endOfTrial(terms, terms.trial, target.trialEndsAt) : null
+  const endsAt = isTrialing(target, now) ? endOfTrial(terms, target.trialEndsAt) : null
   return withAttachment(holdings, { ...target, canceledAt: null, endsAt })
 }

@@ -57,6 +57,6 @@ function plansOf(beginning: Beginning, catalogue: Catalogue): readonly Plan[] | 
 function firstOf(plan: Plan, { now, newId }: Moment): Attachment {
   const { terms } = plan
   const trialEndsAt = terms.trial === null ? null : trialEnd(terms.trial, now)
-  const endsAt = endOfTrial(terms, terms.trial, trialEndsAt)
+  const endsAt = endOfTrial(terms, trialEndsAt)
   return { ...attachmentOn(plan, newId('cus_prod'), now), endsAt, trialEndsAt, anchor: trialEndsAt ?? now }
 }

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { feature, planItem, planTerms } from '../../test/build.ts'
+import { feature, plan, planItem, planTerms } from '../../test/build.ts'
 import { amount } from './amount.ts'
 import { catalogueOf } from './feature.ts'
-import type { Plan } from './plan.ts'
 import { type PlanChange, redefinePlan } from './redefine-plan.ts'
 import { isRefusal } from './refusal.ts'
 
@@ -26,22 +25,8 @@ const NOTHING: PlanChange = {
 }
 
 const messages = (included: number) => planItem('messages', { included: amount(included) })
-const revision = (n: number, retired: boolean): Plan => ({
-  uid: `plan_${n}`,
-  id: 'pro',
-  version: 1,
-  name: 'Pro',
-  description: null,
-  group: '',
-  addOn: false,
-  autoEnable: false,
-  archived: false,
-  ignorePastDue: false,
-  metadata: {},
-  terms: planTerms(null, messages(n)),
-  retired,
-  createdAt: n,
-})
+const revision = (n: number, retired: boolean) =>
+  plan('pro', { uid: `plan_${n}`, name: 'Pro', terms: planTerms(null, messages(n)), retired })
 const revisions = [...Array.from({ length: 50 }, (_, n) => revision(n, true)), revision(50, false)]
 const catalogue = catalogueOf(1, [feature('messages')], 0, revisions)
 const moment = { now: 100, newId: (prefix: string) => `${prefix}_new` }

@@ -201,7 +201,7 @@ function changeTerms(
     version: plan.version,
     custom,
     trialEndsAt,
-    endsAt: request.trial === undefined || isSet ? target.endsAt : endOfTrial(after, request.trial, trialEndsAt),
+    endsAt: request.trial === undefined || isSet ? target.endsAt : endOfTrial(after, trialEndsAt),
     anchor: anchorAfter(target, before, after, { ...request, trialEndsAt, cutShort }, from),
     quantities,
     createdAt: now,

@@ -6,6 +6,7 @@ import { allBalances, attachmentsOf } from '../../src/domain/holdings.ts'
 import type { ItemPrice } from '../../src/domain/item-price.ts'
 import type { Plan, PlanItem, PlanTerms } from '../../src/domain/plan.ts'
 import type { CustomerQuery, EntityQuery, PlanUse, Store } from '../../src/store/store.ts'
+import { plan } from '../build.ts'
 import { EVERY_STORE, openFor } from './every.ts'
 import {
   AT,
@@ -18,7 +19,6 @@ import {
   gone,
   grantOf,
   person,
-  plan,
   record,
   seat,
   worded,

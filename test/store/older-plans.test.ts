@@ -9,10 +9,11 @@ import { PostgresStore } from '../../src/store/postgres/postgres.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
 import { SqliteStore } from '../../src/store/sqlite/sqlite.ts'
 import type { Store } from '../../src/store/store.ts'
+import { plan } from '../build.ts'
 import { makeSchema } from '../postgres/older.ts'
 import { openDatabase } from '../postgres/server.ts'
 import { newFolder } from './file.ts'
-import { AT, attachment, change, changed, commit, feature, grantOf, person, plan, worded } from './rows.ts'
+import { AT, attachment, change, changed, commit, feature, grantOf, person, worded } from './rows.ts'
 
 const alice = person('alice')
 const messages = feature('messages')

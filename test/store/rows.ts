@@ -6,7 +6,6 @@ import type { Entity } from '../../src/domain/entity.ts'
 import type { Feature } from '../../src/domain/feature.ts'
 import { allBalances, entitiesOf } from '../../src/domain/holdings.ts'
 import type { Posting } from '../../src/domain/ledger.ts'
-import type { Plan } from '../../src/domain/plan.ts'
 import type { UsageEvent } from '../../src/domain/usage-event.ts'
 import type {
   CatalogueChange,
@@ -114,27 +113,6 @@ export function seat(id: string | null, more: Partial<Entity> = {}): Entity {
 
 export function grantOf(uid: string, more: Partial<Balance> = {}): Balance {
   return { ...balance({ uid, createdAt: AT }), ...more }
-}
-
-/** The first version of a plan with this id, which gives nothing. */
-export function plan(id: string, more: Partial<Plan> = {}): Plan {
-  return {
-    uid: `plan_${id}`,
-    id,
-    version: 1,
-    name: id,
-    description: null,
-    group: '',
-    addOn: false,
-    autoEnable: false,
-    archived: false,
-    ignorePastDue: false,
-    metadata: {},
-    terms: { price: null, items: [], trial: null },
-    retired: false,
-    createdAt: AT,
-    ...more,
-  }
 }
 
 /** That the customer itself has a plan, from now on without an end. */
