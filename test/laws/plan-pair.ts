@@ -1,10 +1,10 @@
 import { expect } from 'vitest'
 import type { Reply } from '../world.ts'
+import { type Attached, endOfCycle, trialing } from './attached.ts'
 import { nth } from './calendar.ts'
 import type { Model } from './model.ts'
 import { cycleOf, isNewest, isOnce, itemBody, OFFERS, type Offer, type Trial, trialBody } from './offers.ts'
 import type { PlanStep } from './plan-steps.ts'
-import { type Attached, endOfCycle, trialing } from './plans.ts'
 import { firstAfter, type Owner } from './rows.ts'
 import { bodyOf, codeOf } from './wire.ts'
 

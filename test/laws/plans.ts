@@ -1,6 +1,19 @@
+import {
+  type Attached,
+  endOfTrial,
+  isMain,
+  lastDay,
+  min2,
+  type Order,
+  packsOf,
+  sameTerms,
+  trialing,
+  turnOf,
+  type Wanted,
+} from './attached.ts'
+import { AS_USUAL, type Carry, carry } from './carry.ts'
 import type { Model } from './model.ts'
 import {
-  cycleOf,
   type Item,
   isFree,
   isOnce,
@@ -13,74 +26,11 @@ import {
   type Trial,
   units,
 } from './offers.ts'
-import { giveBack, ownPayer, take } from './payment.ts'
-import { type Amount, firstAfter, granted, max, min, ONE, type Owner, type Row, sum, trim } from './rows.ts'
-import { BOUGHT } from './wire.ts'
-
-/** A plan as someone has it, or will. */
-export interface Attached {
-  plan: Offer
-  /** Its own where they were changed for this customer (C104). */
-  terms: Terms
-  owner: Owner
-  status: 'scheduled' | 'active'
-  starts: number
-  canceled: number | null
-  ends: number | null
-  anchor: number
-  /** When its trial is over, or was. */
-  trialEnds: number | null
-  /** What is ordered of each prepaid item; of an active one its row says it. */
-  ordered: Map<Item, Amount>
-  created: number
-  age: string
-}
-
-export interface Order {
-  feature: string
-  quantity: number
-}
-
-export interface Wanted {
-  plan: Offer
-  owner: Owner
-  orders: Order[]
-  schedule: 'immediate' | 'end_of_cycle' | null
-  starts: number | null
-  ends: number | null
-  usages: boolean
-  balances: boolean
-  /** A plan that is to end with it. */
-  removed: string | null
-  /** For this customer alone; none at all, or as the plan says (C76). */
-  trial: Trial | 'none' | null
-  anchor: number | 'now' | null
-}
-
-/** What goes along to what comes in the place of a plan, beside what always does. */
-interface Carry {
-  usages: boolean
-  balances: boolean
-  joins: boolean
-}
-const AS_USUAL: Carry = { usages: false, balances: false, joins: false }
+import { type Amount, firstAfter, granted, max, min, type Owner, type Row, sum } from './rows.ts'
 
 const INVALID = '400 invalid_request'
 const MINUTE = 60_000
 const DAY = 24 * 60 * MINUTE
-
-/** The end of its cycle, or before that where its end is set already. */
-function lastDay(target: Attached, now: number): number | null {
-  const end = endOfCycle(target, now)
-  return end === null ? null : Math.min(end, target.ends ?? end)
-}
-
-/** Items in whatever order. */
-function sameTerms(some: Terms, others: Terms): boolean {
-  const words = ({ fee, items, trial }: Terms) =>
-    JSON.stringify([fee, trial, items.map((item) => JSON.stringify(item)).toSorted()])
-  return words(some) === words(others)
-}
 
 /** The model's plans, written from the rules of C 4.1-4.9. What is refused changes nothing. */
 export class Plans {
@@ -475,7 +425,7 @@ export class Plans {
     return gone
   }
 
-  #replace(before: Attached, after: Attached, how: 'void' | 'expire', carry: Carry): void {
+  #replace(before: Attached, after: Attached, how: 'void' | 'expire', carried: Carry): void {
     if (before.trialEnds !== null) this.#tried.push(before)
     const gone = this.#rowsOf(before)
     this.#model.rows = this.#model.rows.filter((row) => !gone.includes(row))
@@ -483,64 +433,14 @@ export class Plans {
     this.#forget(before)
     this.#begin(after)
     for (const left of Map.groupBy(gone, ({ feature, owner }) => `${feature} ${owner?.id}`).values())
-      this.#carry(
+      carry(
+        this.#model,
         left.filter(({ unlimited }) => !unlimited),
         before,
         after,
-        carry,
+        carried,
       )
     this.#model.sitDown()
-  }
-
-  /** @param left what one owner had of one feature (C 4.6). */
-  #carry(left: Row[], ended: Attached, after: Attached, { usages, balances, joins }: Carry): void {
-    const [first] = left
-    if (first === undefined) return
-    const { feature, owner } = first
-    const fresh = this.#model.ordered(feature, owner).filter((row) => row.from?.attached === after && !row.unlimited)
-    // Entities are counted in the place of use that was tracked (C143).
-    if (feature === 'seats' ? this.#model.entities.length === 0 : usages) {
-      const used = sum(left.filter(({ from }) => !from?.once).map((row) => granted(row) - row.main))
-      const lasting = fresh.filter(({ from }) => !from?.once)
-      const payers = (lasting.length > 0 ? lasting : fresh).map(ownPayer)
-      const before = payers.map(({ row }) => row.main)
-      if (used > 0n) take(payers, used, 'overflow', false, [])
-      else giveBack(payers, -used, 'overflow', [])
-      // With what was used goes the count by which its price went.
-      const [paid] = left.filter(({ from }) => !from?.once)
-      for (const [i, { row }] of payers.entries()) if (paid && row.main !== before[i]) row.counts = new Map(paid.counts)
-    }
-    for (const old of left) takeOver(fresh, old)
-    for (const old of left) {
-      const once = old.from?.once === true
-      if (once ? old.main <= 0n : !balances || feature === 'seats' || old.main === 0n) continue
-      const same = once && joins ? fresh.find(({ from }) => from?.once) : undefined
-      if (same === undefined) this.#keep(old, ended, once)
-      else {
-        same.main += old.main
-        same.adjustment += old.main
-      }
-    }
-  }
-
-  /** What is left stays by itself: bought once for ever, anything else until it would have been renewed (C145, C146). */
-  #keep(old: Row, before: Attached, once: boolean): void {
-    const { now } = this.#model
-    const renewed = Number.isFinite(old.next) ? old.next : endOfCycle(before, now)
-    this.#model.rows.push({
-      ...old,
-      ...{ id: once ? BOUGHT : '', from: null, allowance: max(old.main, 0n), held: 0n, adjustment: 0n, seats: 0 },
-      ...{
-        every: null,
-        next: Infinity,
-        policy: null,
-        rollovers: [],
-        ends: [],
-        counts: new Map(old.counts),
-        renewed: now,
-      },
-      ...{ expires: once ? null : renewed, expired: false, created: now, age: `${old.age}_kept` },
-    })
   }
 
   /** Debts of the feature are paid with what was bought (C163). What is owed because it is held may come back by itself. */
@@ -555,62 +455,4 @@ export class Plans {
       left -= part
     }
   }
-}
-
-export function trialing({ trialEnds }: Attached, now: number): boolean {
-  return trialEnds !== null && trialEnds > now
-}
-
-/** A trial is the end of what is free, and of what nobody gave a card for (C78). */
-function endOfTrial(terms: Terms, trialEnds: number | null): number | null {
-  return isFree(terms) || terms.trial?.card !== true ? trialEnds : null
-}
-
-function isMain(plan: Offer, terms: Terms): boolean {
-  return !plan.addOn && !isOnce(terms)
-}
-
-function turnOf({ status, starts, ends }: Attached): number {
-  return (status === 'scheduled' ? starts : ends) ?? Infinity
-}
-
-/** The first boundary of what is paid at the longest interval (C135, C151); null where nothing is. */
-export function endOfCycle(attached: Attached, now: number): number | null {
-  const { anchor, terms, trialEnds } = attached
-  if (trialing(attached, now)) return trialEnds
-  const every = cycleOf(terms)
-  return every === null ? null : Math.max(anchor, firstAfter(anchor, every, now).next)
-}
-
-function packsOf({ price }: Item, wanted: Amount): Amount {
-  const pack = BigInt(price?.pack ?? 1) * ONE
-  return wanted <= 0n ? 0n : ((wanted + pack - 1n) / pack) * pack
-}
-
-/** The rollovers go to the row that is most like the old one, if it keeps any (C147). */
-function takeOver(fresh: Row[], old: Row): void {
-  const scored = fresh
-    .filter(({ policy }) => policy !== null)
-    .map((row) => ({ row, score: likeness(row, old) }))
-    .sort((a, b) => b.score - a.score)
-  const best = scored[0]?.row
-  if (best?.policy == null) return
-  for (const { at, left, until } of old.rollovers) {
-    if (left <= 0n) continue
-    const same = best.rollovers.find((one) => one.at === at && one.until === until)
-    if (same !== undefined) same.left += left
-    else best.rollovers.push({ at, left, used: 0n, held: 0n, until })
-  }
-  best.rollovers.sort((a, b) => (a.until ?? Infinity) - (b.until ?? Infinity) || 0)
-  trim(best, best.policy)
-}
-
-function likeness(row: Row, old: Row): number {
-  const sameKind = row.from?.method === old.from?.method
-  const sameInterval = row.every?.interval === old.every?.interval && row.every?.count === old.every?.count
-  return (sameKind ? 4 : 0) + (sameInterval ? 2 : 0) + (granted(row) >= granted(old) ? 1 : 0)
-}
-
-function min2(asked: number | null, now: number): number {
-  return asked === null ? now : Math.min(asked, now)
 }
